@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# `make demo` and `make test` are all that a fresh Debian machine needs, as root, from a clone.
+
+# The system's interpreter first: the service user must be able to run it, and one below /root is closed to it.
+PYTHON ?= $(shell command -v /usr/bin/python3 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+ROUNDS ?= 1
+ARGS ?=
+
+# What the guard, the lab and the tests run, and what the queue's library is built with.
+PACKAGES := nftables iproute2 iputils-ping dnsmasq-base gcc libc6-dev libnetfilter-queue-dev libnfnetlink-dev \
+	python3-dev python3-venv
+
+.PHONY: help install packages demo test test-long check fix bench docs clean
+
+help: ## Show this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r verb text; do printf '  make %-10s %s\n' "$$verb" "$$text"; done
+
+install: packages $(VENV)/installed ## Install what is missing: Debian packages (as root), the environment in .venv
+
+packages:
+	@missing=; for package in $(PACKAGES); do \
+		dpkg-query -W -f '$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$package"; \
+	done; \
+	[ -z "$$missing" ] && exit 0; \
+	command -v apt-get >/dev/null || { echo "No apt-get here. Install what these Debian packages hold:$$missing" >&2; exit 0; }; \
+	[ "$$(id -u)" = 0 ] || { echo "Not root. Ask root for: apt-get install$$missing" >&2; exit 0; }; \
+	echo "Installing:$$missing"; \
+	apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing
+
+$(VENV)/installed: pyproject.toml setup.py smartrouter/__init__.py
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+demo: install ## Show it: the real guard between simulated devices and a simulated Internet (about a minute, as root)
+	$(BIN)/smartrouter demo $(ARGS)
+
+test: install ## Run all tests (network tests need root)
+	ROUNDS=$(ROUNDS) $(BIN)/python -m pytest $(ARGS)
+
+test-long: ## The same with every loop twenty times as long
+	$(MAKE) test ROUNDS=20
+
+check: install ## Style, types, import contract
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fix: install ## Mend what can be mended by a program
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: install ## Measure, as ratios in one run (as root)
+	$(BIN)/python -m bench $(ARGS)
+
+docs: install ## Write the generated pages of docs/ anew
+	$(BIN)/python -m smartrouter.options > docs/configuration.md
+	$(BIN)/python -m smartrouter.cli --reference > docs/commands.md
+
+clean: ## Remove what these verbs made
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Changes to the configuration file on the user's word: rules and modes.
+
+Each change is checked as a whole configuration before it is written; what would not load leaves the file
+untouched. They give the configuration as it is then. For one writer at a time: the supervisor.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from smartrouter.config import Config, DeviceConfig, MainConfig, RuleConfig, checked, from_text, text_of
+from smartrouter.core.errors import BadConfig
+from smartrouter.options import options_of, texts_of, time_text
+from smartrouter.uci import find, parse
+from smartrouter.uci_edit import add_section, delete_section, set_option
+from smartrouter.uci_file import write_text
+
+
+def make_rule(
+    action: str,
+    device: str,
+    destination: str,
+    service: str = "",
+    *,
+    until: str | float | None = None,
+    by: str = "",
+    at: float | None = None,
+) -> RuleConfig:
+    """A rule from what a user said, in the configuration's words. `until`: such a text, or epoch seconds;
+    `at`: epoch seconds. Raises BadConfig."""
+    options = {"device": device, "destination": destination, "service": service, "action": action, "by": by}
+    options["until"] = until if isinstance(until, str) else _moment(until)
+    options["at"] = _moment(at)
+    return checked(RuleConfig, {name: text for name, text in options.items() if text}, "rule")
+
+
+def add_rule(path: str | Path, rule: RuleConfig) -> Config:
+    """Write `rule`; it replaces those for the same device, destination and service, whatever they said.
+
+    Raises BadConfig or Unavailable, as the other changes do; then the file is as it was.
+    """
+    written = texts_of(rule, secrets=True)
+
+    def edit(text: str, config: Config) -> str:
+        places = _rules_about(config, rule.device, rule.destination, rule.service)
+        if not places:
+            return add_section(text, "rule", "", written)
+        for option in options_of(RuleConfig):
+            text = set_option(text, f"@rule[{places[0]}]", option.name, written.get(option.name, ""))
+        return _without_rules(text, places[1:])
+
+    return _changed(path, edit)
+
+
+def remove_rule(path: str | Path, device: str, destination: str, service: str = "") -> Config:
+    """Take back what rules say of this device (or '*'), destination and service; '' is the rules for any.
+
+    Raises BadConfig, also if there is none.
+    """
+    wanted = make_rule("allow", device, destination, service)
+
+    def edit(text: str, config: Config) -> str:
+        places = _rules_about(config, wanted.device, wanted.destination, wanted.service)
+        if not places:
+            raise BadConfig(
+                f"{path}: there is no rule about device {wanted.device}, destination {wanted.destination}, "
+                f"service {wanted.service or 'any'}; nothing to remove."
+            )
+        return _without_rules(text, places)
+
+    return _changed(path, edit)
+
+
+def set_mode(path: str | Path, mode: str, device: str | None = None) -> Config:
+    """Set the mode of `device` (a MAC), or the main mode. Raises BadConfig or Unavailable."""
+
+    if device is None:
+        return _changed(path, lambda text, _: _with_main_mode(text, mode))
+    wanted = checked(DeviceConfig, {"mac": device, "mode": mode}, "mode")
+
+    def edit(text: str, config: Config) -> str:
+        for place, known in enumerate(config.devices):
+            if known.mac == wanted.mac:
+                return set_option(text, f"@device[{place}]", "mode", mode)
+        return add_section(text, "device", "", {"mac": wanted.mac, "mode": mode})
+
+    return _changed(path, edit)
+
+
+def _with_main_mode(text: str, mode: str) -> str:
+    checked(MainConfig, {"mode": mode}, "mode")
+    if find(parse(text), "@smartrouter[0]") is None:
+        return add_section(text, "smartrouter", "main", {"mode": mode})
+    return set_option(text, "@smartrouter[0]", "mode", mode)
+
+
+def _changed(path: str | Path, edit: Callable[[str, Config], str]) -> Config:
+    before = text_of(path)
+    after = edit(before, from_text(before, str(path)))
+    config = from_text(after, str(path))
+    if after != before:
+        write_text(path, after)
+    return config
+
+
+def _rules_about(config: Config, device: str, destination: str, service: str) -> list[int]:
+    """The places of these rules among all rules, which are UCI's `@rule[n]`."""
+    wanted = (device, destination, service)
+    return [
+        place
+        for place, rule in enumerate(config.rules)
+        if (rule.device, rule.destination, rule.service) == wanted
+    ]
+
+
+def _without_rules(text: str, places: list[int]) -> str:
+    for place in reversed(places):
+        text = delete_section(text, f"@rule[{place}]")
+    return text
+
+
+def _moment(seconds: float | None) -> str:
+    try:
+        return "" if seconds is None else time_text(seconds)
+    except (ValueError, OverflowError, OSError):
+        raise BadConfig(f"rule: {seconds!r} is no moment that can be written.") from None

@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Which names a device was told for an address: what a reply teaches, and a device's book of it.
+
+A reply teaches under the name that was asked for, however long the chain of aliases behind it. Who trusts
+which resolver, and whether a reply answers anything, is decided elsewhere. Knows no clock: `now` is seconds
+of a clock that never jumps.
+"""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from enum import Enum, auto
+from functools import lru_cache
+from ipaddress import IPv4Network, ip_address
+from sys import intern
+from typing import NamedTuple
+
+from smartrouter.core.effects import Evidence
+from smartrouter.core.events import Alias, Reply
+from smartrouter.core.names import is_local
+
+MAX_HOPS = 16  # aliases followed in one reply
+MAX_ADDRESSES = 4096  # in one device's book
+MAX_NAMES = 16  # for one address
+MAX_PAIRS = 8192  # of address and name, in one device's book
+MAX_TTL = 7 * 86400  # seconds; resolvers keep nothing longer (RFC 8767 section 4)
+MAX_TTL_ON_WIRE = 0x7FFFFFFF  # what is greater counts as 0 (RFC 2181 section 8)
+WORTH_STORING = 3600.0  # seconds by which an expiry must have moved on
+
+_INTERNET = 1  # class
+_A, _AAAA, _SVCB, _HTTPS, _ANY = 1, 28, 64, 65, 255
+_BOTH = (4, 6)
+_VERSIONS = {_A: (4,), _AAAA: (6,), _SVCB: _BOTH, _HTTPS: _BOTH, _ANY: _BOTH}  # answers fit for a question
+
+
+class _Reach(Enum):
+    """For which names an address may stand."""
+
+    PUBLIC = auto()  # for any
+    PRIVATE = auto()  # for names of the local network
+    NOWHERE = auto()  # for none: this host, one link, a group, nobody
+
+
+# https://www.iana.org/assignments/iana-ipv4-special-registry and all above 224.0.0.0. The ranges for
+# documentation are left out: the Internet does not route them, and laboratories stand on them.
+_SPECIAL4 = sorted(
+    (int(network[0]), int(network[-1]), reach)
+    for reach, networks in {
+        _Reach.PRIVATE: "10.0.0.0/8 172.16.0.0/12 192.168.0.0/16",
+        _Reach.NOWHERE: "0.0.0.0/8 100.64.0.0/10 127.0.0.0/8 169.254.0.0/16 192.0.0.0/24"
+        " 192.88.99.0/24 198.18.0.0/15 224.0.0.0/3",
+    }.items()
+    for network in map(IPv4Network, networks.split())
+)
+_STARTS4 = [first for first, _, _ in _SPECIAL4]
+
+
+def _reach4(address: int) -> _Reach:
+    index = bisect_right(_STARTS4, address) - 1
+    if index >= 0 and address <= _SPECIAL4[index][1]:
+        return _SPECIAL4[index][2]
+    return _Reach.PUBLIC
+
+
+def _reach6(address: int) -> _Reach:
+    """Of IPv6 only 2000::/3 is public, and not all of it; a few prefixes carry an IPv4 address."""
+    top = address >> 96
+    if top == 0x0064FF9B and address >> 32 == top << 64:  # 64:ff9b::/96, NAT64, RFC 6052
+        embedded = address & 0xFFFFFFFF
+    elif address >> 112 == 0x2002:  # 6to4, RFC 3056
+        embedded = address >> 80 & 0xFFFFFFFF
+    elif address >> 121 == 0xFC >> 1:  # fc00::/7, RFC 4193
+        return _Reach.PRIVATE
+    else:
+        # 2001::/23 holds IETF protocols, such as Teredo.
+        is_public = address >> 125 == 1 and address >> 105 != 0x20010000 >> 9
+        return _Reach.PUBLIC if is_public else _Reach.NOWHERE
+    return _Reach.PUBLIC if _reach4(embedded) is _Reach.PUBLIC else _Reach.NOWHERE
+
+
+@lru_cache(maxsize=4096)
+def _reach(address: str) -> _Reach:
+    parsed = ip_address(address)
+    return _reach4(int(parsed)) if parsed.version == 4 else _reach6(int(parsed))
+
+
+def taught(reply: Reply) -> dict[str, str]:
+    """Which addresses a trusted `reply` to its own question teaches, each with the name asked for.
+
+    Nothing from a reply that is an error, cut short, or about more than one question, and nothing that
+    its own chain of aliases (at most MAX_HOPS) does not lead to. A public name never stands for an
+    address inside: that is how a web page reaches into a home (DNS rebinding). A local one may.
+    """
+    if reply.opcode or reply.rcode or reply.truncated or len(reply.questions) != 1:
+        return {}
+    name, kind, klass = reply.questions[0]
+    versions = _VERSIONS.get(kind)
+    if klass != _INTERNET or versions is None or not name:
+        return {}
+    chain = _chain(name, reply.aliases) if reply.aliases else (name,)
+    lessons = {}
+    for owner, address, _ in reply.addresses:
+        if owner in chain and (6 if ":" in address else 4) in versions:
+            reach = _reach(address)
+            if reach is _Reach.PUBLIC or (reach is _Reach.PRIVATE and is_local(name)):
+                lessons[address] = name
+    return lessons
+
+
+def _chain(name: str, aliases: Sequence[Alias]) -> set[str]:
+    """`name` and what it is an alias of, in whatever order the records stand; of two aliases for one name
+    the first counts."""
+    targets = {owner: target for owner, target, _ in reversed(aliases)}
+    chain = {name}
+    for _ in range(MAX_HOPS):
+        if name not in targets:
+            break
+        name = targets[name]
+        chain.add(name)
+    return chain
+
+
+class _Told(NamedTuple):
+    name: str
+    fresh_until: float
+    stored_until: float  # what `fresh_until` was when `tell` called it worth storing
+
+
+class _Entry:
+    """What was told of one address, newest first. `oldest`: the least `fresh_until`."""
+
+    __slots__ = ("names", "oldest", "told")
+
+    def __init__(self, told: list[_Told]):
+        self.told = told
+        self.names = tuple([one.name for one in told])
+        self.oldest = min([one.fresh_until for one in told])
+
+
+class AddressBook:
+    """What one device was told, bounded; the oldest goes first.
+
+    A name is fresh for its TTL and `stale_after` seconds more, then stale for `grace` seconds, then gone.
+    `stale_after` may be infinite. `grace` may be changed at any time.
+    """
+
+    __slots__ = ("_entries", "_pairs", "_stale_after", "grace")
+
+    def __init__(self, grace: float, stale_after: float = 3600.0):
+        self.grace = grace
+        self._stale_after = stale_after
+        self._entries: dict[str, _Entry] = {}  # the least recently told address first
+        self._pairs = 0
+
+    def tell(self, address: str, name: str, ttl: int, now: float) -> bool:
+        """The device was told that `name` has `address` for `ttl` seconds. True: worth storing, since the
+        pair is new, or lives notably longer than when this was last said of it."""
+        ttl = 0 if ttl > MAX_TTL_ON_WIRE else min(ttl, MAX_TTL)
+        until = now + ttl + self._stale_after
+        told: list[_Told] = []
+        before = None
+        entry = self._entries.pop(address, None)
+        if entry is not None:
+            told = [one for one in entry.told if one.name != name]
+            before = next((one for one in entry.told if one.name == name), None)
+            self._pairs -= len(entry.told)
+        if before is None:
+            is_news, until_stored = True, until
+            name = intern(name)  # one name may have hundreds of addresses
+        else:
+            name, until = before.name, max(until, before.fresh_until)
+            is_news = until > before.stored_until + WORTH_STORING
+            until_stored = until if is_news else before.stored_until
+        self._entries[address] = _Entry([_Told(name, until, until_stored), *told[: MAX_NAMES - 1]])
+        self._pairs += len(self._entries[address].told)
+        while len(self._entries) > MAX_ADDRESSES or self._pairs > MAX_PAIRS:
+            self._drop(next(iter(self._entries)))
+        return is_news
+
+    def names(self, address: str, now: float) -> tuple[str, ...]:
+        """The names that still count for `address`, newest first."""
+        entry = self._entries.get(address)
+        if entry is None:
+            return ()
+        if now <= entry.oldest + self.grace:
+            return entry.names
+        lasting = [one for one in entry.told if now <= one.fresh_until + self.grace]
+        self._pairs -= len(entry.told) - len(lasting)
+        if not lasting:
+            del self._entries[address]
+            return ()
+        entry = self._entries[address] = _Entry(lasting)
+        return entry.names
+
+    def evidence(self, address: str, now: float) -> Evidence:
+        """How good the newest name of `address` is."""
+        if not self.names(address, now):
+            return Evidence.NONE
+        newest = self._entries[address].told[0]
+        return Evidence.DNS if now <= newest.fresh_until else Evidence.STALE
+
+    def _drop(self, address: str) -> None:
+        self._pairs -= len(self._entries.pop(address).told)

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Which packets are a new attempt, and which only repeat or go on with one.
+
+TCP: a SYN is new once for each 5-tuple and sequence number; whatever repeats these is a retransmission
+(RFC 9293 section 3.8.1: it carries the same sequence number), however late it comes. Anything else has no
+such number: a 5-tuple is new again after 300 seconds of silence, as long as UDP mappings live in
+well-behaved NATs (RFC 4787 section 4.3).
+
+Memory is bounded by two generations: when the young one is full it becomes the old one, and the old one
+goes. So the latest `capacity` flows are always remembered, at most twice as many are, and forgetting costs
+nothing per packet. A flow that was forgotten counts as new: more is recorded, nothing is missed.
+
+Knows nothing of names, devices or verdicts.
+"""
+
+from smartrouter.core.events import TCP
+
+SILENCE = 300.0  # seconds after which a flow without sequence numbers is a new attempt
+CAPACITY = 16_384  # about 3.5 MB when both generations are full
+
+
+class Flows:
+    """See the module. `capacity`: flows that are remembered in any case."""
+
+    __slots__ = ("_capacity", "_old", "_young")
+
+    def __init__(self, capacity: int = CAPACITY):
+        self._capacity = capacity
+        self._young: dict[int, float] = {}  # flow -> when its last packet came
+        self._old: dict[int, float] = {}
+
+    def __len__(self) -> int:
+        return len(self._young) + len(self._old)
+
+    def is_new(
+        self,
+        mac: str,
+        source: str,
+        source_port: int,
+        destination: str,
+        destination_port: int,
+        protocol: int,
+        sequence: int,
+        running: float,
+    ) -> bool:
+        """Is this packet, seen at `running` seconds, a new attempt?
+
+        `sequence` is TCP's; 0 for any other protocol, as ports are where a protocol has none.
+        """
+        # The hash stands for the tuple: a quarter of the memory. It is 64 bits wide, and keyed by the
+        # process through its texts, so that nobody can choose two flows that look alike.
+        flow = hash((mac, source, source_port, destination, destination_port, protocol, sequence))
+        last = self._young.get(flow)
+        if last is None:
+            last = self._old.pop(flow, None)
+            if len(self._young) >= self._capacity:
+                self._old, self._young = self._young, {}
+        self._young[flow] = running
+        if last is None:
+            return True
+        return protocol != TCP and running - last >= SILENCE

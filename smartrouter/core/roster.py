@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The devices that the judge knows, and how each of them stands at the moment.
+
+A device's standing follows from the settings, from what discovery says of it, from its learning, and from
+a pause or an outage that concerns all. It is worked out when one of these changes, never per packet.
+Bounded: when the roster is full, the oldest device that is neither configured nor protected goes.
+"""
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from math import inf
+
+from smartrouter.core.addresses import AddressBook
+from smartrouter.core.destinations import Destination, Match, group_of
+from smartrouter.core.effects import Effect, Enforce, Relax, Unwatch, Watch
+from smartrouter.core.learning import Learning, Seen, State
+from smartrouter.core.policy import DeviceSettings, Mode, NewDevices, Rule, Settings, Standing, Watching
+
+MAX_DEVICES = 2048
+STALE_AFTER = 3600.0  # seconds past its TTL after which a name is stale
+
+
+class Device:
+    """What the judge knows of one device."""
+
+    __slots__ = (
+        "book", "clients", "enforced", "iot", "kept", "learning", "mac", "on_iot_network", "rules",
+        "standing", "told", "watched",
+    )  # fmt: skip
+
+    def __init__(self, mac: str, book: AddressBook):
+        self.mac = mac
+        self.book = book
+        self.learning = Learning()
+        self.kept = self.learning.progress  # as it was last handed out to be kept
+        self.told = DeviceSettings(mac)  # the user's word
+        self.rules: tuple[Rule, ...] = ()
+        self.standing = Standing()
+        self.iot: bool | None = None  # discovery's word; None: cannot tell
+        self.on_iot_network = False
+        self.watched = False
+        self.enforced = False
+        self.clients: OrderedDict[str, None] = OrderedDict()  # its addresses whose DNS replies are queued
+
+
+class Roster:
+    """See the module. `paused`, `after_outage`: concern every device; call `refresh_all` after a change."""
+
+    def __init__(self, settings: Settings, *, fresh_forever: bool = False):
+        self.settings = settings
+        self.paused = False
+        self.after_outage = False
+        self.devices: OrderedDict[str, Device] = OrderedDict()
+        self.evicted: list[Device] = []  # those that had to go since somebody last emptied this list
+        self._stale_after = inf if fresh_forever else STALE_AFTER
+        for mac in settings.devices:
+            self.device(mac)
+
+    def device(self, mac: str) -> Device:
+        """The device with this MAC; made if it is new."""
+        device = self.devices.get(mac)
+        if device is not None:
+            return device
+        if len(self.devices) >= MAX_DEVICES:
+            self._make_room()
+        book = AddressBook(grace=self.settings.name_grace, stale_after=self._stale_after)
+        device = self.devices[mac] = Device(mac, book)
+        self.refresh(device)
+        return device
+
+    def queued(self, mac: str) -> Device:
+        """The device whose packet came. The kernel queues watched devices only: one that we have not
+        heard of is on an IoT network, and discovery has not come to it yet."""
+        device = self.devices.get(mac)
+        if device is None:
+            device = self.device(mac)
+            device.on_iot_network = True
+            self.refresh(device)
+        return device
+
+    def configure(self, settings: Settings) -> list[Effect]:
+        """Take up new settings; yields what the kernel's sets must learn of them."""
+        if settings.match is not self.settings.match:
+            for device in self.devices.values():
+                device.learning.learned = regrouped(device.learning.learned, settings.match)
+        self.settings = settings
+        for mac in settings.devices:
+            self.device(mac)
+        for device in self.devices.values():
+            device.book.grace = settings.name_grace
+        return self.refresh_all()
+
+    def refresh_all(self) -> list[Effect]:
+        """`refresh` every device."""
+        return [effect for device in self.devices.values() for effect in self.refresh(device)]
+
+    def refresh(self, device: Device) -> list[Effect]:
+        """Work out anew how `device` stands; yields what the kernel's sets must learn of it."""
+        settings = self.settings
+        device.told = told = settings.devices.get(device.mac, DeviceSettings(device.mac))
+        device.rules = tuple(rule for rule in settings.rules if rule.device in ("*", device.mac))
+        enforcing = (told.mode or settings.mode) is Mode.ENFORCE
+        undecided = told.watch is Watching.AUTO and device.iot is None
+        isolated = undecided and settings.new_devices is NewDevices.ISOLATE
+        device.standing = Standing(
+            learning=not isolated and device.learning.progress.state is not State.PROTECTED,
+            isolated=isolated,
+            enforcing=enforcing,
+            paused=self.paused,
+            after_outage=self.after_outage,
+        )
+        watched = self._is_watched(device)
+        enforced = watched and (enforcing or isolated) and not self.paused
+        effects: list[Effect] = []
+        if watched is not device.watched:
+            effects.append(Watch(device.mac) if watched else Unwatch(device.mac))
+        if enforced is not device.enforced:
+            effects.append(Enforce(device.mac) if enforced else Relax(device.mac))
+        device.watched, device.enforced = watched, enforced
+        return effects
+
+    def _is_watched(self, device: Device) -> bool:
+        if device.told.watch is not Watching.AUTO:
+            return device.told.watch is Watching.ALWAYS
+        if device.on_iot_network or device.iot is not None:
+            return device.on_iot_network or bool(device.iot)
+        return self.settings.new_devices in (NewDevices.LEARN, NewDevices.ISOLATE)
+
+    def _make_room(self) -> None:
+        configured = self.settings.devices
+        for mac, device in self.devices.items():
+            if mac not in configured and device.learning.progress.state is not State.PROTECTED:
+                break
+        else:
+            mac = next(iter(self.devices))
+        self.evicted.append(self.devices.pop(mac))
+
+
+def regrouped(learned: Mapping[Destination, Seen], match: Match) -> dict[Destination, Seen]:
+    """`learned` under the name groups of `match`.
+
+    The way from domains to host names cannot be guessed: what was learned as a domain then stands for the
+    bare domain name alone.
+    """
+    groups: dict[Destination, Seen] = {}
+    for (name, service), seen in learned.items():
+        is_address = ":" in name or name.replace(".", "").isdecimal()
+        group = Destination(name if is_address else group_of(name, match), service)
+        before = groups.get(group, seen)
+        groups[group] = Seen(max(before.units, seen.units), max(before.last_unit, seen.last_unit))
+    return groups

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The alert file: one line an alert, in a form that people and `grep` read.
+
+    cc:44:63:ea:63:63 -> am2-005-edge.digitalhub.com @ 2018-03-27 20:21:25.473550
+
+Times are the router's local ones. Names come from the network: whatever they hold, a line stays one line
+of printable ASCII with exactly these parts. Knows nothing of the store, or of when to write.
+"""
+
+import contextlib
+import os
+import stat
+from collections.abc import Iterable
+from datetime import datetime
+
+from smartrouter.core.errors import Unavailable
+
+FILE_MODE = 0o640
+
+
+def line(mac: str, name: str, address: str, at: float) -> str:
+    """The line (without its end) that says: `mac` tried `name` at `at`, epoch seconds. `name` '': none is
+    known, and the line says `UNRESOLVED(address)`."""
+    destination = _inert(name) if name else f"UNRESOLVED({_inert(address)})"
+    when = datetime.fromtimestamp(at).isoformat(sep=" ", timespec="microseconds")
+    return f"{_inert(mac)} -> {destination} @ {when}"
+
+
+def append(path: str, lines: Iterable[str]) -> None:
+    """Add `lines`, as `line` makes them, to the file: all of them or, when the disk is full, none.
+
+    The file is opened anew each time, so that it may be rotated away at any moment, and is made with mode
+    0640 if it is missing. Raises Unavailable.
+    """
+    text = "".join(f"{_inert(each, keep=' ')}\n" for each in lines).encode("ascii")
+    if not text:
+        return
+    try:
+        handle = _open(path)
+        try:
+            _append(handle, text)
+        finally:
+            os.close(handle)
+    except OSError as error:
+        raise Unavailable(
+            f"cannot write the alert file {path}: {error.strerror}; mend that, or name another file in "
+            "`option alert_file`"
+        ) from error
+
+
+def _open(path: str) -> int:
+    flags = os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    with contextlib.suppress(FileExistsError):
+        handle = os.open(path, flags | os.O_CREAT | os.O_EXCL, FILE_MODE)
+        os.fchmod(handle, FILE_MODE)
+        return handle
+    handle = os.open(path, flags)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise Unavailable(f"the alert file {path} is not a plain file; name another in `option alert_file`")
+    return handle
+
+
+def _append(handle: int, text: bytes) -> None:
+    """A line that an earlier crash left unfinished is ended first."""
+    size = os.fstat(handle).st_size
+    if size and os.pread(handle, 1, size - 1) != b"\n":
+        text = b"\n" + text
+    try:
+        while text:
+            text = text[os.write(handle, text) :]
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.ftruncate(handle, size)
+        raise
+
+
+def _inert(text: str, keep: str = "") -> str:
+    """`text` with all but printable ASCII, and spaces unless they are to be kept, escaped in the manner of
+    RFC 1035 section 5.1."""
+    return "".join(
+        character if "!" <= character <= "~" or character in keep else f"\\{ord(character):03d}"
+        for character in text
+    )

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a replay finds out, and how it is shown: as JSON and as tables.
+
+Knows nothing of packets or of how the figures come about.
+"""
+
+from dataclasses import dataclass, field, fields
+from math import inf
+from typing import Any
+
+from smartrouter.core.effects import Alert, Kind, Severity
+from smartrouter.terminal import Cell, Column, Elide, Screen, Style, when
+
+MAX_NAMES = 65_536  # distinct names that are told apart for one device
+MAX_ALERTS = 20_000  # alerts that are told apart
+MAX_ADDRESSES = 256  # addresses listed with one alert
+_LOUD = (Severity.WARNING, Severity.CRITICAL)
+_STYLES = {Severity.CRITICAL: Style.BAD, Severity.WARNING: Style.WARNING, Severity.NOTICE: Style.PLAIN}
+
+
+@dataclass(slots=True)
+class DeviceFigures:
+    """One device's figures; the names are the JSON's."""
+
+    syn_packets: int = 0
+    connections: int = 0
+    dns_replies: int = 0
+    names: set[int] = field(default_factory=set)  # hashes: eight bytes tell names apart as well as they do
+    named_connections: int = 0
+    learned_destinations: int = 0
+    tested_connections: int = 0
+    alerts: int = 0
+    alerted_connections: int = 0
+
+    def asked_for(self, name: str) -> None:
+        """The device asked for `name`."""
+        if len(self.names) < MAX_NAMES:
+            self.names.add(hash(name))
+
+    def to_json(self) -> dict[str, int]:
+        """The figures as plain numbers."""
+        return {f.name: len(self.names) if f.name == "names" else getattr(self, f.name) for f in fields(self)}
+
+
+@dataclass(slots=True)
+class AlertEntry:
+    """All occurrences of one alert, `latest` the last of them. Times in epoch seconds."""
+
+    latest: Alert
+    first: float = inf
+    last: float = -inf
+    count: int = 0
+    addresses: dict[str, None] = field(default_factory=dict)
+
+    def add(self, alert: Alert) -> None:
+        """One more occurrence."""
+        self.first, self.last = min(self.first, alert.at), max(self.last, alert.at)
+        self.count += 1
+        if len(self.addresses) < MAX_ADDRESSES:
+            self.addresses[alert.address] = None
+        self.latest = alert
+
+    def to_json(self) -> dict[str, Any]:
+        """The alert as plain values. A scan has no one destination: null."""
+        alert = self.latest
+        return {
+            "mac": alert.mac,
+            "destination": alert.destination or None,
+            "service": alert.service,
+            "evidence": str(alert.evidence),
+            "kind": str(alert.kind),
+            "reason": str(alert.reason),
+            "severity": str(alert.severity),
+            "first": self.first,
+            "last": self.last,
+            "count": self.count,
+            "addresses": list(self.addresses),
+        }
+
+
+@dataclass
+class Result:
+    """What a replay found. `alerts_not_listed`: occurrences of alerts for which there was no room.
+    `warnings`: what the reader should know of how far to trust it."""
+
+    packets: int = 0
+    mangled: int = 0
+    routers: list[str] = field(default_factory=list)
+    devices: dict[str, DeviceFigures] = field(default_factory=dict)
+    alerts: dict[tuple[str, str, str, str], AlertEntry] = field(default_factory=dict)
+    alerts_not_listed: int = 0
+    warnings: list[str] = field(default_factory=list)
+
+    def raised(self, alert: Alert) -> None:
+        """The judge raised `alert`."""
+        figures = self.devices[alert.mac]
+        counts = alert.kind is Kind.NEW_DESTINATION and alert.severity in _LOUD
+        figures.alerted_connections += counts
+        entry = self.alerts.get(alert.key)
+        if entry is None:
+            if len(self.alerts) >= MAX_ALERTS:
+                self.alerts_not_listed += 1
+                return
+            entry = self.alerts[alert.key] = AlertEntry(alert)
+            figures.alerts += counts
+        entry.add(alert)
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything as plain values."""
+        return {
+            "packets": self.packets,
+            "mangled": self.mangled,
+            "routers": self.routers,
+            "devices": {mac: figures.to_json() for mac, figures in self.devices.items()},
+            "alerts": [entry.to_json() for entry in self.alerts.values()],
+            "alerts_not_listed": self.alerts_not_listed,
+            "warnings": self.warnings,
+        }
+
+
+def show(result: Result, screen: Screen) -> None:
+    """Print `result` as tables."""
+    screen.table(_DEVICE_COLUMNS, [_device_row(mac, f) for mac, f in result.devices.items()])
+    screen.line()
+    if result.alerts:
+        screen.table(_ALERT_COLUMNS, [_alert_row(entry) for entry in result.alerts.values()])
+    else:
+        screen.line(Cell("No alerts.", Style.GOOD))
+    screen.line()
+    routers = ", ".join(result.routers) or "none"
+    screen.line(f"{result.packets} packets, {result.mangled} of them mangled; routers: {routers}.")
+    if result.alerts_not_listed:
+        screen.line(f"{result.alerts_not_listed} more occurrences of alerts are not listed.")
+    for warning in result.warnings:
+        screen.line(Cell(warning, Style.WARNING))
+
+
+_DEVICE_COLUMNS = (
+    Column("DEVICE"),
+    Column("CONNECTIONS", right=True),
+    Column("NAMED", right=True, rank=2),
+    Column("DNS REPLIES", right=True, rank=0),
+    Column("NAMES", right=True, rank=1),
+    Column("LEARNED", right=True, rank=3),
+    Column("TESTED", right=True, rank=4),
+    Column("ALERTED", right=True),
+    Column("ALERTS", right=True),
+)
+_ALERT_COLUMNS = (
+    Column("FIRST", rank=1),
+    Column("DEVICE"),
+    Column("DESTINATION", least=16, elide=Elide.START),
+    Column("SERVICE", rank=4),
+    Column("KIND", rank=2),
+    Column("EVIDENCE", rank=0),
+    Column("REASON", rank=3),
+    Column("COUNT", right=True),
+)
+
+
+def _device_row(mac: str, figures: DeviceFigures) -> list[str | Cell]:
+    return [
+        mac,
+        str(figures.connections),
+        str(figures.named_connections),
+        str(figures.dns_replies),
+        str(len(figures.names)),
+        str(figures.learned_destinations),
+        str(figures.tested_connections),
+        str(figures.alerted_connections),
+        Cell(str(figures.alerts), Style.WARNING if figures.alerts else Style.GOOD),
+    ]
+
+
+def _alert_row(entry: AlertEntry) -> list[str | Cell]:
+    alert = entry.latest
+    return [
+        when(entry.first),
+        alert.mac,
+        Cell(alert.destination or f"({len(entry.addresses)} addresses)", _STYLES[alert.severity]),
+        alert.service,
+        str(alert.kind),
+        str(alert.evidence),
+        str(alert.reason),
+        str(entry.count),
+    ]

@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Which sections and options the configuration has: the one table that reading, checking, writing and the
+reference in docs/configuration.md go by. Values only; knows neither files nor what is done with them.
+"""
+# ruff: noqa: RUF009 (the calls in the classes make dataclass fields)
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from smartrouter import options as kinds
+from smartrouter.core.destinations import Match
+from smartrouter.core.effects import Severity
+from smartrouter.core.policy import Action, Mode, NewDevices, Watching
+from smartrouter.options import members, option, words
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MainConfig:
+    """The product as a whole. There is one such section, called `main`."""
+
+    enabled: bool = option(kinds.BOOLEAN, "1", "Whether smartrouter runs at all.")
+    mode: Mode = option(
+        members(Mode),
+        "monitor",
+        "What happens when a protected device tries something that it has not learned: `monitor` reports it, "
+        "`enforce` blocks and reports it.",
+    )
+    learning: float | None = option(
+        kinds.LEARNING,
+        "auto",
+        "How long a new device learns, counted in time that it was watched: `auto` until nothing new comes "
+        "any more, or a fixed time.",
+    )
+    learning_period: float = option(kinds.INTERVAL, "14d", "The longest that `auto` may take.")
+    analysis_interval: float = option(
+        kinds.INTERVAL,
+        "5m",
+        "How often the analyzer looks at what is new: reverse lookups, progress, retention.",
+    )
+    network: tuple[str, ...] = option(
+        kinds.NETWORK,
+        "",
+        "The OpenWrt networks whose devices are looked after. Without any `network`, `device` or "
+        "`iot_network` it is `lan`.",
+        many=True,
+    )
+    device: tuple[str, ...] = option(
+        kinds.NETWORK, "", "The same as names of Linux interfaces, such as `br-lan`.", many=True
+    )
+    iot_network: tuple[str, ...] = option(
+        kinds.NETWORK, "", "Networks, or Linux interfaces, on which every device is watched.", many=True
+    )
+    new_devices: NewDevices = option(
+        members(NewDevices, NewDevices.DEFAULT),
+        "",
+        "What to do with a device of which nobody can tell whether it is an IoT device: watch and `learn`, "
+        "`ignore` it, or `isolate` it: all that it tries is blocked until you decide. Without this option it "
+        "learns on an `iot_network` and is ignored elsewhere.",
+    )
+    match: Match = option(
+        members(Match),
+        "domain",
+        "What counts as one destination: the `domain` that somebody registered, with all names below it, or "
+        "the exact `host` name.",
+    )
+    name_grace: float = option(
+        kinds.DURATION, "7d", "How long a name still allows a connection after the DNS answer has run out."
+    )
+    unused_after: float = option(
+        kinds.INTERVAL,
+        "180d",
+        "A learned destination that was not used for so long is forgotten, with a notice.",
+    )
+    unnamed_tls: str = option(
+        words("block", "hello"),
+        "block",
+        "Enforce mode, a connection to tcp/443 of an address without a name: `block` it, or let it begin and "
+        "judge it by the server name in its `hello`.",
+    )
+    foreign_dns: str = option(
+        words("block", "allow"),
+        "block",
+        "Enforce mode, DNS to a server that nobody vouches for: `block` or `allow` it. Its answers name "
+        "nothing either way.",
+    )
+    redirect_dns: bool = option(
+        kinds.BOOLEAN, "0", "Whether the router answers the DNS of every watched device, whomever it asks."
+    )
+    resolver: tuple[str, ...] = option(
+        kinds.ADDRESS,
+        "",
+        "DNS servers to trust besides the router itself, its own upstreams and the big public ones. A host "
+        "of the local network may be one.",
+        many=True,
+    )
+    on_failure: str = option(
+        words("open", "closed"),
+        "open",
+        "What happens to new connections of watched devices while the guard is dead: `open` lets them pass, "
+        "`closed` blocks what is not known.",
+    )
+    block_action: str = option(
+        words("reject", "drop"),
+        "reject",
+        "How a connection is blocked: `reject` answers with a reset or an ICMP message, `drop` says nothing.",
+    )
+    pass_mark: int = option(
+        kinds.MARK,
+        "0x40000000",
+        "The bit of the packet mark that means: let it pass. No other program may use it.",
+    )
+    block_mark: int = option(
+        kinds.MARK,
+        "0x80000000",
+        "The bit of the packet mark that means: block it. It must differ from `pass_mark`.",
+    )
+    workers: int = option(kinds.WORKERS, "auto", "How many processes judge packets.")
+    reader: str = option(
+        words("netfilterqueue", "netlink"),
+        "netfilterqueue",
+        "How packets are read: by the library `netfilterqueue`, or in batches by our own `netlink` reader.",
+    )
+    database: str = option(
+        kinds.PATH,
+        "/var/lib/smartrouter/smartrouter.db",
+        "Where attempts, names, devices and alerts are stored.",
+    )
+    attempts_kept: float = option(
+        kinds.INTERVAL,
+        "48h",
+        "How long single connection attempts are kept; after that, hourly sums per device, destination and "
+        "service.",
+    )
+    retention: float = option(kinds.INTERVAL, "90d", "How long sums and alerts are kept.")
+    max_size: int = option(
+        kinds.SIZE,
+        "512M",
+        "The largest that the database may grow; the oldest goes first. The OpenWrt package sets `16M`.",
+    )
+    alert_file: str = option(
+        kinds.PATH, "/var/lib/smartrouter/alerts.txt", "A text file with one line for each alert."
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceConfig:
+    """What you say of one device. There may be any number of these sections, one for each device."""
+
+    mac: str = option(kinds.MAC, None, "Which device.")
+    name: str = option(kinds.TEXT, "", "What you call it.")
+    watch: Watching = option(
+        members(Watching), "auto", "Whether it is watched; `auto` goes by what kind of device it seems to be."
+    )
+    mode: Mode | None = option(members(Mode), "", "Its own mode; without this option, that of `main`.")
+    mute_until: float | None = option(kinds.TIME, "", "Until when its alerts are recorded but not sent.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleConfig:
+    """A decision about one destination. It stands above what was learned, a deny above an allow, and a deny
+    blocks in monitor mode too. There may be any number of these sections; the commands `allow` and `deny`
+    write them."""
+
+    device: str = option(kinds.MAC_OR_ANY, None, "Whose connections.")
+    destination: str = option(
+        kinds.DESTINATION, None, "Where to. A name also stands for its group under `match`."
+    )
+    service: str = option(kinds.SERVICE, "", "Which service; without this option, any.")
+    action: Action = option(members(Action), None, "What happens to them.")
+    until: float | None = option(kinds.TIME, "", "When the rule ends; without this option, never.")
+    by: str = option(kinds.TEXT, "", "Who decided, for your memory.")
+    at: float | None = option(kinds.TIME, "", "When that was.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotifyConfig:
+    """Where alerts are sent. There may be any number of these sections, one for each channel."""
+
+    type: str = option(
+        words("slack", "webhook", "ntfy", "mqtt", "email", "syslog", "apprise"), None, "The kind of channel."
+    )
+    token: str = option(kinds.TOKEN, "", "The secret that opens the channel, such as `xoxb-…`.", secret=True)
+    app_token: str = option(kinds.TOKEN, "", "A second secret, for buttons: `xapp-…`.", secret=True)
+    # An address may carry a password (https://user:password@…), so it is as secret as a token.
+    channel: str = option(kinds.TEXT, "", "Where in it: `#alerts`, an address, a topic.", secret=True)
+    min_severity: Severity = option(members(Severity), "warning", "The lowest severity that is sent.")
+    quiet_from: str = option(kinds.CLOCK, "", "When the quiet hours begin, in local time.")
+    quiet_to: str = option(kinds.CLOCK, "", "When they end.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebConfig:
+    """The web interface. Without this section there is none."""
+
+    listen: str = option(kinds.LISTEN, "lan", "Where it listens; `lan` is the LAN address, port 8081.")
+    password_hash: str = option(kinds.HASH, "", "The hash of the password.", secret=True)
+
+
+SECTIONS: Mapping[str, type] = {
+    "smartrouter": MainConfig,
+    "device": DeviceConfig,
+    "rule": RuleConfig,
+    "notify": NotifyConfig,
+    "web": WebConfig,
+}

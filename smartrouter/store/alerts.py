@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Alerts: what can be asked about them, and what becomes of them. The guard's writer raises them.
+
+What changes something needs a writer's connection, and is a transaction of its own.
+"""
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from smartrouter.store.transaction import transaction
+
+
+class AlertState(StrEnum):
+    """What became of an alert. Only open and dismissed ones gather further occurrences."""
+
+    OPEN = "open"
+    ALLOWED = "allowed"
+    DENIED = "denied"
+    DISMISSED = "dismissed"  # seen, and not to be reported again
+
+
+class StoredAlert(NamedTuple):
+    """An alert with all its occurrences, of which so many were `blocked`. `targets`: (address, port,
+    protocol, count), the most frequent first, 32 at most. `reverse`: None until it was looked up, '' if
+    nothing was found."""
+
+    id: int
+    mac: str
+    kind: str
+    destination: str
+    service: str
+    reason: str
+    severity: str
+    evidence: str
+    name: str
+    reverse: str | None
+    first: float
+    last: float
+    occurrences: int
+    blocked: int
+    state: str
+    targets: tuple[tuple[str, int, int, int], ...]
+
+
+_ALERTS = """
+    SELECT a.id, d.mac, kind, destination, service, reason, severity,
+        CASE WHEN name = '' AND reverse != '' THEN 'reverse' ELSE evidence END, name, reverse,
+        first, last, count, blocked, state
+    FROM alerts a JOIN devices d ON d.id = a.device"""
+
+
+def alerts(
+    conn: sqlite3.Connection,
+    *,
+    state: AlertState | None = None,
+    mac: str | None = None,
+    limit: int = 1000,
+    offset: int = 0,
+) -> list[StoredAlert]:
+    """Alerts, the latest first; only those in `state`, or of the device `mac`, if given."""
+    return _alerts(
+        conn,
+        """WHERE (:state IS NULL OR state = :state) AND (:mac IS NULL OR mac = :mac)
+            ORDER BY last DESC, a.id DESC LIMIT :limit OFFSET :offset""",
+        {"state": state, "mac": mac, "limit": limit, "offset": offset},
+    )
+
+
+def alert(conn: sqlite3.Connection, number: int) -> StoredAlert | None:
+    """The alert with this id."""
+    found = _alerts(conn, "WHERE a.id = :id", {"id": number})
+    return found[0] if found else None
+
+
+def alerts_after(conn: sqlite3.Connection, cursor: int, limit: int) -> list[StoredAlert]:
+    """Alerts with ids above `cursor`, in the order in which they were raised."""
+    return _alerts(
+        conn, "WHERE a.id > :cursor ORDER BY a.id LIMIT :limit", {"cursor": cursor, "limit": limit}
+    )
+
+
+def nameless_alerts(conn: sqlite3.Connection, limit: int) -> list[StoredAlert]:
+    """Alerts about addresses without a name, whose reverse names nobody looked up yet, the newest first."""
+    return _alerts(
+        conn, "WHERE name = '' AND reverse IS NULL ORDER BY a.id DESC LIMIT :limit", {"limit": limit}
+    )
+
+
+def set_alert_state(conn: sqlite3.Connection, number: int, state: AlertState) -> bool:
+    """Decide about an alert. False if there is none, or if it cannot gather again because a later one with
+    the same key does."""
+    with transaction(conn):
+        changed = conn.execute("UPDATE OR IGNORE alerts SET state = ? WHERE id = ?", (state, number)).rowcount
+    return changed > 0
+
+
+def settle_alerts(
+    conn: sqlite3.Connection, mac: str, destination: str, service: str, state: AlertState
+) -> int:
+    """Decide about every undecided alert on this destination; gives how many there were. `mac` '*': of any
+    device; `service` '': whatever the service."""
+    with transaction(conn):
+        return conn.execute(
+            """UPDATE alerts SET state = :state WHERE state IN ('open', 'dismissed')
+                AND (:mac = '*' OR device = (SELECT id FROM devices WHERE mac = :mac))
+                AND destination = :destination AND (:service = '' OR service = :service)""",
+            {"state": state, "mac": mac, "destination": destination, "service": service},
+        ).rowcount
+
+
+def set_reverse(conn: sqlite3.Connection, names: Iterable[tuple[int, str]]) -> None:
+    """Keep the reverse names that were found: (alert id, name, or '' if there is none)."""
+    with transaction(conn):
+        conn.executemany(
+            "UPDATE alerts SET reverse = ? WHERE id = ?", ((name, number) for number, name in names)
+        )
+
+
+def _alerts(conn: sqlite3.Connection, which: str, values: dict[str, Any]) -> list[StoredAlert]:
+    rows = conn.execute(f"{_ALERTS} {which}", values).fetchall()
+    targets: defaultdict[int, list[tuple[str, int, int, int]]] = defaultdict(list)
+    for number in {row[0] for row in rows}:
+        targets[number] = conn.execute(
+            """SELECT address, port, protocol, count FROM alert_addresses WHERE alert = ?
+                ORDER BY count DESC, address, port""",
+            (number,),
+        ).fetchall()
+    return [StoredAlert._make((*row, tuple(targets[row[0]]))) for row in rows]

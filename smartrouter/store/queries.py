@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What can be asked of the store. Any connection will do; nothing here writes.
+
+Times are seconds since the epoch. `learned` names a device's destinations by name group or address, see
+`core.destinations.Destination`. Attempts and alerts have modules of their own.
+"""
+
+import sqlite3
+from collections import defaultdict
+from typing import Any, NamedTuple
+
+from smartrouter.core.destinations import Destination
+from smartrouter.core.events import DeviceSeen
+from smartrouter.core.learning import Progress, Seen
+from smartrouter.core.learning import State as Stage
+
+MAX_NAMES = 8192  # of one device, as many as its address book holds
+MAX_NAMES_IN_ALL = 32_768  # about 8 MB of the guard's
+
+
+class Told(NamedTuple):
+    """A device was told that `name` has `address`, for `ttl` seconds, at `told_at`."""
+
+    address: str
+    name: str
+    ttl: int
+    told_at: float
+
+
+class Device(NamedTuple):
+    """A device as listed. `iot`: None if that cannot be told. `stage`: of learning. `attempts`, `blocked`:
+    over all time. `learned`: destinations. `open_alerts`: alerts that nobody has decided about."""
+
+    mac: str
+    hostname: str
+    maker: str
+    iot: bool | None
+    confidence: float
+    reasons: tuple[str, ...]
+    interface: str
+    on_iot_network: bool
+    addresses: tuple[str, ...]  # latest first
+    first_seen: float
+    last_seen: float
+    stage: str
+    attempts: int
+    blocked: int
+    learned: int
+    open_alerts: int
+
+
+class State(NamedTuple):
+    """What a guard takes up where the one before it ended, by MAC. `progress` has every device of
+    `learned`. `names`: the newest ones, in the order in which they were told (as `Judge.restore` takes
+    them). `devices`: those that discovery has found."""
+
+    learned: dict[str, dict[Destination, Seen]]
+    progress: dict[str, Progress]
+    names: dict[str, list[Told]]
+    devices: list[DeviceSeen]
+
+
+class Learned(NamedTuple):
+    """A destination that a device is known to need; `last_used` is not kept to the minute."""
+
+    destination: Destination
+    seen: Seen
+    learned_at: float
+    last_used: float
+
+
+class Totals(NamedTuple):
+    """For `status`. `stages`: devices by stage of learning. `attempts`, `blocked`: over all time; `kept`:
+    single attempts in the store, `oldest` and `newest` of which are times (None: none). `bytes`: the
+    database's size."""
+
+    devices: int
+    stages: dict[str, int]
+    attempts: int
+    blocked: int
+    kept: int
+    oldest: float | None
+    newest: float | None
+    learned: int
+    names: int
+    open_alerts: int
+    bytes: int
+
+
+# -- for the guard ---------------------------------------------------------------------------------------
+
+
+def load_state(conn: sqlite3.Connection) -> State:
+    """All that the guard needs to go on where it ended."""
+    macs: dict[int, str] = dict(conn.execute("SELECT id, mac FROM devices"))
+    learned: defaultdict[str, dict[Destination, Seen]] = defaultdict(dict)
+    for device, name, service, units, last in conn.execute(
+        "SELECT device, name, service, units, last_unit FROM learned"
+    ):
+        learned[macs[device]][Destination(name, service)] = Seen(units, last)
+    names: defaultdict[str, list[Told]] = defaultdict(list)
+    for device, *told in conn.execute(
+        "SELECT device, address, name, ttl, told_at FROM names ORDER BY told_at DESC, id DESC LIMIT ?",
+        (MAX_NAMES_IN_ALL,),
+    ):
+        if len(names[macs[device]]) < MAX_NAMES:
+            names[macs[device]].append(Told(*told))
+    for newest_first in names.values():
+        newest_first.reverse()
+    progress = {mac: Progress() for mac in learned} | _progress(conn, macs)
+    seen = conn.execute("SELECT mac, iot, on_iot_network, hostname, maker FROM devices WHERE discovered")
+    devices = [
+        DeviceSeen(mac, None if iot is None else bool(iot), bool(on_iot_network), hostname, maker)
+        for mac, iot, on_iot_network, hostname, maker in seen
+    ]
+    return State(dict(learned), progress, dict(names), devices)
+
+
+def progress(conn: sqlite3.Connection) -> dict[str, Progress]:
+    """How each device's learning stands, by MAC."""
+    return _progress(conn, dict(conn.execute("SELECT id, mac FROM devices")))
+
+
+def _progress(conn: sqlite3.Connection, macs: dict[int, str]) -> dict[str, Progress]:
+    found: dict[str, Progress] = {}
+    for device, stage, observed, attempts, units, unit, is_quiet, quiet, first, last, settled in conn.execute(
+        """SELECT device, state, observed, attempts, units, unit, unit_is_quiet, quiet, first_quiet_day,
+            last_quiet_day, settled FROM progress"""
+    ):
+        found[macs[device]] = Progress(
+            Stage(stage), observed, attempts, units, unit, bool(is_quiet), quiet, first, last, bool(settled)
+        )
+    return found
+
+
+# -- devices ---------------------------------------------------------------------------------------------
+
+_DEVICES = """
+    SELECT d.id, d.mac, d.hostname, d.maker, d.iot, d.confidence, d.reasons, d.interface, d.on_iot_network,
+        d.first_seen, max(d.last_seen, coalesce(a.last_at, 0)), coalesce(p.state, 'new'),
+        coalesce(a.attempts, 0), coalesce(a.blocked, 0),
+        (SELECT count(*) FROM learned WHERE device = d.id),
+        (SELECT count(*) FROM alerts WHERE device = d.id AND state = 'open')
+    FROM devices d LEFT JOIN activity a ON a.device = d.id LEFT JOIN progress p ON p.device = d.id"""
+
+
+def devices(conn: sqlite3.Connection) -> list[Device]:
+    """Every device, by MAC."""
+    addresses: defaultdict[int, list[str]] = defaultdict(list)
+    for device, address in conn.execute("SELECT device, address FROM addresses ORDER BY last_seen DESC, id"):
+        addresses[device].append(address)
+    rows = conn.execute(f"{_DEVICES} ORDER BY d.mac")
+    return [_device(row, addresses.get(row[0], [])) for row in rows]
+
+
+def device(conn: sqlite3.Connection, mac: str) -> Device | None:
+    """The device with this MAC."""
+    row = conn.execute(f"{_DEVICES} WHERE d.mac = ?", (mac,)).fetchone()
+    if row is None:
+        return None
+    addresses = conn.execute(
+        "SELECT address FROM addresses WHERE device = ? ORDER BY last_seen DESC, id", (row[0],)
+    )
+    return _device(row, [address for (address,) in addresses])
+
+
+def _device(row: tuple[Any, ...], addresses: list[str]) -> Device:
+    _, mac, hostname, maker, iot, confidence, reasons, interface, on_iot_network, *rest = row
+    return Device(
+        mac,
+        hostname,
+        maker,
+        None if iot is None else bool(iot),
+        confidence,
+        tuple(reasons.splitlines()),
+        interface,
+        bool(on_iot_network),
+        tuple(addresses),
+        *rest,
+    )
+
+
+def learned(conn: sqlite3.Connection, mac: str) -> list[Learned]:
+    """The destinations of a device, the latest used first."""
+    rows = conn.execute(
+        """SELECT name, service, units, last_unit, learned_at, last_used FROM learned
+            WHERE device = (SELECT id FROM devices WHERE mac = ?) ORDER BY last_used DESC, name, service""",
+        (mac,),
+    )
+    return [Learned(Destination(row[0], row[1]), Seen(row[2], row[3]), row[4], row[5]) for row in rows]
+
+
+# -- the whole -------------------------------------------------------------------------------------------
+
+
+def totals(conn: sqlite3.Connection) -> Totals:
+    """The store at a glance."""
+    stages: dict[str, int] = dict(
+        conn.execute(
+            """SELECT coalesce(p.state, 'new'), count(*)
+                FROM devices d LEFT JOIN progress p ON p.device = d.id GROUP BY 1"""
+        )
+    )
+    attempts, blocked = conn.execute(
+        "SELECT coalesce(sum(attempts), 0), coalesce(sum(blocked), 0) FROM activity"
+    ).fetchone()
+    first, oldest = conn.execute("SELECT id, at FROM attempts ORDER BY id LIMIT 1").fetchone() or (1, None)
+    last, newest = conn.execute("SELECT id, at FROM attempts ORDER BY id DESC LIMIT 1").fetchone() or (
+        0,
+        None,
+    )
+    learned, names, open_alerts = conn.execute(
+        """SELECT (SELECT count(*) FROM learned), (SELECT count(*) FROM names),
+            (SELECT count(*) FROM alerts WHERE state = 'open')"""
+    ).fetchone()
+    pages = conn.execute("PRAGMA page_count").fetchone()[0]
+    size = pages * conn.execute("PRAGMA page_size").fetchone()[0]
+    return Totals(
+        sum(stages.values()), stages, attempts, blocked, last - first + 1, oldest, newest, learned, names,
+        open_alerts, size,
+    )  # fmt: skip
+
+
+def meta(conn: sqlite3.Connection, key: str) -> str | None:
+    """A note that was kept under `key` (`changes.set_meta`)."""
+    found = conn.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+    return found[0] if found else None

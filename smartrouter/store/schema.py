@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The tables, as an ordered list of steps; `PRAGMA user_version` says how many of them a file has taken.
+
+A step that was released never changes; what is new is a new step behind it.
+
+Why it looks as it does. Attempts are by far the most rows, and each page that a commit touches is written
+to flash twice. So an attempt touches no index: it points at the same device's attempt before it
+(`previous`), `activity` holds where each chain begins, and a device's timeline is a walk along its chain.
+With an index on the device, 100 attempts of 50 devices cost 1,400 bytes each on flash; so they cost 275.
+Attempts have ids without gaps, in the order in which they happened, and the newest is never deleted: ids
+are never used twice, and a cursor stays good. Pages are small (1 kB) because most commits are.
+
+Words of closed sets (reasons, evidence, scopes) are numbers in `attempts` and `words` spells them; the
+view `timeline` shows attempts as a person would read them. Times are seconds since the epoch.
+"""
+
+import sqlite3
+
+from smartrouter.core.errors import Unavailable
+from smartrouter.store.transaction import transaction
+
+APPLICATION_ID = 0x736D7274  # "smrt"; https://sqlite.org/fileformat2.html#application_id
+PAGE_SIZE = 1024
+
+_FIRST = (
+    "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE words (id INTEGER PRIMARY KEY, word TEXT NOT NULL UNIQUE)",
+    """CREATE TABLE devices (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        mac TEXT NOT NULL UNIQUE,
+        hostname TEXT NOT NULL DEFAULT '',
+        maker TEXT NOT NULL DEFAULT '',
+        iot INTEGER,                              -- 1 yes, 0 no, NULL cannot tell
+        confidence REAL NOT NULL DEFAULT 0,
+        reasons TEXT NOT NULL DEFAULT '',         -- one a line
+        interface TEXT NOT NULL DEFAULT '',
+        on_iot_network INTEGER NOT NULL DEFAULT 0,
+        discovered INTEGER NOT NULL DEFAULT 0,    -- 0: known by its traffic alone
+        first_seen REAL NOT NULL,
+        last_seen REAL NOT NULL,
+        noticed REAL)                             -- by `retention`, here and below""",
+    """CREATE TABLE addresses (
+        id INTEGER PRIMARY KEY,
+        device INTEGER NOT NULL REFERENCES devices ON DELETE CASCADE,
+        address TEXT NOT NULL,
+        last_seen REAL NOT NULL,
+        noticed REAL,
+        UNIQUE (device, address))""",
+    """CREATE TABLE progress (                     -- core.learning.Progress
+        device INTEGER PRIMARY KEY REFERENCES devices ON DELETE CASCADE,
+        state TEXT NOT NULL,
+        observed REAL NOT NULL,
+        attempts INTEGER NOT NULL,
+        units INTEGER NOT NULL,
+        unit INTEGER NOT NULL,
+        unit_is_quiet INTEGER NOT NULL,
+        quiet INTEGER NOT NULL,
+        first_quiet_day INTEGER NOT NULL,
+        last_quiet_day INTEGER NOT NULL,
+        settled INTEGER NOT NULL)""",
+    """CREATE TABLE learned (
+        device INTEGER NOT NULL REFERENCES devices ON DELETE CASCADE,
+        name TEXT NOT NULL,                       -- name group, or address
+        service TEXT NOT NULL,
+        units INTEGER NOT NULL,
+        last_unit INTEGER NOT NULL,
+        learned_at REAL NOT NULL,
+        last_used REAL NOT NULL,
+        PRIMARY KEY (device, name, service)) WITHOUT ROWID""",
+    """CREATE TABLE names (                        -- what a device was told
+        id INTEGER PRIMARY KEY,
+        device INTEGER NOT NULL REFERENCES devices ON DELETE CASCADE,
+        address TEXT NOT NULL,
+        name TEXT NOT NULL,
+        ttl INTEGER NOT NULL,
+        told_at REAL NOT NULL,
+        noticed REAL,
+        UNIQUE (device, address, name))""",
+    """CREATE TABLE attempts (                     -- core.effects.Attempt
+        id INTEGER PRIMARY KEY,
+        at REAL NOT NULL,
+        device INTEGER NOT NULL,                  -- no foreign key: a device may go before its attempts
+        previous INTEGER,                         -- the device's attempt before this one
+        source TEXT NOT NULL,
+        source_port INTEGER NOT NULL,
+        address TEXT NOT NULL,
+        port INTEGER NOT NULL,
+        protocol INTEGER NOT NULL,
+        service TEXT NOT NULL,
+        name TEXT NOT NULL,
+        scope INTEGER NOT NULL,                   -- words.id, like evidence and reason
+        evidence INTEGER NOT NULL,
+        accepted INTEGER NOT NULL,
+        reason INTEGER NOT NULL)""",
+    """CREATE TABLE activity (                     -- one row a device, over all time
+        device INTEGER PRIMARY KEY REFERENCES devices ON DELETE CASCADE,
+        last INTEGER NOT NULL,                    -- attempts.id
+        last_at REAL NOT NULL,
+        attempts INTEGER NOT NULL,
+        blocked INTEGER NOT NULL)""",
+    """CREATE TABLE hours (                        -- older attempts, summed
+        hour INTEGER NOT NULL,                    -- hours since the epoch
+        device INTEGER NOT NULL,
+        destination TEXT NOT NULL,                -- name, or address
+        service TEXT NOT NULL,
+        accepted INTEGER NOT NULL,
+        count INTEGER NOT NULL,
+        PRIMARY KEY (hour, device, destination, service, accepted)) WITHOUT ROWID""",
+    """CREATE TABLE alerts (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        device INTEGER NOT NULL REFERENCES devices ON DELETE CASCADE,
+        kind TEXT NOT NULL,
+        destination TEXT NOT NULL,
+        service TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        severity TEXT NOT NULL,
+        evidence TEXT NOT NULL,
+        name TEXT NOT NULL,
+        reverse TEXT,                             -- NULL not looked up yet, '' nothing found
+        first REAL NOT NULL,
+        last REAL NOT NULL,
+        count INTEGER NOT NULL,
+        blocked INTEGER NOT NULL,
+        state TEXT NOT NULL,                      -- store.alerts.AlertState
+        noticed REAL)""",
+    # One alert a key gathers the occurrences; one that was decided stays as it is, what comes then is new.
+    """CREATE UNIQUE INDEX gathering ON alerts (device, kind, destination, service)
+        WHERE state IN ('open', 'dismissed')""",
+    "CREATE INDEX alerts_of ON alerts (device, last)",
+    """CREATE TABLE alert_addresses (
+        alert INTEGER NOT NULL REFERENCES alerts ON DELETE CASCADE,
+        address TEXT NOT NULL,
+        port INTEGER NOT NULL,
+        protocol INTEGER NOT NULL,
+        count INTEGER NOT NULL,
+        PRIMARY KEY (alert, address, port, protocol)) WITHOUT ROWID""",
+    """CREATE VIEW timeline AS
+        SELECT a.id, datetime(a.at, 'unixepoch', 'localtime') AS at, d.mac, a.source, a.source_port,
+               a.address, a.port, a.protocol, a.service, a.name, e.word AS evidence, s.word AS scope,
+               CASE a.accepted WHEN 1 THEN 'accepted' ELSE 'blocked' END AS verdict, r.word AS reason
+        FROM attempts a
+        LEFT JOIN devices d ON d.id = a.device
+        LEFT JOIN words e ON e.id = a.evidence
+        LEFT JOIN words s ON s.id = a.scope
+        LEFT JOIN words r ON r.id = a.reason""",
+)
+
+STEPS: tuple[tuple[str, ...], ...] = (_FIRST,)
+
+
+def version(conn: sqlite3.Connection) -> int:
+    """How many of the steps the file behind `conn` has taken.
+
+    Unavailable if it belongs to another program, or to a newer smartrouter.
+    """
+    taken: int = conn.execute("PRAGMA user_version").fetchone()[0]
+    if taken == 0 and not conn.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone():
+        return 0
+    if conn.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+        raise Unavailable(
+            f"{_path(conn)} is a database of another program; name another file in `option database`"
+        )
+    if taken > len(STEPS):
+        raise Unavailable(
+            f"{_path(conn)} was written by a newer smartrouter (schema {taken}, this one knows up to "
+            f"{len(STEPS)}); install that version again, or move the file away to start anew"
+        )
+    return taken
+
+
+def migrate(conn: sqlite3.Connection) -> None:
+    """Bring the file behind `conn` up to date: all missing steps, or none of them.
+
+    `conn` is in autocommit mode. Raises Unavailable (see `version`), sqlite3.Error.
+    """
+    if version(conn) == 0:  # these hold only from before the first table
+        conn.execute(f"PRAGMA page_size = {PAGE_SIZE}")
+        conn.execute("PRAGMA auto_vacuum = INCREMENTAL")
+    if conn.execute("PRAGMA journal_mode = WAL").fetchone()[0] != "wal":
+        raise Unavailable(
+            f"SQLite cannot keep a write-ahead log beside {_path(conn)}; "
+            "name a file on a local file system in `option database`"
+        )
+    if version(conn) == len(STEPS):
+        return
+    with transaction(conn):
+        for step in STEPS[version(conn) :]:  # asked again: somebody else may have been faster
+            for statement in step:
+                conn.execute(statement)
+        conn.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        conn.execute(f"PRAGMA user_version = {len(STEPS)}")
+
+
+def _path(conn: sqlite3.Connection) -> str:
+    return str(conn.execute("PRAGMA database_list").fetchone()[2])

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A UCI file on disk: reading it, and replacing it in one step.
+
+Where the `uci` command exists it does the replacing, by `uci import`: one process, one rename, locked
+against other users of libuci, and changes that somebody has not committed yet stay uncommitted. It keeps
+no comments. Elsewhere a temporary file beside the old one is written, synced and renamed. Mode and owner
+are kept either way. Knows nothing of what is in the file.
+"""
+
+import os
+import re
+import shutil
+import stat
+import subprocess
+import tempfile
+from pathlib import Path
+
+from smartrouter.core.errors import BadConfig, Unavailable
+from smartrouter.uci import MAX_TEXT
+
+_PATIENCE = 10.0  # seconds for the `uci` command, which takes some milliseconds
+_PACKAGE = re.compile(r"[A-Za-z0-9_-]+")  # what `uci` takes as a file's name
+
+
+def read_text(path: str | Path) -> str:
+    """The text of the file; bytes that are not UTF-8 become lone surrogates, as `os.fsdecode` does it.
+
+    Raises FileNotFoundError; BadConfig for what cannot be read or is too large.
+    """
+    try:
+        with open(path, "rb", opener=_open_without_waiting) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise BadConfig(f"{path} is not a file.")
+            content = file.read(MAX_TEXT + 1)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise BadConfig(f"{path} cannot be read: {error.strerror}.") from None
+    if len(content) > MAX_TEXT:
+        raise BadConfig(f"{path} is too large: allowed are {MAX_TEXT} bytes.")
+    return content.decode("utf-8", "surrogateescape")
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Make `text` what the file holds. Raises Unavailable; then the file is as it was."""
+    real = Path(os.path.realpath(path))  # a link stays a link
+    content = text.encode("utf-8", "surrogateescape")
+    try:
+        before = real.stat() if real.exists() else None
+        if (uci := shutil.which("uci")) and _PACKAGE.fullmatch(real.name):
+            _import(uci, real, content)
+            _keep(real, before)
+        else:
+            _replace(real, content, before)
+        _sync(real.parent)
+    except OSError as error:
+        raise Unavailable(f"{path} cannot be written: {error.strerror}.") from None
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)  # a named pipe would wait for a writer
+
+
+def _import(uci: str, path: Path, content: bytes) -> None:
+    command = [uci, "-q", "-c", str(path.parent), "import", path.name]
+    try:
+        done = subprocess.run(command, input=content, capture_output=True, timeout=_PATIENCE, check=False)
+    except subprocess.TimeoutExpired:
+        raise Unavailable(f"{path} was not written: `uci import` did not end. Is it locked?") from None
+    if done.returncode != 0:
+        raise Unavailable(f"{path} was not written: `uci import` failed with status {done.returncode}.")
+
+
+def _keep(path: Path, before: os.stat_result | None) -> None:
+    """Give the file at `path` the mode and owner that it had."""
+    if before is None:
+        return
+    now = path.stat()
+    if (now.st_uid, now.st_gid) != (before.st_uid, before.st_gid):
+        os.chown(path, before.st_uid, before.st_gid)
+    path.chmod(stat.S_IMODE(before.st_mode))
+
+
+def _replace(path: Path, content: bytes, before: os.stat_result | None) -> None:
+    # libuci's own choice for a new file is 0600 too: it may hold secrets. It does not see names with a dot.
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with open(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            _keep(Path(temporary), before)
+            os.fsync(handle)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def _sync(folder: Path) -> None:
+    """Let the rename survive a power cut."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""One direction of a DNS connection over TCP (RFC 7766 section 8): segments in, whole messages out.
+
+Segments may be cut anywhere, repeated, overlap, or come out of order. We are not the receiver: a segment
+that we do not keep still reaches it, so what lies beyond our bound means only that we understand no more of
+this connection. Of bytes that come twice the first count, as in Linux. Knows no addresses and no clock.
+"""
+
+BOUND = 65536  # bytes held, and how far ahead a segment may lie: one whole message, RFC 7766 section 8
+MAX_SEGMENTS = 64  # held because they came too early
+_PREFIX = 2
+_LEAST_MESSAGE = 12  # a DNS header
+_CYCLE = 2**32  # of sequence numbers
+
+
+class TcpStream:
+    """See the module. `is_dns`: False once something came that is no DNS message; nothing is said then."""
+
+    __slots__ = ("_early", "_front", "_next", "is_dns")
+
+    def __init__(self) -> None:
+        self.is_dns = True
+        self._next: int | None = None  # the sequence number that continues what we have
+        self._front = b""  # the beginning of a message
+        self._early: dict[int, bytes] = {}  # sequence number -> segment
+
+    def feed(self, sequence: int, payload: bytes) -> list[bytes]:
+        """Take a segment whose first byte has number `sequence` (a SYN counts as one); gives the messages
+        that it completes, without their length prefixes. The first segment fed, be it empty, says where
+        the stream begins. Raises nothing."""
+        if self._next is None:
+            self._next = sequence
+        if not payload or not self.is_dns:
+            return []
+        behind = _distance(self._next, sequence)
+        if behind < 0:
+            self._keep_early(sequence, payload, -behind)
+            return []
+        self._take(payload[behind:])
+        for early in sorted(self._early, key=lambda number: _distance(number, sequence)):
+            behind = _distance(self._next, early)
+            if behind < 0:
+                break
+            self._take(self._early.pop(early)[behind:])
+        messages = self._split()
+        if self.held > BOUND:
+            self._early.clear()
+        return messages
+
+    def _take(self, payload: bytes) -> None:
+        assert self._next is not None  # noqa: S101 - `feed` has seen to that
+        self._front += payload
+        self._next = (self._next + len(payload)) % _CYCLE
+
+    def _keep_early(self, sequence: int, payload: bytes, ahead: int) -> None:
+        there = len(self._early.get(sequence, b""))
+        fits = len(self._early) < MAX_SEGMENTS and self.held + len(payload) <= BOUND
+        if fits and there < len(payload) and len(self._front) + ahead + len(payload) <= BOUND:
+            self._early[sequence] = payload
+
+    def _split(self) -> list[bytes]:
+        """Take whole messages from the front of what is held."""
+        front, at = self._front, 0
+        messages = []
+        while len(front) - at >= _PREFIX:
+            size = front[at] << 8 | front[at + 1]
+            if size < _LEAST_MESSAGE:
+                self.is_dns = False
+                self._early.clear()
+                at = len(front)
+                break
+            after = at + _PREFIX + size
+            if after > len(front):
+                break
+            messages.append(front[at + _PREFIX : after])
+            at = after
+        self._front = front[at:]
+        return messages
+
+    @property
+    def held(self) -> int:
+        """Bytes that are kept for what is still to come; never more than BOUND."""
+        return len(self._front) + sum(map(len, self._early.values()))
+
+
+def _distance(to: int, origin: int) -> int:
+    """How far `to` lies after `origin`, negative if before (RFC 9293 section 3.4)."""
+    return (to - origin + _CYCLE // 2) % _CYCLE - _CYCLE // 2

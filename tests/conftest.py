@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What every test may ask for: the shared material, where it is, and how many rounds to go."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+SHARED = Path(os.environ.get("SMARTROUTER_SHARED", CHECKOUT.parent / "shared"))
+
+
+@pytest.fixture
+def shared() -> Path:
+    """The folder of captures and hostile messages; skips where it is not."""
+    if not SHARED.is_dir():
+        pytest.skip(f"no shared test material at {SHARED} (set SMARTROUTER_SHARED)")
+    return SHARED
+
+
+@pytest.fixture
+def rounds() -> Callable[[int], int]:
+    """`rounds(n)`: n, scaled by the environment's ROUNDS (1 in a plain run, more in a long one)."""
+    factor = float(os.environ.get("ROUNDS", "1"))
+    return lambda n: max(1, round(n * factor))

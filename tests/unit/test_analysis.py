@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The periodic run over what is new."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from smartrouter.analysis import Run, analyse, last_run
+from smartrouter.core.destinations import Destination, Match
+from smartrouter.core.effects import Attempt, Evidence, Keep, Learn, Record
+from smartrouter.core.learning import Progress, Seen, State
+from smartrouter.core.policy import Reason
+from smartrouter.store.connect import open_writer
+from smartrouter.store.queries import learned
+from smartrouter.store.retention import Limits
+from smartrouter.store.writer import Writer
+
+MAC = "cc:44:63:ea:63:63"
+NOW = time.time()
+
+
+class Store:
+    def __init__(self, folder: Path):
+        self.path = str(folder / "store.db")
+        self.writer = Writer(self.path)
+        self.conn = open_writer(self.path)
+
+    def put(self, *effects: Record | Learn | Keep) -> None:
+        for effect in effects:
+            self.writer.put(effect)
+        assert self.writer.flush(5.0)
+
+    def run(self, match: Match = Match.DOMAIN) -> Run:
+        return analyse(self.conn, match, Limits())
+
+    def last_used(self) -> dict[Destination, float]:
+        return {item.destination: item.last_used for item in learned(self.conn, MAC)}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = Store(tmp_path)
+    yield store
+    store.writer.close()
+    store.conn.close()
+
+
+def attempt(at: float, name: str, reason: Reason = Reason.LEARNED, address: str = "198.51.100.5") -> Record:
+    evidence = Evidence.DNS if name else Evidence.NONE
+    return Record(
+        Attempt(
+            at, MAC, "192.168.1.20", 40000, address, 443, 6, "outside", "web", name, evidence, True, reason
+        )
+    )
+
+
+def learn(name: str, at: float) -> Learn:
+    return Learn(MAC, Destination(name, "web"), Seen(1, 0), at)
+
+
+def test_each_attempt_is_looked_at_once(store: Store) -> None:
+    store.put(*(attempt(NOW, "a.example.com") for _ in range(5)))
+    assert store.run().rows == 5
+    assert store.run().rows == 0
+    store.put(attempt(NOW, "b.example.com"))
+    assert store.run().rows == 1
+
+
+def test_a_learned_destination_in_use_is_known_to_be_by_name_group_or_address(store: Store) -> None:
+    store.put(learn("example.com", NOW - 500), learn("198.51.100.9", NOW - 500), learn("idle.com", NOW - 500))
+    store.put(attempt(NOW - 20, "a.example.com"), attempt(NOW - 10, "", address="198.51.100.9"))
+    store.run()
+    assert store.last_used() == {
+        Destination("example.com", "web"): NOW - 20,
+        Destination("198.51.100.9", "web"): NOW - 10,
+        Destination("idle.com", "web"): NOW - 500,
+    }
+
+
+def test_an_attempt_that_was_let_go_for_another_reason_is_no_use(store: Store) -> None:
+    store.put(learn("example.com", NOW - 500), attempt(NOW, "a.example.com", Reason.ALLOWED_BY_RULE))
+    store.run()
+    assert store.last_used() == {Destination("example.com", "web"): NOW - 500}
+
+
+@pytest.mark.parametrize(
+    ("settled", "words"), [(True, "is protected."), (False, "still had new destinations.")]
+)
+def test_the_end_of_learning_is_found_once(store: Store, settled: bool, words: str) -> None:
+    store.put(Keep(MAC, Progress(State.LEARNING)))
+    assert store.run().findings == ()
+    store.put(Keep(MAC, Progress(State.PROTECTED, settled=settled)))
+    (finding,) = store.run().findings
+    assert finding.startswith(MAC)
+    assert finding.endswith(words)
+    assert store.run().findings == ()
+
+
+def test_a_run_leaves_its_record(store: Store) -> None:
+    assert last_run(store.conn) is None
+    store.put(Keep(MAC, Progress(State.PROTECTED)))
+    run = store.run()
+    assert last_run(store.conn) == run
+    assert abs(run.at - time.time()) < 10
+    assert 0 < run.seconds < 10
+    assert run.stages == {"new": 0, "learning": 0, "protected": 1}
+
+
+@pytest.mark.parametrize("record", ["no json", "[]", '{"at": 1}', '{"another": "version"}', "null"])
+def test_a_record_that_is_not_understood_is_none(store: Store, record: str) -> None:
+    store.conn.execute("INSERT INTO meta VALUES ('analysis', ?)", (record,))
+    assert last_run(store.conn) is None
+
+
+def test_old_attempts_are_summed_and_go(store: Store) -> None:
+    store.put(*(attempt(NOW - 3 * 86400 + number, "old.example.com") for number in range(4)))
+    store.put(attempt(NOW, "new.example.com"))
+    limits = Limits(attempts_kept=3600.0)
+    analyse(store.conn, Match.DOMAIN, limits)
+    store.conn.execute("UPDATE meta SET value = ? WHERE key = 'trusted_time'", (f"{NOW} 0",))
+    analyse(store.conn, Match.DOMAIN, limits)
+    assert [name for (name,) in store.conn.execute("SELECT name FROM attempts")] == ["new.example.com"]
+    assert store.conn.execute("SELECT sum(count) FROM hours").fetchone() == (4,)

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Outstanding queries: what is remembered, for how long, and how much of it."""
+
+from smartrouter.core.events import UDP, DnsAnswered, DnsAsked, Query, Question, Reply, Scope
+from smartrouter.core.queries import LIFETIME, MAX_QUERIES, OutstandingQueries
+
+QUESTION = Question("cloud.example", 1, 1)
+
+
+def asked(ident: int = 1, mac: str = "02:00:00:00:00:01", question: Question = QUESTION) -> DnsAsked:
+    return DnsAsked(mac, "192.168.1.2", 4000, "192.168.1.1", UDP, Query(ident, question), Scope.ROUTER)
+
+
+def answered(ident: int = 1, question: Question = QUESTION) -> DnsAnswered:
+    reply = Reply(ident, 0, 0, False, (question,), (), ())
+    return DnsAnswered("192.168.1.2", 4000, "192.168.1.1", UDP, reply)
+
+
+def test_an_answer_finds_its_asker_once() -> None:
+    queries = OutstandingQueries()
+    queries.remember(asked(), 0.0)
+    assert queries.asker(answered(), 1.0) == "02:00:00:00:00:01"
+    assert queries.asker(answered(), 1.0) is None
+    assert len(queries) == 0
+
+
+def test_an_answer_to_another_question_finds_nobody_and_leaves_the_query() -> None:
+    queries = OutstandingQueries()
+    queries.remember(asked(), 0.0)
+    assert queries.asker(answered(question=Question("bank.example", 1, 1)), 1.0) is None
+    assert queries.asker(answered(), 1.0) is not None
+
+
+def test_a_query_that_takes_the_id_of_another_device_takes_its_place() -> None:
+    queries = OutstandingQueries()
+    queries.remember(asked(), 0.0)
+    queries.remember(asked(mac="02:00:00:00:00:02"), 0.0)
+    assert queries.asker(answered(), 1.0) == "02:00:00:00:00:02"
+    assert len(queries) == 0
+
+
+def test_old_queries_expire() -> None:
+    queries = OutstandingQueries()
+    queries.remember(asked(), 0.0)
+    queries.expire(LIFETIME - 1)
+    assert len(queries) == 1
+    queries.expire(LIFETIME + 1)
+    assert len(queries) == 0
+
+
+def test_a_device_holds_a_bounded_number_and_loses_its_oldest() -> None:
+    queries = OutstandingQueries()
+    for ident in range(MAX_QUERIES + 10):
+        queries.remember(asked(ident), 0.0)
+    assert len(queries) == MAX_QUERIES
+    assert queries.asker(answered(9), 1.0) is None
+    assert queries.asker(answered(10), 1.0) is not None
+
+
+def test_a_device_that_goes_takes_its_queries_along() -> None:
+    queries = OutstandingQueries()
+    queries.remember(asked(1), 0.0)
+    queries.remember(asked(2, mac="02:00:00:00:00:02"), 0.0)
+    queries.drop_device("02:00:00:00:00:01")
+    assert len(queries) == 1

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The ruleset as text: what a plan may be, and that the template agrees with itself."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from smartrouter.core.errors import BadConfig, Unavailable
+from smartrouter.linux import ruleset
+from smartrouter.linux.ruleset import Plan, check, render
+
+PLAN = Plan(("br-lan",))
+MAC = "02:00:00:00:00:01"
+TEMPLATE = Path(ruleset.__file__).parents[2] / "nft" / "smartrouter.nft"
+HOSTILE = 'x" }; delete table inet fw4; #'
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"lan": ()}, "No local interface"),
+        ({"lan": ("",)}, "Interface name ''"),
+        ({"lan": ("br lan",)}, "Interface name 'br lan'"),
+        ({"lan": ("br*",)}, "Interface name"),
+        ({"lan": ("..",)}, "Interface name"),
+        ({"lan": ("-i",)}, "Interface name"),
+        ({"lan": ("sixteen-letters_",)}, "Interface name"),
+        ({"lan": ("lan\n",)}, "Interface name"),
+        ({"lan": (HOSTILE,)}, "Interface name"),
+        ({"iot": (HOSTILE,)}, "Interface name"),
+        ({"lan": tuple(f"eth{i}" for i in range(257))}, "More than 256"),
+        ({"on_failure": "ajar"}, "on_failure 'ajar': allowed are open, closed"),
+        ({"block_action": "shout"}, "block_action 'shout': allowed are reject, drop"),
+        ({"pass_mark": 0}, "pass_mark 0x0: allowed is one bit"),
+        ({"pass_mark": 3}, "pass_mark 0x3"),
+        ({"pass_mark": 1 << 32}, "pass_mark"),
+        ({"block_mark": -1}, "block_mark"),
+        ({"block_mark": 0x40000000}, "both 0x40000000"),
+        ({"flows_queue": 65536}, "Queue number 65536"),
+        ({"dns_queue": -1}, "Queue number -1"),
+        ({"dns_queue": 7370}, "Both queues"),
+        ({"watched": frozenset({HOSTILE})}, "MAC"),
+        ({"exempt": frozenset({"AA:BB:CC:DD:EE:FF"})}, "in lower case"),
+        ({"enforced": frozenset({MAC + "\n"})}, "MAC"),
+        (
+            {"watched": frozenset(f"02:00:00:00:{i >> 8:02x}:{i & 255:02x}" for i in range(4097))},
+            "4097 devices",
+        ),
+    ],
+)
+def test_a_plan_that_cannot_be_is_refused_with_what_is_allowed(changed: dict[str, Any], said: str) -> None:
+    plan = PLAN._replace(**changed)
+    with pytest.raises(BadConfig, match=re.escape(said)):
+        check(plan)
+    with pytest.raises(BadConfig):
+        render(plan, True)
+
+
+@pytest.mark.parametrize(
+    "name", ["eth0", "br-lan", "wlan0-1", "eth0.100", "phy0-ap0", "_x", "fifteen-letters"]
+)
+def test_real_interface_names_are_allowed(name: str) -> None:
+    assert f'{{ "{name}" }}' in render(Plan((name,)), False)
+
+
+def test_members_are_replaced_only_where_the_plan_gives_them() -> None:
+    assert "flush set inet smartrouter watched" not in render(PLAN, True)
+    emptied = render(PLAN._replace(watched=frozenset()), True)
+    assert "flush set inet smartrouter watched" in emptied
+    assert "add element inet smartrouter watched" not in emptied
+
+
+def test_nothing_is_left_to_fill_in() -> None:
+    for native in (True, False):
+        assert "$" not in render(PLAN, native)
+
+
+def test_the_template_agrees_with_itself() -> None:
+    text = TEMPLATE.read_text()
+    chains = set(re.findall(r"^\tchain (\w+) \{.*\}$", text, re.MULTILINE))
+    flushed = set(re.findall(r"^flush chain inet smartrouter (\w+)$", text, re.MULTILINE))
+    filled = set(re.findall(r"^\tchain (\w+) \{$", text, re.MULTILINE))
+    by_others = {"to_guard", "to_dns"}
+    assert flushed == filled == chains - by_others
+    assert set(re.findall(r"(?:goto|jump) (\w+)", text)) | {"refuse"} <= chains
+    hooked = set(re.findall(r"^\tchain (\w+) \{ type filter hook", text, re.MULTILINE))
+    assert hooked | by_others == ruleset._HOLD_RULES
+    counters = re.findall(r"^\tcounter (\w+) \{", text, re.MULTILINE)
+    assert set(re.findall(r"counter name (\w+)", text)) == set(counters)
+    sets = re.findall(r"^\tset (\w+) \{", text, re.MULTILINE)
+    assert set(re.findall(r"@(\w+)", text)) == set(sets)
+    assert not re.search(r"^\s*delete ", text, re.MULTILINE)
+
+
+def test_the_sets_are_as_large_as_the_plan_is_checked_for() -> None:
+    text = TEMPLATE.read_text()
+    for name, size in (("watched", ruleset.MAX_DEVICES), ("lan", ruleset.MAX_INTERFACES)):
+        assert re.search(rf"set {name} {{ type \w+; size {size}; }}", text)
+
+
+def test_without_nft_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda *a, **k: None)
+    with pytest.raises(Unavailable, match="install nftables"):
+        ruleset.nft_path()
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        (
+            "/dev/stdin:2:1-5: Error: syntax error\nadd table\n",
+            "refused the ruleset: Error: syntax error; line 2: two",
+        ),
+        ("/dev/stdin:9:1-5: Error: odd\n", "Error: odd; line 9: "),
+        ("netlink: Error: cache initialization failed: Operation not permitted\n", "CAP_NET_ADMIN"),
+        ("", "without a word"),
+    ],
+)
+def test_what_nft_complains_about_is_shown(message: str, expected: str) -> None:
+    assert expected in ruleset._explained(message, "one\n\ttwo\n")

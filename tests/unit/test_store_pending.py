@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What waits is bounded, and the state that counts is not pushed out by statistics."""
+
+from unit.made_effects import NOON, PLUG, TV, forget, keep, learn, raised, record, told
+
+from smartrouter.core.effects import AdmitReplies, Watch
+from smartrouter.store.pending import MAX_TARGETS, Pending
+
+
+def test_a_flood_of_attempts_is_dropped_where_the_line_ends() -> None:
+    pending = Pending(max_attempts=3)
+    assert [pending.add(record(at=NOON + n)) for n in range(5)] == [True, True, True, False, False]
+    assert [attempt.at - NOON for attempt in pending.take().attempts] == [0, 1, 2]
+
+
+def test_a_flood_of_attempts_leaves_room_for_all_else() -> None:
+    pending = Pending(max_attempts=3)
+    for _ in range(100):
+        pending.add(record())
+    for effect in (learn(), forget(name="other.example"), keep(), raised(), told()):
+        assert pending.add(effect)
+
+
+def test_a_flood_of_alerts_leaves_room_for_what_is_learned() -> None:
+    pending = Pending(max_keys=10)
+    taken = [pending.add(raised(destination=f"{n}.example")) for n in range(20)]
+    assert taken == [True] * 10 + [False] * 10
+    assert pending.add(learn())
+    assert pending.add(raised(destination="3.example"))  # one that has a place already
+
+
+def test_a_hundred_occurrences_of_one_alert_take_one_place() -> None:
+    pending = Pending(max_keys=1)
+    for n in range(100):
+        assert pending.add(raised(at=NOON + n, blocked=n % 4 == 0))
+    (tally,) = pending.take().alerts.values()
+    assert (tally.count, tally.blocked, tally.first, tally.latest.at) == (100, 25, NOON, NOON + 99)
+
+
+def test_the_addresses_of_one_alert_are_bounded() -> None:
+    pending = Pending()
+    for n in range(1000):
+        pending.add(raised(address=f"203.0.113.{n % 250}"))
+    (tally,) = pending.take().alerts.values()
+    assert tally.count == 1000
+    assert len(tally.targets) == MAX_TARGETS
+    assert tally.targets["203.0.113.0", 443, 6] == 4
+
+
+def test_the_last_word_on_a_destination_counts() -> None:
+    pending = Pending()
+    for effect in (learn(), forget(), learn(units=7), learn(PLUG), forget(PLUG)):
+        pending.add(effect)
+    assert list(pending.take().destinations.values()) == [learn(units=7), forget(PLUG)]
+
+
+def test_the_last_progress_of_a_device_counts() -> None:
+    pending = Pending()
+    pending.add(keep(observed=60.0))
+    pending.add(keep(observed=120.0))
+    assert pending.take().progress == {TV: keep(observed=120.0)}
+
+
+def test_what_is_not_for_the_store_is_passed_over() -> None:
+    pending = Pending()
+    assert pending.add(Watch(TV))
+    assert pending.add(AdmitReplies("192.0.2.1"))
+    assert not pending.take()
+    assert pending.size == 0
+
+
+def test_what_was_taken_does_not_wait_any_more() -> None:
+    pending = Pending(max_attempts=1)
+    pending.add(record())
+    assert pending.take()
+    assert not pending.take()
+    assert pending.add(record())
