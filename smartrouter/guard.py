@@ -1,0 +1,364 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The guard: packets in, verdicts out, with CAP_NET_ADMIN and nothing else.
+
+This is the wiring: two threads serve the two queues, one stores, and the main thread keeps time, answers
+the supervisor, keeps the table in the kernel, and gives its heartbeat only while the other threads live.
+It decides nothing itself, and imports no asyncio, scapy, pyroute2 or slack_sdk: it must be small, and
+back in an instant.
+"""
+
+import logging
+import signal
+import threading
+import time
+from argparse import Namespace
+from collections import Counter
+from typing import Any
+
+from smartrouter.channel import Channel, Gone, Request
+from smartrouter.config import Config, load
+from smartrouter.core.errors import SmartrouterError, Unavailable
+from smartrouter.core.events import (
+    DestinationForgotten,
+    DeviceSeen,
+    Event,
+    LearningFinished,
+    LearningRestarted,
+    OutageEnded,
+    Paused,
+    SettingsChanged,
+    Tick,
+)
+from smartrouter.core.judge import Judge
+from smartrouter.core.learning import State
+from smartrouter.core.policy import Settings, Watching
+from smartrouter.handlers import Bench, DnsHandler, FlowHandler, now
+from smartrouter.linux import interfaces, privileges, ruleset
+from smartrouter.linux.queue import DNS_QUEUE, FLOWS_QUEUE, Handler, Marks, Queue
+from smartrouter.linux.ruleset import Plan
+from smartrouter.linux.sets import Sets
+from smartrouter.linux.upstreams import upstreams
+from smartrouter.store.connect import open_reader
+from smartrouter.store.queries import load_state
+from smartrouter.store.writer import Writer
+
+log = logging.getLogger("smartrouter.guard")
+
+TICK = 1.0  # seconds
+TURN = 0.4  # seconds that the main thread waits for a request at most
+PATIENCE = 2.0  # seconds without a sign of life from a queue's thread, after which the heartbeat stops
+FLUSH_PATIENCE = 1.5  # seconds that a command waits for the store
+OUTAGE = 1.0  # seconds without a guard that count as an outage
+
+
+class Share:
+    """The guard's share of the configuration, and of what the supervisor found out for it."""
+
+    def __init__(self, message: dict[str, Any]):
+        self.config = Config.from_share(message["config"])
+        self.lan: tuple[str, ...] = tuple(message["lan"])
+        self.iot: tuple[str, ...] = tuple(message["iot"])
+        self.upstreams: frozenset[str] = frozenset(message["upstreams"])
+        self.outage: float | None = message.get("outage")
+
+    @classmethod
+    def from_file(cls, path: str) -> "Share":
+        """What the supervisor would have handed over, for a guard that runs alone."""
+        config = load(path)
+        found = interfaces.find(config.main.network, config.main.device, config.main.iot_network)
+        return cls(
+            {
+                "config": config.to_share("guard"),
+                "lan": found.lan,
+                "iot": found.iot,
+                "upstreams": sorted(upstreams()),
+            }
+        )
+
+    def settings(self) -> Settings:
+        """What the judge goes by."""
+        return self.config.settings(self.upstreams)
+
+
+class Guard:
+    """Everything between the kernel's queues and the store, for one process. `start`, then `turn` often,
+    then `stop`."""
+
+    def __init__(self, share: Share):
+        main = share.config.main
+        self._started = time.monotonic()
+        self._share = share
+        self._stopping = threading.Event()
+        self._signs: dict[str, float] = {}  # thread -> when it last gave a sign of life
+        self._threads: list[threading.Thread] = []
+        self._next_tick = 0.0
+        self._lost: Counter[str] = Counter()  # what was mended on the way, by what it was
+        self._judge = Judge(share.settings())
+        self._writer = Writer(main.database)
+        self._sets = Sets()
+        self._restore(main.database)
+        self._bench = Bench(self._judge, self._sets, self._writer.put, fail_open=main.on_failure == "open")
+        marks = Marks(main.pass_mark, main.block_mark)
+        handlers: dict[int, Handler] = {
+            FLOWS_QUEUE: FlowHandler(self._bench, main.pass_mark),
+            DNS_QUEUE: DnsHandler(self._bench, main.pass_mark),
+        }
+        self._queues = [Queue(number, handler, marks) for number, handler in handlers.items()]
+        self._loaded = self._plan(share)
+        ruleset.load(self._loaded)
+        self._sets.dismiss_all()  # this guard knows of no query yet
+
+    def start(self) -> None:
+        """Serve the queues from now on."""
+        for queue in self._queues:
+            name = f"queue-{queue.number}"
+            self._signs[name] = time.monotonic()
+            thread = threading.Thread(target=self._serve, args=(queue, name), name=name, daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def turn(self) -> bool:
+        """Do what is due; False while a queue's thread gives no sign of life: then no heartbeat either."""
+        at = time.monotonic()
+        if at >= self._next_tick:
+            self._next_tick = at + TICK
+            self._tell(Tick())
+            self._keep_table()
+        return all(at - sign < PATIENCE for sign in self._signs.values())
+
+    def stop(self) -> None:
+        """Judge what still waits, store everything, and let go of the queues. The table stays."""
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join(PATIENCE)
+        self._tell(Tick())
+        self._writer.close()
+        self._sets.close()
+
+    # -- what the supervisor asks ------------------------------------------------------------------
+
+    def answer(self, request: Request) -> dict[str, Any]:
+        """Do what is asked and say what came of it. Raises SmartrouterError where it cannot be."""
+        arguments = request.arguments
+        match request.do:
+            case "configure":
+                return self._configure(Share(arguments))
+            case "status":
+                return self.status()
+            case "seen":
+                for device in arguments["devices"]:
+                    self._tell(DeviceSeen(**device))
+                return {}
+            case "forget":
+                event = DestinationForgotten(
+                    arguments["device"], arguments["destination"], arguments.get("service") or ""
+                )
+                forgotten = self._tell(event)
+                self._stored()
+                return {"forgotten": forgotten}
+            case "learn":
+                mac = arguments["device"]
+                self._tell(LearningFinished(mac) if arguments.get("finish") else LearningRestarted(mac))
+                self._stored()
+                return {"state": self._judge.roster.devices[mac].learning.progress.state}
+            case "pause":
+                self._tell(Paused(float(arguments["seconds"])))
+                return {"seconds": self._judge.paused_for(now())}
+            case _:
+                raise Unavailable(f"the guard cannot do {request.do!r}; is another version running?")
+
+    def status(self) -> dict[str, Any]:
+        """What the guard is doing, in numbers. Keys are part of `smartrouter status --json`."""
+        with self._bench.lock:
+            judged = {str(reason): count for reason, count in self._judge.counts.items()}
+            devices = list(self._judge.roster.devices.values())
+            watched = [device for device in devices if device.watched]
+            states = Counter(str(device.learning.progress.state) for device in watched)
+            settings = self._judge.roster.settings
+            paused = self._judge.paused_for(now())
+        return {
+            "mode": str(settings.mode),
+            "uptime": time.monotonic() - self._started,
+            "paused": paused,
+            "devices": {"watched": len(watched), **{str(state): states[str(state)] for state in State}},
+            "judged": judged,
+            "kernel": ruleset.read_counters(),
+            "store": self._writer.counters(),
+            "faults": self._bench.errors + sum(queue.faults for queue in self._queues),
+            "mended": dict(self._lost),
+        }
+
+    def _configure(self, share: Share) -> dict[str, Any]:
+        """Take up a new share, or none of it."""
+        before, main = self._share.config.main, share.config.main
+        fixed = ("database", "pass_mark", "block_mark")
+        changed = [option for option in fixed if getattr(before, option) != getattr(main, option)]
+        if changed:
+            # Marks of packets in flight, an open store: another process takes these up, at once.
+            raise Restart(f"{', '.join(changed)} changed")
+        settings = share.settings()
+        with self._bench.lock:
+            effects = self._judge.handle(SettingsChanged(settings), now())
+            plan = self._plan(share)
+        try:
+            if (
+                plan._replace(**_MEMBERS) != self._loaded._replace(**_MEMBERS)
+                or plan.exempt != self._loaded.exempt
+            ):
+                ruleset.load(plan)
+                self._loaded = plan
+        except SmartrouterError:
+            with self._bench.lock:
+                effects += self._judge.handle(SettingsChanged(self._share.settings()), now())
+            self._bench.carry_out(effects)
+            raise
+        self._bench.carry_out(effects)
+        self._bench.fail_open = main.on_failure == "open"
+        self._share = share
+        return {}
+
+    # -- inside --------------------------------------------------------------------------------------
+
+    def _tell(self, event: Event) -> int:
+        """Tell the judge, carry out its effects; gives their number."""
+        effects = self._bench.handle(event)
+        self._bench.carry_out(effects)
+        return len(effects)
+
+    def _stored(self) -> None:
+        if not self._writer.flush(FLUSH_PATIENCE):
+            raise Unavailable("done, but not stored yet: the disk is full, slow or read-only (see `doctor`)")
+
+    def _restore(self, database: str) -> None:
+        """Take up what an earlier guard left in the store."""
+        connection = open_reader(database)
+        try:
+            state = load_state(connection)
+        finally:
+            connection.close()
+        moment = now()
+        protected = False
+        for mac in {*state.progress, *state.learned}:
+            self._judge.restore(
+                mac, state.progress[mac], state.learned.get(mac, {}), state.names.get(mac, ()), moment
+            )
+            protected = protected or state.progress[mac].state is State.PROTECTED
+        for device in state.devices:
+            self._judge.handle(DeviceSeen(*device), moment)
+        outage = self._share.outage
+        if protected and (outage is None or outage > OUTAGE):
+            self._judge.handle(OutageEnded(), moment)
+
+    def _plan(self, share: Share) -> Plan:
+        """The ruleset that `share` and the judge's devices ask for."""
+        main = share.config.main
+        devices = self._judge.roster.devices.values()
+        return Plan(
+            lan=share.lan,
+            iot=share.iot,
+            on_failure=main.on_failure,
+            block_action=main.block_action,
+            pass_mark=main.pass_mark,
+            block_mark=main.block_mark,
+            watched=frozenset(device.mac for device in devices if device.watched),
+            enforced=frozenset(device.mac for device in devices if device.enforced),
+            exempt=frozenset(device.mac for device in devices if device.told.watch is Watching.NEVER),
+        )
+
+    def _keep_table(self) -> None:
+        """Put the table back if somebody else took it away (a firewall's reset flushes everything)."""
+        if ruleset.is_present():
+            return
+        log.warning("the table inet smartrouter was taken away; putting it back")
+        self._lost["table"] += 1
+        with self._bench.lock:
+            plan = self._plan(self._share)
+            clients = {client for device in self._judge.roster.devices.values() for client in device.clients}
+        ruleset.load(plan)
+        self._loaded = plan
+        for client in clients:
+            self._sets.admit(client)
+
+    def _serve(self, queue: Queue, name: str) -> None:
+        def beat() -> None:
+            self._signs[name] = time.monotonic()
+
+        try:
+            queue.serve(self._stopping, beat)
+        except BaseException:
+            log.exception("%s ended", name)
+        finally:
+            if not self._stopping.is_set():
+                self._signs[name] = 0.0  # no heartbeat from now on: the supervisor starts a new guard
+
+
+_MEMBERS: dict[str, Any] = {"watched": None, "enforced": None, "exempt": None}
+
+
+class Restart(SmartrouterError):
+    """The change needs a new process."""
+
+
+def main(arguments: Namespace) -> int:
+    """`smartrouter guard [--config PATH] [--channel FD]`. Under a supervisor it takes its configuration from
+    the channel; alone it reads the file, for trying things out."""
+    if arguments.channel is None:
+        return _run_alone(arguments.config)
+    with Channel(arguments.channel) as channel:
+        privileges.drop(privileges.service_user(), keep_net_admin=True)
+        try:
+            return _run_supervised(channel)
+        except Gone:
+            log.error("the supervisor is gone")
+            return 1
+
+
+def _run_supervised(channel: Channel) -> int:
+    stopping = _stop_on_signals()
+    guard: Guard | None = None
+    try:
+        while not stopping.is_set():
+            if guard is None or guard.turn():
+                channel.beat()
+            for request in channel.requests(TURN):
+                try:
+                    if guard is None:
+                        if request.do != "configure":
+                            raise Unavailable("the guard is starting; try again in a moment")
+                        guard = Guard(Share(request.arguments))
+                        guard.start()
+                        channel.answer(request.id)
+                    else:
+                        channel.answer(request.id, guard.answer(request))
+                except Restart as reason:
+                    log.info("%s: starting anew", reason)
+                    channel.answer(request.id)
+                    return 0
+                except SmartrouterError as error:
+                    channel.answer(request.id, error=str(error))
+    finally:
+        if guard is not None:
+            guard.stop()
+    return 0
+
+
+def _run_alone(config: str) -> int:
+    stopping = _stop_on_signals()
+    guard = Guard(Share.from_file(config))
+    guard.start()
+    log.info("judging; without a supervisor nobody watches this process, and only it reads %s", config)
+    try:
+        while not stopping.wait(TURN):
+            if not guard.turn():
+                raise Unavailable("a queue's thread ended or hangs; the log says why")
+    finally:
+        guard.stop()
+        ruleset.remove()
+    return 0
+
+
+def _stop_on_signals() -> threading.Event:
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    return stopping

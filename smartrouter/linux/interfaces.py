@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Which interfaces the configured networks are: `lan` on OpenWrt is `br-lan`; elsewhere the names are taken
+as they stand. Values in, names out; knows nothing of the configuration file.
+"""
+
+import json
+import re
+import shutil
+import socket
+from collections.abc import Collection, Sequence
+from typing import Any, NamedTuple
+
+from smartrouter.core.errors import Unavailable
+
+_ZONE = re.compile(r"\w[\w-]*", re.ASCII)
+_PATIENCE = 2.0  # seconds for one answer of ubus or fw4; they take some milliseconds
+
+
+class Interfaces(NamedTuple):
+    """Names of interfaces that exist. `iot`: those where every MAC is watched, all of them in `lan` too.
+    `missing`: what was configured and is not there (yet)."""
+
+    lan: tuple[str, ...]
+    iot: tuple[str, ...]
+    missing: tuple[str, ...]
+
+
+def find(networks: Sequence[str], devices: Sequence[str], iot_networks: Sequence[str]) -> Interfaces:
+    """Turn `list network`, `list device` and `list iot_network` into names of interfaces.
+
+    Raises Unavailable if none of them exists, saying which do.
+    """
+    there = present()
+    known = _openwrt_networks() if networks or iot_networks else {}
+    lan: list[str] = []
+    iot: list[str] = []
+    missing: list[str] = []
+    for names, found in ((devices, [lan]), (networks, [lan]), (iot_networks, [lan, iot])):
+        for name in names:
+            interfaces = (name,) if names is devices else _of_network(name, known, there)
+            interfaces = tuple(interface for interface in interfaces if interface in there)
+            if not interfaces:
+                missing.append(name)
+            for into in found:
+                into.extend(interface for interface in interfaces if interface not in into)
+    if not lan:
+        raise Unavailable(_nothing_found(missing, there))
+    return Interfaces(tuple(lan), tuple(iot), tuple(dict.fromkeys(missing)))
+
+
+def present() -> frozenset[str]:
+    """The interfaces of this network namespace, without the loopback."""
+    return frozenset(name for _, name in socket.if_nameindex() if name != "lo")
+
+
+def _of_network(name: str, known: dict[str, str], there: Collection[str]) -> tuple[str, ...]:
+    if name in known:
+        return (known[name],)
+    if zone := _firewall_zone(name):
+        return zone
+    # Not OpenWrt, or not one of its networks: the name of an interface, or of a bridge as OpenWrt calls it.
+    return (name,) if name in there else (f"br-{name}",)
+
+
+def _openwrt_networks() -> dict[str, str]:
+    """netifd's logical networks and the interfaces that carry their addresses; {} without netifd."""
+    try:
+        dump = json.loads(_output("ubus", "call", "network.interface", "dump") or "{}")
+        entries: list[dict[str, Any]] = dump.get("interface", [])
+        pairs = [(entry.get("interface"), entry.get("l3_device") or entry.get("device")) for entry in entries]
+    except (ValueError, AttributeError, TypeError):
+        return {}
+    return {name: device for name, device in pairs if isinstance(name, str) and isinstance(device, str)}
+
+
+def _firewall_zone(name: str) -> tuple[str, ...]:
+    """The interfaces of OpenWrt's firewall zone of that name."""
+    return tuple(_output("fw4", "-q", "zone", name).split()) if _ZONE.fullmatch(name) else ()
+
+
+def _output(*command: str) -> str:
+    """What a program prints; '' if there is no such program, or it fails, or takes too long."""
+    if shutil.which(command[0]) is None:
+        return ""
+    import subprocess  # only OpenWrt needs it, and half a megabyte with it
+
+    try:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=_PATIENCE,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.decode(errors="replace")
+
+
+def _nothing_found(missing: Sequence[str], there: Collection[str]) -> str:
+    names = ", ".join(sorted(there)) or "none"
+    if not missing:
+        return f"no LAN interface is configured: set `list device` in section main; there are: {names}"
+    return (
+        f"none of the configured networks and devices is here ({', '.join(dict.fromkeys(missing))}): "
+        f"set `list device` in section main to the LAN interface; there are: {names}"
+    )

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The statement that hands a packet to a queue: its two encodings, and which of them this kernel takes.
+
+A kernel with nft_queue takes nft's own `queue`. One without takes the xtables target NFQUEUE, which goes
+into a chain of the `inet` family as well, but only through netlink: `nft` cannot write it. Standard
+library only; knows nothing of the rest of the ruleset.
+"""
+
+import errno
+import struct
+
+from smartrouter.linux.netlink import Message, Netlink, attribute, number, text, unavailable
+from smartrouter.linux.nftables import (
+    SUBSYSTEM,
+    append_rule,
+    expression,
+    flush_chain,
+    new_chain,
+    new_table,
+)
+
+FLOWS_QUEUE = 7370  # new connections
+DNS_QUEUE = 7371  # DNS queries and replies
+
+_BYPASS = 1  # NFT_QUEUE_FLAG_BYPASS and NFQ_FLAG_BYPASS: nobody listens -> accept
+_QUEUE_SUBSYSTEM = 3  # NFNL_SUBSYS_QUEUE
+_QUEUE_CONFIG = 2  # NFQNL_MSG_CONFIG
+# How the kernel says that it does not know what was asked for.
+_UNKNOWN = frozenset({errno.ENOENT, errno.EOPNOTSUPP, errno.EINVAL, errno.EPROTONOSUPPORT})
+_PF_UNBIND = struct.pack(">BxH", 4, 2)  # nfqnl_msg_config_cmd: a command that does nothing since 3.8
+
+
+def native(queue: int) -> str:
+    """The statement as `nft` writes it."""
+    return f"queue flags bypass to {queue}"
+
+
+def native_expression(queue: int) -> bytes:
+    """The same as a netlink expression (enum nft_queue_attributes)."""
+    numbers = (queue, 1, _BYPASS)
+    return expression("queue", *(attribute(i, struct.pack(">H", n)) for i, n in enumerate(numbers, 1)))
+
+
+def xtables_expression(queue: int) -> bytes:
+    """The xtables target NFQUEUE, revision 3 (xt_NFQUEUE.h: struct xt_NFQ_info_v3, in host order)."""
+    info = struct.pack("=HHH", queue, 1, _BYPASS)
+    return expression("target", text(1, "NFQUEUE"), number(2, 3), attribute(3, info + bytes(-len(info) % 8)))
+
+
+def place_xtables(link: Netlink, queues: dict[str, int]) -> None:
+    """Make each chain of `queues` hold the xtables target to its queue and nothing else.
+
+    One transaction: a packet meets the old rule or the new one, never an empty chain. The table and the
+    chains are made where they are missing.
+    """
+    messages = [new_table()]
+    for chain, queue in queues.items():
+        messages.append(new_chain(chain))
+        messages.append(flush_chain(chain))
+        messages.append(append_rule(chain, [xtables_expression(queue)], f"xtables target to queue {queue}"))
+    link.transaction(SUBSYSTEM, messages)
+
+
+def has_native_queue(link: Netlink) -> bool:
+    """Whether this kernel takes nft's `queue`. Loads the module if there is one."""
+    return takes(link, native_expression(FLOWS_QUEUE))
+
+
+def has_xt_target(link: Netlink) -> bool:
+    """Whether this kernel takes the xtables target in a chain of nft's. Loads the modules, if any."""
+    return takes(link, xtables_expression(FLOWS_QUEUE))
+
+
+def has_queues(link: Netlink) -> bool:
+    """Whether a process can listen on a queue at all (nfnetlink_queue)."""
+    kind = _QUEUE_SUBSYSTEM << 8 | _QUEUE_CONFIG
+    try:
+        link.request(Message(kind, 0, 0, attribute(1, _PF_UNBIND), "asking for queues"))
+    except OSError as error:
+        if error.errno in _UNKNOWN:
+            return False
+        raise unavailable(error) from error
+    return True
+
+
+def takes(link: Netlink, statement: bytes) -> bool:
+    """Whether this kernel would take a rule made of one expression. Changes nothing."""
+    table = "smartrouter_probe"  # a name of its own: the answer must not depend on what ours holds now
+    rule = append_rule("probe", [statement], "a probe", table)
+    try:
+        link.transaction(SUBSYSTEM, [new_table(table), new_chain("probe", table), rule], check=True)
+    except OSError as error:
+        if error.errno in _UNKNOWN:
+            return False
+        raise unavailable(error) from error
+    return True

@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The table `inet smartrouter`: rendered from `nft/smartrouter.nft`, loaded, looked at, removed.
+
+Knows which values the ruleset depends on (`Plan`) and how to change it so that no packet sees it half
+made; not what a device is, nor what the guard decides. Standard library only.
+
+Only interface names, MACs and numbers ever enter the text, and each is checked first: nothing that came
+from the network can be nft syntax.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from string import Template
+from typing import NamedTuple, TypeVar
+
+from smartrouter.core.errors import BadConfig, Unavailable
+from smartrouter.linux import nftables, queue_rule
+from smartrouter.linux.netlink import NEEDS_NET_ADMIN, Netlink, unavailable
+from smartrouter.linux.queue_rule import DNS_QUEUE, FLOWS_QUEUE
+
+MAX_INTERFACES, MAX_DEVICES = 256, 4096  # the sizes of the sets in the template
+_NFT_PATIENCE = 30.0  # seconds; a slow router with a large table needs one
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}")  # stricter than the kernel's dev_valid_name()
+_MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
+_ERROR_LINE = re.compile(r"^[^\s:]*:(\d+):\d+(?:-\d+)?: (.*)$", re.MULTILINE)
+NO_QUEUE_STATEMENT = (
+    "The kernel takes neither nft's `queue` nor the xtables target NFQUEUE: install the module nft_queue "
+    "(OpenWrt: kmod-nft-queue)."
+)
+_Answer = TypeVar("_Answer")
+_HOLD_RULES = frozenset({"watch", "gate", "to_router", "from_router", "to_guard", "to_dns"})
+
+
+class Plan(NamedTuple):
+    """All that the ruleset depends on.
+
+    `lan`, `iot`: names of the local interfaces; on those of `iot` every device is watched.
+    `watched`, `exempt`, `enforced`: the MACs that the sets of these names shall hold; None: what they
+    hold already. The marks are single bits of the packet mark.
+    """
+
+    lan: tuple[str, ...]
+    iot: tuple[str, ...] = ()
+    on_failure: str = "open"  # open | closed
+    block_action: str = "reject"  # reject | drop
+    pass_mark: int = 0x40000000
+    block_mark: int = 0x80000000
+    watched: frozenset[str] | None = None
+    exempt: frozenset[str] | None = None
+    enforced: frozenset[str] | None = None
+    flows_queue: int = FLOWS_QUEUE
+    dns_queue: int = DNS_QUEUE
+
+
+def render(plan: Plan, native_queue: bool) -> str:
+    """The whole ruleset as text for `nft -f`. Without `native_queue` the chains to_guard and to_dns are
+    left as they are. Raises BadConfig for a plan that cannot be."""
+    check(plan)
+    refusal = "meta l4proto tcp reject with tcp reset\n\t\treject with icmpx admin-prohibited"
+    return Template(_template().read_text("utf-8")).substitute(
+        pass_mark=f"0x{plan.pass_mark:08x}",
+        block_mark=f"0x{plan.block_mark:08x}",
+        keep_mark=f"0x{0xFFFFFFFF & ~(plan.pass_mark | plan.block_mark):08x}",
+        unjudged="accept" if plan.on_failure == "open" else "goto refuse",
+        refusal=refusal if plan.block_action == "reject" else "drop",
+        queues="\n".join(_queue_lines(plan, native_queue)),
+        members="\n".join(_member_lines(plan)),
+    )
+
+
+def load(plan: Plan, native_queue: bool | None = None) -> None:
+    """Make the kernel's table what `plan` says, in one transaction; everything in the sets that the plan
+    does not give, the counters, and connections stay. `native_queue` None: ask the kernel.
+
+    Raises BadConfig for a plan that cannot be; Unavailable where the system will not have it, and then
+    nothing has changed.
+    """
+    with Netlink() as link:
+        if native_queue is None:
+            native_queue = queue_rule.has_native_queue(link)
+        ruleset = render(plan, native_queue)
+        if native_queue:
+            _nft(ruleset)
+            return
+        # Two steps: netlink places what nft cannot write, then nft does the rest and leaves that alone.
+        _nft(ruleset, "--check")
+        new = nftables.TABLE not in nftables.table_names(link)
+        try:
+            _place_xtables(link, plan)
+            _nft(ruleset)
+        except Unavailable:
+            if new:
+                remove()
+            raise
+
+
+def try_out(plan: Plan, native_queue: bool) -> None:
+    """Have nft and the kernel say whether they would take the ruleset; changes nothing, raises as `load`."""
+    _nft(render(plan, native_queue), "--check")
+
+
+def remove() -> None:
+    """Delete the table with all that is in it. No table is no error. Raises Unavailable."""
+    with Netlink() as link:
+        try:
+            link.transaction(nftables.SUBSYSTEM, [nftables.delete_table()])
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise unavailable(error) from error
+
+
+def is_present() -> bool:
+    """Whether the table is there and each chain that must hold rules does. Raises Unavailable."""
+    return _ask(nftables.chains_with_rules) >= _HOLD_RULES
+
+
+def read_counters() -> dict[str, int]:
+    """Packets by named counter, see the template; empty without a table. Raises Unavailable."""
+    return _ask(nftables.counter_packets)
+
+
+def check(plan: Plan) -> None:
+    """Raises BadConfig, saying what was found and what is allowed, unless the plan can be loaded."""
+    if not plan.lan and not plan.iot:
+        raise BadConfig("No local interface: name one with `list network` or `list device`.")
+    for name in (*plan.lan, *plan.iot):
+        if not _NAME.fullmatch(name):
+            raise BadConfig(
+                f"Interface name {name!r}: allowed are up to 15 letters, digits, '_', '-' and '.', "
+                "the first neither '-' nor '.'."
+            )
+    if len({*plan.lan, *plan.iot}) > MAX_INTERFACES:
+        raise BadConfig(f"More than {MAX_INTERFACES} local interfaces.")
+    _check_one_of("on_failure", plan.on_failure, "open", "closed")
+    _check_one_of("block_action", plan.block_action, "reject", "drop")
+    for option, mark in (("pass_mark", plan.pass_mark), ("block_mark", plan.block_mark)):
+        if not 0 < mark < 1 << 32 or mark.bit_count() != 1:
+            raise BadConfig(f"{option} {mark:#x}: allowed is one bit of 32, as in 0x40000000.")
+    if plan.pass_mark == plan.block_mark:
+        raise BadConfig(f"pass_mark and block_mark are both {plan.pass_mark:#x}: they must differ.")
+    for queue in (plan.flows_queue, plan.dns_queue):
+        if not 0 <= queue < 1 << 16:
+            raise BadConfig(f"Queue number {queue}: allowed are 0 to 65535.")
+    if plan.flows_queue == plan.dns_queue:
+        raise BadConfig(f"Both queues have the number {plan.flows_queue}: they must differ.")
+    for name, macs in _device_sets(plan):
+        if len(macs) > MAX_DEVICES:
+            raise BadConfig(f"{len(macs)} devices are to be {name}: allowed are {MAX_DEVICES}.")
+        for mac in macs:
+            if not _MAC.fullmatch(mac):
+                raise BadConfig(f"MAC {mac!r}: allowed is the form aa:bb:cc:dd:ee:ff, in lower case.")
+
+
+def _check_one_of(option: str, found: str, *allowed: str) -> None:
+    if found not in allowed:
+        raise BadConfig(f"{option} {found!r}: allowed are {', '.join(allowed)}.")
+
+
+def _device_sets(plan: Plan) -> list[tuple[str, frozenset[str]]]:
+    sets = (("watched", plan.watched), ("exempt", plan.exempt), ("enforced", plan.enforced))
+    return [(name, macs) for name, macs in sets if macs is not None]
+
+
+def _queue_lines(plan: Plan, native_queue: bool) -> Iterable[str]:
+    for chain, queue in (("to_guard", plan.flows_queue), ("to_dns", plan.dns_queue)):
+        if native_queue:
+            yield f"flush chain inet smartrouter {chain}"
+            yield f"add rule inet smartrouter {chain} {queue_rule.native(queue)}"
+        else:
+            yield f"# {chain} holds the xtables target NFQUEUE to queue {queue}, placed through netlink."
+
+
+def _member_lines(plan: Plan) -> Iterable[str]:
+    interfaces = [("lan", {*plan.lan, *plan.iot}), ("iot", {*plan.iot})]
+    quoted = [(name, [f'"{member}"' for member in sorted(members)]) for name, members in interfaces]
+    for name, members in quoted + [(name, sorted(macs)) for name, macs in _device_sets(plan)]:
+        yield f"flush set inet smartrouter {name}"
+        if members:
+            yield f"add element inet smartrouter {name} {{ {', '.join(members)} }}"
+
+
+def _template() -> Path:
+    """The template: beside the installed package, or in the checkout."""
+    package = Path(__file__).resolve().parent.parent
+    for folder in (package / "nft", package.parent / "nft"):
+        path = folder / "smartrouter.nft"
+        if path.is_file():
+            return path
+    raise Unavailable(f"{package}/nft/smartrouter.nft is missing: install smartrouter again.")
+
+
+def _ask(question: Callable[[Netlink], _Answer]) -> _Answer:
+    with Netlink() as link:
+        try:
+            return question(link)
+        except OSError as error:
+            raise unavailable(error) from error
+
+
+def _place_xtables(link: Netlink, plan: Plan) -> None:
+    try:
+        queue_rule.place_xtables(link, {"to_guard": plan.flows_queue, "to_dns": plan.dns_queue})
+    except FileNotFoundError as error:
+        raise Unavailable(NO_QUEUE_STATEMENT) from error
+    except OSError as error:
+        raise unavailable(error) from error
+
+
+def nft_path() -> str:
+    """Where the program nft is. Raises Unavailable."""
+    # A service's PATH need not have the directories of root's programs.
+    path = shutil.which("nft", path=os.environ.get("PATH", "/usr/bin:/bin") + ":/usr/sbin:/sbin")
+    if path is None:
+        raise Unavailable("The program nft is missing: install nftables.")
+    return path
+
+
+def _nft(ruleset: str, *options: str) -> None:
+    """Have `nft` work through `ruleset`: all or nothing."""
+    command = [nft_path(), *options, "--file", "-"]
+    try:
+        done = subprocess.run(command, input=ruleset, capture_output=True, text=True, timeout=_NFT_PATIENCE)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise Unavailable(f"Could not run nft: {error}") from error
+    if done.returncode:
+        raise Unavailable(_explained(done.stderr, ruleset))
+
+
+def _explained(message: str, ruleset: str) -> str:
+    """nft's first complaint, with the line that it is about."""
+    if "Operation not permitted" in message:
+        return NEEDS_NET_ADMIN
+    found = _ERROR_LINE.search(message)
+    if found is None:
+        return f"nft refused the ruleset: {message.strip() or 'without a word'}"
+    lines = ruleset.splitlines()
+    at = int(found[1])
+    about = lines[at - 1].strip() if 0 < at <= len(lines) else ""
+    return f"nft refused the ruleset: {found[2]}; line {at}: {about}"

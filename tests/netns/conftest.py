@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What network tests stand on: a lab of namespaces each, and reasons to skip where none can be built."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+from smartrouter.lab.hosts import obstacle
+from smartrouter.lab.network import Network
+
+NAMES = {
+    "camera.example.net": ["203.0.113.10", "2001:db8:a::10"],
+    "plug.example.org": ["198.51.100.20", "2001:db8:b::20"],
+    "tv.example.com": ["tv.cdn.example.net"],
+    "tv.cdn.example.net": ["edge7.example.org"],
+    "edge7.example.org": ["192.0.2.77", "192.0.2.78", "2001:db8:c::77"],
+    "shared.example.com": ["203.0.113.10"],
+}
+"""What the outside resolver knows in a test that does not say otherwise."""
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("netns") and (why := obstacle()):
+        pytest.skip(why)
+
+
+@pytest.fixture
+def build_network() -> Iterator[Callable[..., Network]]:
+    """`build_network(**options)`: another lab, with the options of `Network`; removed after the test."""
+    with ExitStack() as stack:
+
+        def build(**options: Any) -> Network:
+            return stack.enter_context(Network(**({"names": NAMES} | options)))
+
+        yield build
+
+
+@pytest.fixture
+def network(build_network: Callable[..., Network]) -> Network:
+    """A fresh lab with an outside resolver that knows NAMES, and no device yet."""
+    return build_network()
