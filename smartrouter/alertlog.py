@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""From the store's new alerts to the lines of the alert file: each alert once, in order, within a second.
+
+An alert without a name waits a moment for a reverse lookup; what is not known by then is written as
+unresolved, and a name that comes later is kept with the alert all the same. How far the file has come is
+noted in the store; a crash between the line and the note is found out by looking into the file.
+"""
+
+import os
+import sqlite3
+import time
+from collections import deque
+from typing import NamedTuple
+
+from smartrouter.notify import textfile
+from smartrouter.reverse import Lookups
+from smartrouter.store.alerts import StoredAlert, alerts_after, nameless_alerts, set_reverse
+from smartrouter.store.changes import set_meta
+from smartrouter.store.queries import meta
+
+PATIENCE = 0.8  # seconds that a line waits for its reverse lookup
+AT_ONCE = 200  # alerts that are taken up in one turn
+_CURSOR = "alert_file_cursor"
+_TAIL = 64 * 1024  # bytes of the file that are looked through after a start
+_LATE = 500  # alerts of earlier runs whose reverse names are still looked up
+
+
+class _Waiting(NamedTuple):
+    alert: StoredAlert
+    until: float  # CLOCK_MONOTONIC
+
+
+class AlertLog:
+    """See the module. `path`: the alert file, None for none. For one thread and one connection."""
+
+    def __init__(self, conn: sqlite3.Connection, path: str | None, lookups: Lookups):
+        self._conn = conn
+        self._path = path
+        self._lookups = lookups
+        self._written = int(meta(conn, _CURSOR) or "0")  # id of the last alert in the file
+        self._taken = self._written
+        self._waiting: deque[_Waiting] = deque()
+        self._nameless: dict[str, set[int]] = {}  # address -> alerts that want its reverse name
+        self._found_in_file: set[tuple[str, str]] | None = None
+        for alert in nameless_alerts(conn, _LATE):
+            if alert.id <= self._written:
+                self._ask(alert)
+
+    def turn(self) -> int:
+        """Take up what is new and write what is ready; gives how many lines.
+
+        Raises Unavailable where the file cannot be written, sqlite3.Error where the store cannot: nothing is
+        lost, the next turn goes on.
+        """
+        self._take_answers()
+        if len(self._waiting) < AT_ONCE:
+            until = time.monotonic() + PATIENCE
+            for alert in alerts_after(self._conn, self._taken, AT_ONCE):
+                self._waiting.append(_Waiting(alert, until))
+                self._taken = alert.id
+                if not alert.name:
+                    self._ask(alert)
+        return self._write_ready()
+
+    def _ask(self, alert: StoredAlert) -> None:
+        if alert.reverse is None and (address := _address(alert)):
+            self._nameless.setdefault(address, set()).add(alert.id)
+            self._lookups.ask(address)
+
+    def _take_answers(self) -> None:
+        self._lookups.answers()
+        known = {address: self._lookups.name(address) for address in self._nameless}
+        names = [(i, name) for a, name in known.items() if name is not None for i in self._nameless[a]]
+        if names:
+            set_reverse(self._conn, names)
+        for address, name in known.items():
+            if name is not None:
+                del self._nameless[address]
+
+    def _write_ready(self) -> int:
+        now = time.monotonic()
+        ready = []
+        for alert, until in self._waiting:
+            if not self._has_its_name(alert) and now < until:
+                break
+            ready.append(alert)
+        if not ready:
+            return 0
+        lines = self._new_lines(ready)
+        if self._path is not None:
+            textfile.append(self._path, lines)
+        set_meta(self._conn, _CURSOR, str(ready[-1].id))
+        self._written = ready[-1].id
+        self._found_in_file = set()  # from now on the note is right
+        for _ in ready:
+            self._waiting.popleft()
+        return len(lines)
+
+    def _has_its_name(self, alert: StoredAlert) -> bool:
+        return bool(alert.name or alert.reverse is not None or self._reverse(alert) is not None)
+
+    def _reverse(self, alert: StoredAlert) -> str | None:
+        return alert.reverse or self._lookups.name(_address(alert))
+
+    def _new_lines(self, alerts: list[StoredAlert]) -> list[str]:
+        if self._found_in_file is None:
+            self._found_in_file = _ends_of_lines(self._path)
+        lines = (
+            textfile.line(alert.mac, alert.name or self._reverse(alert) or "", _address(alert), alert.first)
+            for alert in alerts
+        )
+        return [line for line in lines if _ends(line) not in self._found_in_file]
+
+
+def _address(alert: StoredAlert) -> str:
+    """The address that an alert is about, the most frequent one."""
+    return alert.targets[0][0] if alert.targets else alert.destination
+
+
+def _ends(line: str) -> tuple[str, str]:
+    """Device and time: they tell an alert's line from others; the name between may have been unknown."""
+    return line.partition(" ")[0], line.rpartition(" @ ")[2]
+
+
+def _ends_of_lines(path: str | None) -> set[tuple[str, str]]:
+    """Of the last lines of the file; none if it cannot be read."""
+    if path is None:
+        return set()
+    try:
+        with open(path, "rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL))
+            return {_ends(line) for line in file.read().decode("ascii", "replace").splitlines()}
+    except OSError:
+        return set()

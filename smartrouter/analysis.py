@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What is done every `analysis_interval`, over what is new only: which learned destinations are in use, how
+learning goes, what is old enough to go. And after each change of the rules, which alerts they decide.
+
+Knows the store, not where it lies, nor when it is its turn. A run leaves a record of itself for `status`.
+"""
+
+import json
+import sqlite3
+import time
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from smartrouter.core.destinations import Destination, Match, group_of
+from smartrouter.core.events import Moment
+from smartrouter.core.learning import Progress, State
+from smartrouter.core.policy import Action, Attempted, Reason, Settings, ruling
+from smartrouter.store import queries
+from smartrouter.store.alerts import AlertState, alerts, set_alert_state
+from smartrouter.store.attempts import StoredAttempt, attempts_after
+from smartrouter.store.changes import mark_used, set_meta
+from smartrouter.store.queries import meta
+from smartrouter.store.retention import Limits, Pruned, prune
+
+RECORD = "analysis"  # the note in which a run's record is kept, as JSON
+TROUBLE = "analyzer_trouble"  # … and what the analyzer cannot do at the moment: what -> why
+_CURSOR, _STAGES = "analysis_cursor", "analysis_stages"
+_AT_ONCE = 2000  # attempts
+_MAX_FINDINGS = 20
+_MAX_ALERTS = 10_000  # more than the store keeps
+_DECIDED = {Action.ALLOW: AlertState.ALLOWED, Action.DENY: AlertState.DENIED}
+
+
+class Run(NamedTuple):
+    """What a run did. `at`: when it began, epoch seconds; `rows`: attempts that were new; `findings`:
+    sentences."""
+
+    at: float
+    seconds: float
+    rows: int
+    findings: tuple[str, ...]
+    stages: dict[str, int]
+
+
+def analyse(conn: sqlite3.Connection, match: Match, limits: Limits) -> Run:
+    """One run. `conn`: a writer's. Raises sqlite3.Error; the next run then does what this one has not."""
+    begun = Moment(time.monotonic(), time.time())
+    rows = _follow_attempts(conn, match)
+    progress = queries.progress(conn)
+    findings = _finished(conn, progress) + _made_room(prune(conn, begun, limits))
+    stages = {str(state): sum(p.state is state for p in progress.values()) for state in State}
+    run = Run(begun.wall, time.monotonic() - begun.running, rows, tuple(findings[:_MAX_FINDINGS]), stages)
+    set_meta(conn, RECORD, json.dumps(run._asdict()))
+    return run
+
+
+def settle(conn: sqlite3.Connection, settings: Settings, wall: float) -> int:
+    """Decide about the alerts of whose destinations a rule speaks by now, as the rule does; gives how many.
+    What comes after the rule ends, or is taken back, is a new alert."""
+    settled = 0
+    for state in (AlertState.OPEN, AlertState.DISMISSED):
+        for found in alerts(conn, state=state, limit=_MAX_ALERTS):
+            rules = [rule for rule in settings.rules if rule.device in ("*", found.mac)]
+            address = found.targets[0][0] if found.targets else found.destination
+            names = (found.name,) if found.name else ()
+            action = ruling(rules, Attempted(address, found.service, names), settings.match, wall)
+            if action is not None:
+                settled += set_alert_state(conn, found.id, _DECIDED[action])
+    return settled
+
+
+def last_run(conn: sqlite3.Connection) -> Run | None:
+    """The record of the last run, by whatever process."""
+    try:
+        found: Any = json.loads(meta(conn, RECORD) or "null")
+        return Run(**{**found, "findings": tuple(found["findings"])}) if found else None
+    except (ValueError, TypeError, KeyError):
+        return None  # another version's
+
+
+def _follow_attempts(conn: sqlite3.Connection, match: Match) -> int:
+    """Note the use of learned destinations in the attempts that are new; gives how many these are."""
+    cursor, rows = int(meta(conn, _CURSOR) or "0"), 0
+    while attempts := attempts_after(conn, cursor, _AT_ONCE):
+        mark_used(conn, _uses(attempts, match))
+        rows += len(attempts)
+        cursor = attempts[-1].id
+        set_meta(conn, _CURSOR, str(cursor))
+    return rows
+
+
+def _uses(attempts: Iterable[StoredAttempt], match: Match) -> list[tuple[str, Destination, float]]:
+    latest: dict[tuple[str, Destination], float] = {}
+    for attempt in attempts:
+        if attempt.reason != Reason.LEARNED:
+            continue
+        # By name or by address: what of both was learned, the store knows.
+        for group in {group_of(attempt.name, match) if attempt.name else "", attempt.address} - {""}:
+            latest[attempt.mac, Destination(group, attempt.service)] = attempt.at
+    return [(mac, destination, at) for (mac, destination), at in latest.items()]
+
+
+def _finished(conn: sqlite3.Connection, progress: dict[str, Progress]) -> list[str]:
+    """Which devices ended learning since the last run."""
+    before = set(json.loads(meta(conn, _STAGES) or "[]"))
+    protected = {mac for mac, p in progress.items() if p.state is State.PROTECTED}
+    if protected != before:
+        set_meta(conn, _STAGES, json.dumps(sorted(protected)))
+    return [
+        f"{mac} has ended learning and is protected"
+        + ("." if progress[mac].settled else "; its time was up, but it still had new destinations.")
+        for mac in sorted(protected - before)
+    ]
+
+
+def _made_room(pruned: Pruned) -> list[str]:
+    if not pruned.for_size:
+        return []
+    return [f"The store was full: {pruned.for_size} of the oldest records went before their time."]

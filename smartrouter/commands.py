@@ -1,0 +1,269 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Which commands and options there are, what each is for, and which function does it.
+
+Imports none of those functions. `docs/commands.md` is generated from this tree.
+"""
+
+import argparse
+import os
+import sys
+from typing import Any, NamedTuple
+
+from smartrouter import __version__
+from smartrouter.core.errors import SmartrouterError
+
+CONFIG = "/etc/config/smartrouter"
+RUN_DIR = "/run/smartrouter"
+RUN_DIR_VARIABLE = "SMARTROUTER_RUN_DIR"
+_DEVICE = "a MAC, the name that you gave a device, or its host name"
+_DEVICES = f"{_DEVICE}; * for all devices"
+_DURATION = "90s, 30m, 1h, 2d …"
+
+
+class BadUsage(SmartrouterError):
+    """The arguments contradict each other, in a way that the tree does not say."""
+
+
+class Does(NamedTuple):
+    """Where the function is that carries a command out: it takes the parsed arguments, gives the status."""
+
+    module: str
+    function: str = "main"
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole tree of commands."""
+    root = argparse.ArgumentParser(
+        prog="smartrouter",
+        description="Learns what each IoT device needs on the Internet; reports, or blocks, all else.",
+        epilog="`smartrouter COMMAND --help` says more about a command.",
+        allow_abbrev=False,
+    )
+    root.add_argument("--version", action="version", version=f"smartrouter {__version__}")
+    root.add_argument("--reference", action=_Reference, nargs=0, help=argparse.SUPPRESS)
+    commands = _Commands(root)
+    _add_listings(commands)
+    _add_decisions(commands)
+    _add_tools(commands)
+    _add_daemons(commands)
+    return root
+
+
+class _Reference(argparse.Action):
+    """Prints the reference, for docs/."""
+
+    def __call__(self, *_: Any, **__: Any) -> None:
+        from smartrouter.reference import render
+
+        sys.stdout.write(render(parser()))
+        raise SystemExit(0)
+
+
+class _Commands:
+    """The commands under `root`, as they are added."""
+
+    def __init__(self, root: argparse.ArgumentParser):
+        self._added = root.add_subparsers(metavar="COMMAND", required=True)
+
+    def add(
+        self,
+        name: str,
+        does: Does,
+        text: str,
+        more: str = "",
+        *,
+        files: bool = True,
+        json: bool = False,
+    ) -> argparse.ArgumentParser:
+        """`text`: one line; `more`: what else there is to say. `files`: has --config and --run-dir."""
+        command = self._added.add_parser(
+            name,
+            help=text,
+            description=f"{text} {more}".strip(),
+            allow_abbrev=False,
+            formatter_class=_Formatter,
+        )
+        command.set_defaults(does=does)
+        if json:
+            command.add_argument("--json", action="store_true", help="print JSON")
+        if files:
+            command.add_argument(
+                "--config", metavar="PATH", default=CONFIG, help=f"configuration; usually {CONFIG}"
+            )
+            command.add_argument(
+                "--run-dir",
+                metavar="DIR",
+                default=os.environ.get(RUN_DIR_VARIABLE, RUN_DIR),
+                help=f"where the control socket is; usually {RUN_DIR}, or what ${RUN_DIR_VARIABLE} says",
+            )
+        return command
+
+
+class _Formatter(argparse.HelpFormatter):
+    def __init__(self, prog: str):
+        super().__init__(prog, max_help_position=30)
+
+
+def _add_listings(commands: _Commands) -> None:
+    of_devices, of_alerts = "smartrouter.device_listings", "smartrouter.alert_listings"
+    commands.add(
+        "status",
+        Does("smartrouter.status"),
+        "Is it working, what is it doing, what needs you?",
+        json=True,
+    )
+    commands.add("devices", Does(of_devices, "devices"), "List the devices of the network.", json=True)
+    device = commands.add(
+        "device",
+        Does(of_devices, "device"),
+        "Show one device: what it needs, and what it did lately.",
+        json=True,
+    )
+    device.add_argument("device", metavar="DEVICE", help=_DEVICE)
+    alerts = commands.add(
+        "alerts", Does(of_alerts, "listing"), "List what was reported and waits for you.",
+        "With the number of an alert the same as `alert`.", json=True,
+    )  # fmt: skip
+    alerts.add_argument("id", metavar="ID", nargs="?", type=_positive, help="the number of an alert")
+    alerts.add_argument("--all", action="store_true", help="those too that were decided about")
+    alert = commands.add("alert", Does(of_alerts, "single"), "Show one alert in full.", json=True)
+    alert.add_argument("id", metavar="ID", type=_positive, help="the number of an alert")
+
+
+def _add_decisions(commands: _Commands) -> None:
+    decisions = "smartrouter.decisions"
+    for name, text in (
+        ("allow", "Allow a device a destination, for good or for a time."),
+        (
+            "deny",
+            "Deny a device a destination, for good or for a time; a denied one is blocked in every mode.",
+        ),
+    ):
+        command = commands.add(
+            name, Does(decisions, name), text,
+            f"`smartrouter {name} 12` takes device, destination and service from alert 12.", json=True,
+        )  # fmt: skip
+        command.add_argument("device", metavar="DEVICE", help=f"{_DEVICES}; or the number of an alert")
+        command.add_argument(
+            "destination", metavar="DESTINATION", nargs="?",
+            help="a name, *.name for all names below it, an address, or a network",
+        )  # fmt: skip
+        command.add_argument(
+            "--service",
+            metavar="SERVICE",
+            default="",
+            help="only this one: web, tcp/8883, icmp …; usually any",
+        )
+        command.add_argument(
+            "--for", dest="duration", metavar="TIME", help=f"how long: {_DURATION}; usually for good"
+        )
+    forget = commands.add(
+        "forget",
+        Does(decisions, "forget"),
+        "Take back what a device has learned.",
+        "Rules stay as they are.",
+        json=True,
+    )
+    forget.add_argument("device", metavar="DEVICE", help=_DEVICE)
+    forget.add_argument(
+        "destination", metavar="DESTINATION", nargs="?", help="a name or an address as `device` shows it"
+    )
+    forget.add_argument("--service", metavar="SERVICE", default="", help="only for this service; usually any")
+    forget.add_argument("--all", action="store_true", help="everything that it has learned")
+    learn = commands.add(
+        "learn", Does(decisions, "learn"), "Have a device learn (again), or end its learning.",
+        "What it has learned before is kept.", json=True,
+    )  # fmt: skip
+    learn.add_argument("device", metavar="DEVICE", help=_DEVICE)
+    learn.add_argument("--finish", action="store_true", help="it has learned enough: protect it from now on")
+    mode = commands.add(
+        "mode", Does(decisions, "mode"), "Choose what happens to what is not known: report or block it.",
+        "Before blocking, shows what that concerns, and asks where there is a terminal.", json=True,
+    )  # fmt: skip
+    mode.add_argument(
+        "mode", choices=("monitor", "enforce"), help="monitor reports, enforce blocks and reports"
+    )
+    mode.add_argument(
+        "device", metavar="DEVICE", nargs="?", help="only this device; usually all that have no own mode"
+    )
+    mode.add_argument("--yes", action="store_true", help="do not ask")
+    pause = commands.add(
+        "pause",
+        Does(decisions, "pause"),
+        "Suspend blocking for a time; what a rule denies stays blocked.",
+        json=True,
+    )
+    pause.add_argument("duration", metavar="TIME", nargs="?", help=f"how long: {_DURATION}")
+    pause.add_argument("--end", action="store_true", help="end a pause now")
+
+
+def _add_tools(commands: _Commands) -> None:
+    replay = commands.add(
+        "replay", Does("smartrouter.replay"), "What smartrouter would have said about captured traffic.",
+        "Several files are one network's trace, in time order.", files=False, json=True,
+    )  # fmt: skip
+    replay.add_argument(
+        "captures", metavar="CAPTURE", nargs="+", help="pcap or pcapng, also compressed (.gz)"
+    )
+    replay.add_argument(
+        "--learn", metavar="HOW-LONG", default="25%",
+        help="25%%: a quarter of each device's time; 24h: its first 24 hours; usually 25%%",
+    )  # fmt: skip
+    replay.add_argument(
+        "--scope", choices=("web", "tcp", "all"), default="all",
+        help="which connections count: ports 80 and 443, TCP, or UDP too; usually all",
+    )  # fmt: skip
+    replay.add_argument(
+        "--match", choices=("host", "domain"), default="domain",
+        help="what names are grouped by: the exact name, or the registrable domain; usually domain",
+    )  # fmt: skip
+    replay.add_argument("--mode", choices=("monitor", "enforce"), default="monitor", help="usually monitor")
+    replay.add_argument(
+        "--resolvers", choices=("any", "trusted"), default="any",
+        help="whose DNS answers count: anybody's, or the router's and the big public ones'; usually any",
+    )  # fmt: skip
+    replay.add_argument(
+        "--mac", metavar="MAC", action="append", default=[], help="only this device; may be repeated"
+    )
+    commands.add(
+        "doctor", Does("smartrouter.doctor"), "What this system can do, what is wrong, how to mend it.",
+        "Exit status 1 if something keeps smartrouter from working.", json=True,
+    )  # fmt: skip
+    demo = commands.add(
+        "demo", Does("smartrouter.cli", "demo"), "Show it all on a simulated network, in about a minute.",
+        "Needs root; touches nothing outside the network namespaces that it makes.", files=False,
+    )  # fmt: skip
+    demo.add_argument("--quick", action="store_true", help="no pauses for reading, a shorter learning period")
+    demo.add_argument("--keep-going", action="store_true", help="go on after a claim that did not hold")
+
+
+def _add_daemons(commands: _Commands) -> None:
+    commands.add(
+        "run", Does("smartrouter.supervisor"), "Run smartrouter: start its parts and look after them.",
+        "This is what an init system starts, as root.",
+    )  # fmt: skip
+    for name, text in (
+        ("guard", "Run the guard alone: judges packets."),
+        ("analyzer", "Run the analyzer alone: finds devices, looks names up, writes alerts out."),
+    ):
+        command = commands.add(
+            name, Does(f"smartrouter.{name}"), text, "`smartrouter run` starts it by itself."
+        )
+        command.add_argument(
+            "--channel",
+            metavar="FD",
+            type=int,
+            help="descriptor of the socket to the supervisor, which gives it",
+        )
+        if name == "analyzer":
+            command.add_argument(
+                "--leases", metavar="PATH", action="append",
+                help="dnsmasq's lease file, where it is not in its usual place; may be repeated",
+            )  # fmt: skip
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number

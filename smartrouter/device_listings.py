@@ -1,0 +1,284 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""`smartrouter devices` and `smartrouter device`: what there is, and one in full.
+
+Shows what the store and the configuration say; decides nothing. The keys under --json are documented in
+`DEVICE` and `DETAILS`, and stay.
+"""
+
+import dataclasses
+import json
+import sqlite3
+import sys
+import time
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from smartrouter.alert_listings import alert_json
+from smartrouter.config import RuleConfig
+from smartrouter.core.learning import Progress, State
+from smartrouter.core.policy import Action
+from smartrouter.known import EVERY_DEVICE, Known, UnknownDevice
+from smartrouter.store import queries
+from smartrouter.store.alerts import AlertState, alerts
+from smartrouter.store.attempts import StoredAttempt, attempts_of
+from smartrouter.terminal import Cell, Column, Elide, Screen, Style, ago, duration, when
+
+DEVICE = {
+    "mac": "its MAC address",
+    "name": "the name that you gave it; empty if none",
+    "hostname": "the name that it gave itself; empty if none",
+    "maker": "the organisation that its MAC was given to; empty if nobody's",
+    "iot": "whether it is an IoT device; null if that cannot be told",
+    "confidence": "how sure that is, from 0 to 1",
+    "reasons": "what speaks for it, in words",
+    "interface": "the interface that it was seen on last",
+    "on_iot_network": "whether that is an `iot_network`",
+    "watched": "whether smartrouter looks after it",
+    "state": "of learning: `new`, `learning` or `protected`",
+    "mode": "`monitor` or `enforce`",
+    "addresses": "its addresses, the latest first",
+    "first_seen": "epoch seconds",
+    "last_seen": "epoch seconds",
+    "attempts": "connection attempts over all time",
+    "blocked": "how many of them were blocked",
+    "learned": "how many destinations it has learned",
+    "open_alerts": "alerts that nobody has decided about",
+}
+DETAILS = DEVICE | {
+    "progress": "of learning: `observed` seconds, `attempts`, `units` (hours with an attempt), `quiet` (of "
+    "these, since the last new destination), `settled`; null before the first attempt",
+    "destinations": "what it has learned: `name` (or address), `service`, `units` it was used in, `learned` "
+    "and `last_used` in epoch seconds",
+    "rules": "your rules about it: `action`, `device` (`*`: all), `destination`, `service` (empty: any), "
+    "`until` (epoch seconds, or null), `by`, `at` (epoch seconds, or null)",
+    "latest": "its latest attempts, newest first: `at`, `name`, `address`, `port`, `protocol`, `service`, "
+    "`scope`, `evidence`, `accepted`, `reason`",
+    "alerts": "its open alerts, as `smartrouter alerts --json` gives them",
+}
+_LATEST = 10  # attempts that are shown
+_KINDS = {True: "IoT", False: "not IoT", None: "unknown"}
+_STATES = {State.PROTECTED: Style.GOOD, State.LEARNING: Style.WARNING}
+
+
+def devices(arguments: Namespace) -> int:
+    """`smartrouter devices`."""
+    known = Known(arguments)
+    with known.store() as conn:
+        listed = [device_json(known, device) for device in queries.devices(conn)]
+    listed.sort(key=lambda d: (not d["watched"], (d["name"] or d["hostname"] or "~").lower(), d["mac"]))
+    if arguments.json:
+        print(json.dumps(listed, indent=2))
+        return 0
+    _show_devices(Screen(sys.stdout), listed)
+    return 0
+
+
+def device(arguments: Namespace) -> int:
+    """`smartrouter device DEVICE`."""
+    known = Known(arguments)
+    mac = known.mac_of(arguments.device)
+    with known.store() as conn:
+        found = queries.device(conn, mac)
+        if found is None:
+            raise UnknownDevice(f"no device {mac} was ever seen; `smartrouter devices` lists them all")
+        details = device_json(known, found) | _details(known, conn, mac)
+    if arguments.json:
+        print(json.dumps(details, indent=2))
+    else:
+        _show_device(Screen(sys.stdout), known, details)
+    return 0
+
+
+def device_json(known: Known, found: queries.Device) -> dict[str, Any]:
+    """A device under the keys of `DEVICE`."""
+    values = found._asdict()
+    watched, mode = known.standing(found)
+    values |= {"name": known.given_name(found.mac), "watched": watched, "mode": mode, "state": found.stage}
+    return {key: values[key] for key in DEVICE}
+
+
+def _details(known: Known, conn: sqlite3.Connection, mac: str) -> dict[str, Any]:
+    progress = queries.progress(conn).get(mac)
+    return {
+        "progress": None if progress is None else _progress_json(progress),
+        "destinations": [
+            {
+                "name": learned.destination.name,
+                "service": learned.destination.service,
+                "units": learned.seen.units,
+                "learned": learned.learned_at,
+                "last_used": learned.last_used,
+            }
+            for learned in queries.learned(conn, mac)
+        ],
+        "rules": [_rule_json(rule) for rule in known.config.rules if rule.device in (mac, EVERY_DEVICE)],
+        "latest": [_attempt_json(attempt) for attempt in attempts_of(conn, mac, _LATEST)],
+        "alerts": [alert_json(known, found) for found in alerts(conn, state=AlertState.OPEN, mac=mac)],
+    }
+
+
+def _progress_json(progress: Progress) -> dict[str, Any]:
+    shown = ("observed", "attempts", "units", "quiet", "settled")
+    return {key: value for key, value in progress._asdict().items() if key in shown}
+
+
+def _rule_json(rule: RuleConfig) -> dict[str, Any]:
+    return dataclasses.asdict(rule)
+
+
+def _attempt_json(attempt: StoredAttempt) -> dict[str, Any]:
+    left_out = ("id", "mac", "source", "source_port")
+    return {key: value for key, value in attempt._asdict().items() if key not in left_out}
+
+
+# -- on a terminal -----------------------------------------------------------------------------------------
+
+_DESTINATION = Column("DESTINATION", least=20, elide=Elide.START)
+_SERVICE = Column("SERVICE", least=8)
+_DESTINATIONS = (_DESTINATION, _SERVICE, Column("HOURS", right=True, rank=1), Column("USED", rank=2))
+_RULES = (
+    Column("RULE"), _DESTINATION, _SERVICE, Column("UNTIL", rank=2), Column("BY", least=6, rank=1),
+)  # fmt: skip
+_LATEST_COLUMNS = (
+    Column("WHEN", rank=2), _DESTINATION, _SERVICE, Column("VERDICT"), Column("REASON", least=8, rank=1),
+)  # fmt: skip
+_DEVICES = (
+    Column("NAME", least=14),
+    Column("MAC"),
+    Column("STATE"),
+    Column("MODE", rank=3),
+    Column("KIND", rank=4),
+    Column("ADDRESS", rank=2),
+    Column("SEEN", rank=5),
+    Column("ALERTS", right=True),
+    Column("MAKER", least=8, rank=1),
+)
+
+
+def _show_devices(screen: Screen, listed: list[dict[str, Any]]) -> None:
+    if not listed:
+        screen.line("No device was seen yet.")
+        return
+    now = time.time()
+    rows: list[list[str | Cell]] = []
+    for found in listed:
+        waiting = found["open_alerts"]
+        rows.append(
+            [
+                found["name"] or found["hostname"] or "-",
+                found["mac"],
+                _state_cell(found),
+                found["mode"] if found["watched"] else "-",
+                _KINDS[found["iot"]],
+                _main_address(found["addresses"]),
+                ago(found["last_seen"], now),
+                Cell(str(waiting), Style.WARNING if waiting else Style.FAINT),
+                found["maker"] or "-",
+            ]
+        )
+    screen.table(_DEVICES, rows)
+
+
+def _main_address(addresses: list[str]) -> str:
+    """The one that a person knows the device by: IPv4 where it has one, link-local ones last."""
+    return min(addresses, key=lambda address: (":" in address, address.startswith("fe80:")), default="-")
+
+
+def _state_cell(found: Mapping[str, Any]) -> Cell:
+    if not found["watched"]:
+        return Cell("not watched", Style.FAINT)
+    return Cell(found["state"], _STATES.get(found["state"], Style.PLAIN))
+
+
+def _show_device(screen: Screen, known: Known, found: dict[str, Any]) -> None:
+    now = time.time()
+    screen.line(Cell(known.label(found["mac"]), Style.STRONG), f"  {found['mac']}")
+    kind = _KINDS[found["iot"]] + (f", {found['confidence']:.0%} sure" if found["iot"] is not None else "")
+    iot_network = ", where every device is watched" if found["on_iot_network"] else ""
+    screen.facts(
+        [
+            ("host name", found["hostname"] or "none"),
+            ("maker", found["maker"] or "unknown"),
+            ("kind", "; ".join([kind, *found["reasons"]])),
+            ("state", _state_cell(found)),
+            ("learning", _learning_text(known, found)),
+            ("mode", found["mode"]),
+            ("interface", (found["interface"] or "unknown") + iot_network),
+            ("addresses", ", ".join(found["addresses"]) or "none"),
+            ("seen", f"{ago(found['last_seen'], now)}, first {when(found['first_seen'])}"),
+            ("attempts", f"{found['attempts']}, of which {found['blocked']} were blocked"),
+            (
+                "alerts",
+                Cell(str(found["open_alerts"]), Style.WARNING if found["open_alerts"] else Style.PLAIN),
+            ),
+        ]
+    )
+    _show_destinations(screen, found["destinations"], now)
+    _show_rules(screen, found["rules"], now)
+    _show_latest(screen, found["latest"], now)
+
+
+def _learning_text(known: Known, found: Mapping[str, Any]) -> str:
+    progress = found["progress"]
+    if progress is None:
+        return "has not begun: nothing was attempted yet"
+    text = f"observed for {duration(progress['observed'])}, {progress['attempts']} attempts"
+    if found["state"] == State.PROTECTED:
+        return text + ("; settled" if progress["settled"] else "; its time was up before nothing new came")
+    plan = known.settings.learning
+    if not plan.auto:
+        return f"{text}; ends after {duration(plan.period)}"
+    return (
+        f"{text} in {progress['units']} different hours, the last {progress['quiet']} without anything new; "
+        f"ends when nothing new comes, after {duration(plan.period)} at the latest"
+    )
+
+
+def _show_destinations(screen: Screen, destinations: list[dict[str, Any]], now: float) -> None:
+    rows: list[list[str | Cell]] = [
+        [d["name"], d["service"], str(d["units"]), ago(d["last_used"], now)] for d in destinations
+    ]
+    _section(screen, f"What it needs ({len(rows)})", _DESTINATIONS, rows)
+
+
+def _show_rules(screen: Screen, rules: list[dict[str, Any]], now: float) -> None:
+    rows: list[list[str | Cell]] = [
+        [
+            Cell(rule["action"], Style.BAD if rule["action"] == Action.DENY else Style.GOOD),
+            rule["destination"],
+            rule["service"] or "any",
+            _until_text(rule["until"], now),
+            rule["by"] or "-",
+        ]
+        for rule in rules
+    ]
+    _section(screen, "Your rules", _RULES, rows)
+
+
+def _until_text(until: float | None, now: float) -> str:
+    if until is None:
+        return "for good"
+    return when(until) if until > now else "ended"
+
+
+def _show_latest(screen: Screen, latest: list[dict[str, Any]], now: float) -> None:
+    rows: list[list[str | Cell]] = [
+        [
+            ago(attempt["at"], now),
+            attempt["name"] or attempt["address"],
+            attempt["service"],
+            "passed" if attempt["accepted"] else Cell("blocked", Style.BAD),
+            attempt["reason"],
+        ]
+        for attempt in latest
+    ]
+    _section(screen, "Latest attempts", _LATEST_COLUMNS, rows)
+
+
+def _section(screen: Screen, title: str, columns: Sequence[Column], rows: list[list[str | Cell]]) -> None:
+    """A table with a title above; nothing where there are no rows."""
+    if rows:
+        screen.line("")
+        screen.line(Cell(title, Style.STRONG))
+        screen.table(columns, rows)

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""`smartrouter doctor`: what this system can do, what is wrong, and how to mend it.
+
+Runs the checks and shows them; what is looked at, and how, is `checks.py`. Exit status 1 if something
+keeps smartrouter from working.
+"""
+
+import json
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Iterator
+from ipaddress import ip_address
+
+from smartrouter import checks
+from smartrouter.checks import Check, Level
+from smartrouter.core.effects import Evidence
+from smartrouter.core.errors import BadConfig, Unavailable
+from smartrouter.core.events import Scope
+from smartrouter.known import Known
+from smartrouter.store.attempts import attempts_of
+from smartrouter.store.queries import devices
+from smartrouter.terminal import Cell, Screen, Style
+
+REPORT = {
+    "ok": "whether nothing keeps smartrouter from working",
+    "checks": "what was looked at, in order",
+}
+CHECK = {
+    "name": "what was looked at",
+    "level": "`ok`, `warning` (works, but not as well as it could) or `problem`",
+    "text": "what was found",
+    "mend": "what to do about it; empty if nothing, or if `text` says it",
+}
+_ENOUGH = 20  # attempts without a single name that make it clear that names go past us
+_MANY_ADDRESSES = 5  # IPv4 addresses of one MAC: more than a device has, not more than a repeater
+_STYLES = {Level.OK: Style.GOOD, Level.WARNING: Style.WARNING, Level.PROBLEM: Style.BAD}
+
+
+def main(arguments: Namespace) -> int:
+    """`smartrouter doctor`."""
+    found = list(examine(arguments))
+    healthy = all(check.level is not Level.PROBLEM for check in found)
+    if arguments.json:
+        print(json.dumps({"ok": healthy, "checks": [check._asdict() for check in found]}, indent=2))
+    else:
+        _show(Screen(sys.stdout), found, healthy)
+    return 0 if healthy else 1
+
+
+def examine(arguments: Namespace) -> Iterator[Check]:
+    """All checks, the most fundamental first."""
+    yield from checks.root()
+    if not os.geteuid():
+        yield from checks.packet_path()
+    yield from checks.libraries()
+    yield from checks.forwarding()
+    yield from checks.user()
+    yield from checks.clock()
+    yield from checks.offload()
+    yield from checks.leases()
+    try:
+        known = Known(arguments)
+    except BadConfig as error:
+        yield Check("configuration", Level.PROBLEM, str(error))
+    else:
+        yield Check("configuration", Level.OK, f"{arguments.config} has no fault.")
+        yield from checks.network(known.config)
+        yield from checks.disk(known.config)
+        yield from household(known)
+    yield from checks.running(arguments.run_dir)
+
+
+def household(known: Known) -> Iterator[Check]:
+    """Do devices' names come past us, and does each MAC stand for one device?"""
+    try:
+        with known.store() as conn:
+            watched = [device for device in devices(conn) if known.standing(device)[0]]
+            latest = {device.mac: attempts_of(conn, device.mac, _ENOUGH) for device in watched}
+    except Unavailable as error:
+        yield Check("store", Level.WARNING, f"{error}.")
+        return
+    fine = True
+    for device in watched:
+        outside = [attempt for attempt in latest[device.mac] if attempt.scope == Scope.OUTSIDE]
+        if len(outside) >= _ENOUGH and all(attempt.evidence == Evidence.NONE for attempt in outside):
+            fine = False
+            yield Check(
+                "names", Level.WARNING,
+                f"{known.label(device.mac)} connects to addresses of which it was told no name: it asks a "
+                "DNS server that the router does not see.",
+                "Have DHCP name the router as DNS server, or give that server as `list resolver`.",
+            )  # fmt: skip
+        ipv4 = [address for address in device.addresses if ip_address(address.partition("%")[0]).version == 4]
+        if len(ipv4) >= _MANY_ADDRESSES:
+            fine = False
+            yield Check(
+                "repeaters", Level.WARNING,
+                f"{known.label(device.mac)} answers for {len(ipv4)} addresses: it may be a repeater that "
+                "hides several devices behind one MAC, which then count as one.",
+                "Use it as a plain access point (bridge), or do not watch it: `option watch 'never'`.",
+            )  # fmt: skip
+    if fine:
+        yield Check("devices", Level.OK, f"{len(watched)} devices are watched; nothing odd about them.")
+
+
+def _show(screen: Screen, found: list[Check], healthy: bool) -> None:
+    width = max(len(level) for level in Level)
+    for check in found:
+        level = Cell(check.level.ljust(width), _STYLES[check.level])
+        screen.item((level, f"  {check.name}: "), check.text)
+        if check.mend:
+            screen.item((" " * width, "  → "), check.mend)
+    warnings = sum(check.level is Level.WARNING for check in found)
+    screen.line("")
+    if not healthy:
+        screen.line(Cell("Something keeps smartrouter from working.", Style.BAD))
+    elif warnings:
+        screen.line(Cell(f"smartrouter can work here. Warnings: {warnings}.", Style.WARNING))
+    else:
+        screen.line(Cell("All is well.", Style.GOOD))

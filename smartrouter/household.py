@@ -1,0 +1,263 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The parts and what they are told: which of them run, with which share of the configuration, and what
+becomes of a change. The supervisor's state, without its loop and its sockets.
+
+The guard is told to stop first, for while it lives it would put a missing table back; the others right
+behind it. The table goes as soon as the guard has: nothing waits at a gate that nobody keeps.
+"""
+
+import logging
+import socket
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from smartrouter import survey
+from smartrouter.children import Answer, Child, Part, State, Then
+from smartrouter.core.errors import BadConfig, SmartrouterError, Unavailable
+from smartrouter.errands import Errands
+from smartrouter.linux import process, queue_stats
+from smartrouter.linux.privileges import User
+from smartrouter.linux.upstreams import upstreams
+from smartrouter.seen import Seen
+from smartrouter.watchdog import QueueWatch
+
+log = logging.getLogger("smartrouter.supervisor")
+
+GUARD, ANALYZER = "guard", "analyzer"
+LOOK_AROUND = 10.0  # seconds between two looks at what may have changed around us
+RETRY = 3.0  # seconds between two tries to start while something is missing
+
+
+class Household:
+    """The parts of one running smartrouter. Times are CLOCK_MONOTONIC seconds."""
+
+    def __init__(self, config_path: str, parts: Sequence[Part], user: User):
+        self.config_path = config_path
+        self.user = user
+        self.found: Mapping[str, Any] = {}  # the survey that is in use (see `survey`); {} before the first
+        self.problem = ""  # what keeps the parts from running as configured; '' if nothing
+        self.config_error = ""  # why the configuration on disk is not the one in use
+        self.fatal: SmartrouterError | None = None  # there is nothing sound to start from
+        self.queues: Mapping[int, queue_stats.QueueStats] = {}
+        self.errands = Errands()
+        environment = process.environment()
+        self.children = {part.name: Child(part, environment, self._greet, self._hear) for part in parts}
+        self._seen = Seen()
+        self._watch = QueueWatch()
+        self._interfaces: frozenset[str] = frozenset()  # at the last look
+        self._next_look = 0.0
+        self._reloading = self._stopping = self._table_must_go = False
+
+    # -- what can be wanted of it ----------------------------------------------------------------------
+
+    @property
+    def enabled(self) -> bool:
+        """Does the configuration want the parts to run?"""
+        return bool(self.found.get("enabled"))
+
+    @property
+    def is_settled(self) -> bool:
+        """Has each part come up, or failed to, or need it not run?"""
+        stopped = not self.enabled or bool(self.problem)
+        return bool(self.found) and all(
+            child.problem or child.state is State.RUNNING or (stopped and child.state is State.STOPPED)
+            for child in self.children.values()
+        )
+
+    @property
+    def is_over(self) -> bool:
+        """After `end`: is everything gone?"""
+        stopped = all(child.state is State.STOPPED for child in self.children.values())
+        return self._stopping and stopped and not self._table_must_go and not self.errands.busy
+
+    def reload(self, then: Then, now: float) -> None:
+        """Read the configuration again. `then` gets {"ok": {"applied": bool, "note": TEXT}} once the guard
+        has it, or why not; or an error in words, and then the old one stays in use."""
+
+        def read(answer: Answer) -> None:
+            self._reloading = False
+            if "error" in answer:
+                if not self.found and answer.get("kind") == BadConfig.__name__:
+                    self.fatal = BadConfig(answer["error"])
+                    self.end(now)
+                self._refuse(answer["error"], then)
+            elif "problem" in answer["ok"] and "around" in self.found:
+                self._refuse(answer["ok"]["problem"], then)
+            else:
+                self.config_error = ""
+                self._take(answer["ok"], then)
+
+        self._reloading = True
+        work = survey.whole(self.config_path, tuple(self.children), self.user.gid)
+        self.errands.send(work, read, now)
+
+    def change(self, write: Callable[[str], None], then: Then, now: float) -> None:
+        """Have `write(path)` change the configuration, and take that up. `then` as in `reload`."""
+
+        def written(answer: Answer) -> None:
+            if "error" in answer:
+                then(answer)
+            else:
+                self._take(answer["ok"], then)
+
+        work = survey.change(self.config_path, tuple(self.children), write)
+        self.errands.send(work, written, now)
+
+    def end(self, now: float) -> None:
+        """Stop everything for good, and leave no table behind."""
+        self._stopping = True
+        self._stop_parts(now)
+
+    def next_deadline(self) -> float | None:
+        """When `step` has something to do, if nothing happens before."""
+        due = [child.next_deadline() for child in self.children.values()]
+        due.append(self.errands.next_deadline())
+        return min((moment for moment in due if moment is not None), default=None)
+
+    def step(self, now: float) -> None:
+        """What time asks for."""
+        for child in self.children.values():
+            child.step(now)
+        self.errands.step(now)
+        self._watch_queues(now)
+        self._look_around(now)
+        guard = self.children.get(GUARD)
+        if self._table_must_go and (guard is None or guard.state is State.STOPPED):
+            self._table_must_go = False
+            self.errands.send(survey.remove_table, self._removed, now)
+
+    # -- the configuration and its surroundings --------------------------------------------------------
+
+    def _refuse(self, why: str, then: Then) -> None:
+        if why != self.config_error:
+            self.config_error = why
+            for line in why.splitlines():
+                log.error("configuration not taken: %s", line)
+        then({"error": why})
+
+    def _take(self, found: Mapping[str, Any], then: Then) -> None:
+        """Act on a sound configuration."""
+        now = time.monotonic()
+        before, self.found = self.found, {**self.found, **found}
+        if self._stopping:
+            then({"error": "smartrouter is stopping"})
+            return
+        if not self.enabled:
+            log.info("`enabled` is 0: nothing runs")
+            self.found = {key: value for key, value in self.found.items() if key != "around"}
+            self._set_problem("")
+            self._stop_parts(now)
+            then(_outcome("smartrouter is not enabled: this counts once it is"))
+            return
+        self._set_problem(found.get("problem", "" if "around" in self.found else self.problem))
+        if "around" not in self.found:
+            then(_outcome(f"this counts once smartrouter can start: {self.problem}"))
+            return
+        self._table_must_go = False
+        self._push(then, now)
+        for child in self.children.values():
+            child.start(now)
+        if "around" not in found and any(before[key] != found[key] for key in ("networks", "database")):
+            self.reload(_nobody, now)  # the file was changed in more than what we wrote
+
+    def _push(self, then: Then, now: float) -> None:
+        """Hand the configuration to all that can take it now; `then` hears how the guard took it."""
+
+        def answered(answer: Answer) -> None:
+            error = answer.get("error")
+            then(_outcome(f"this counts once the guard has it: {error}" if error else ""))
+
+        if GUARD not in self.children:
+            then(_outcome(""))
+        for name, child in self.children.items():
+            child.configure(self._share(child, now), now, answered if name == GUARD else _nobody)
+
+    def _share(self, child: Child, now: float) -> dict[str, Any]:
+        share = {key: self.found["around"][key] for key in ("lan", "iot", "upstreams")}
+        return {"config": self.found["shares"][child.part.name], **share, "outage": child.outage(now)}
+
+    def _look_around(self, now: float) -> None:
+        """Notice interfaces and resolvers that come and go: at boot they come after us."""
+        if now < self._next_look or self._stopping or self._reloading or (self.found and not self.enabled):
+            return
+        around = self.found.get("around")
+        self._next_look = now + (RETRY if around is None else LOOK_AROUND)
+        if around is None:
+            self.reload(_nobody, now)
+            return
+        before, self._interfaces = self._interfaces, frozenset(name for _, name in socket.if_nameindex())
+        came = around["missing"] and self._interfaces != before
+        went = not self._interfaces.issuperset(around["lan"])
+        if came or went or sorted(upstreams()) != around["upstreams"]:
+            self.errands.send(survey.around(self.found["networks"]), self._looked, now)
+
+    def _looked(self, answer: Answer) -> None:
+        if "error" in answer:
+            self._set_problem(answer["error"])
+        elif self.enabled and "around" in self.found:
+            self._set_problem("")
+            if answer["ok"] != self.found["around"]:
+                log.info("interfaces or resolvers have changed: telling the parts")
+                self.found = {**self.found, "around": answer["ok"]}
+                self._push(_nobody, time.monotonic())
+
+    def _set_problem(self, problem: str) -> None:
+        if problem and problem != self.problem:
+            log.error("%s", problem)
+        self.problem = problem
+
+    # -- the parts -------------------------------------------------------------------------------------
+
+    def _greet(self, child: Child, now: float) -> None:
+        """A part's process is up, and wants its configuration."""
+
+        def configured(answer: Answer) -> None:
+            if child.part.name == GUARD and "ok" in answer:
+                for devices in self._seen.batches():
+                    child.ask("seen", {"devices": devices}, now, _nobody)
+
+        if "around" in self.found:
+            child.configure(self._share(child, now), now, configured)
+
+    def _hear(self, child: Child, message: dict[str, Any], now: float) -> None:
+        """A part said something unasked: the analyzer, which devices it sees."""
+        if child.part.name != ANALYZER or message["tell"] != "seen":
+            log.warning("%s told what nobody understands: %.40r", child.part.name, message["tell"])
+            return
+        devices = self._seen.update(message.get("devices"))
+        guard = self.children.get(GUARD)
+        if devices and guard is not None:
+            guard.ask("seen", {"devices": devices}, now, _nobody)
+
+    def _stop_parts(self, now: float) -> None:
+        for child in self.children.values():
+            child.stop(now)
+        self._table_must_go = True
+
+    def _removed(self, answer: Answer) -> None:
+        if "error" in answer:
+            log.error("the table inet smartrouter may still be there: %s", answer["error"])
+
+    def _watch_queues(self, now: float) -> None:
+        guard = self.children.get(GUARD)
+        if guard is None or guard.state is not State.RUNNING:
+            self.queues = {}
+            self._watch.forget()
+            return
+        try:
+            self.queues = queue_stats.read()
+        except Unavailable:
+            self.queues = {}
+        since = self._watch.standstill(self.found["around"]["queues"], self.queues, now)
+        if since is not None:
+            guard.hangs("packets wait and none is judged", since, now)
+
+
+def _nobody(_answer: Answer) -> None:
+    """Nobody waits for this answer."""
+
+
+def _outcome(note: str) -> Answer:
+    """`note`: why a change does not count yet, '' if it does."""
+    return {"ok": {"applied": not note, "note": note}}

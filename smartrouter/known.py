@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What commands know of the running system without asking it: the configuration, the store, and which
+device a person means by a name.
+
+Only reads. A device's host name is its own word: the name that the user gave stands above it, and one that
+several devices use names none of them.
+"""
+
+import contextlib
+import re
+import sqlite3
+from argparse import Namespace
+from collections.abc import Iterator, Mapping
+
+from smartrouter.config import Config, load
+from smartrouter.core.errors import SmartrouterError, Unavailable
+from smartrouter.core.policy import Mode, Settings
+from smartrouter.core.roster import Roster
+from smartrouter.store.connect import open_reader
+from smartrouter.store.queries import Device, devices
+
+_MAC = re.compile(r"[0-9a-f]{2}(?:[:-]?[0-9a-f]{2}){5}")
+EVERY_DEVICE = "*"
+
+
+class UnknownDevice(SmartrouterError):
+    """The user means a device that we cannot tell."""
+
+
+class Known:
+    """See the module. The configuration is read at once, the store when it is needed.
+
+    Raises BadConfig.
+    """
+
+    def __init__(self, arguments: Namespace):
+        self.config: Config = load(arguments.config)
+        self.settings: Settings = self.config.settings(frozenset())
+        self._hostnames: dict[str, str] | None = None
+
+    @contextlib.contextmanager
+    def store(self) -> Iterator[sqlite3.Connection]:
+        """A connection that cannot write. Raises Unavailable, also for trouble while it is used."""
+        path = self.config.main.database
+        conn = open_reader(path)
+        try:
+            yield conn
+        except sqlite3.Error as error:
+            raise Unavailable(f"cannot read the store {path}: {error}; is its disk in order?") from error
+        finally:
+            conn.close()
+
+    def hostnames(self) -> Mapping[str, str]:
+        """Host names by MAC; none where there is no store."""
+        if self._hostnames is None:
+            self._hostnames = {}
+            with contextlib.suppress(Unavailable), self.store() as conn:
+                self._hostnames = {device.mac: device.hostname for device in devices(conn)}
+        return self._hostnames
+
+    def given_name(self, mac: str) -> str:
+        """The name that the user gave the device, '' if none."""
+        told = self.settings.devices.get(mac)
+        return told.name if told else ""
+
+    def label(self, mac: str) -> str:
+        """What to call a device: the user's name for it, its host name, its MAC."""
+        return self.given_name(mac) or self.hostnames().get(mac) or mac
+
+    def mac_of(self, text: str) -> str:
+        """The MAC of the device that `text` means. Raises UnknownDevice."""
+        wanted = text.strip().lower()
+        if _MAC.fullmatch(wanted):
+            digits = re.sub("[:-]", "", wanted)
+            return ":".join(digits[at : at + 2] for at in range(0, 12, 2))
+        given = {mac: device.name for mac, device in self.settings.devices.items()}
+        for names in (given, self.hostnames()):
+            macs = sorted(mac for mac, name in names.items() if name.lower() == wanted)
+            if len(macs) == 1:
+                return macs[0]
+            if macs:
+                raise UnknownDevice(f"{text} may be {' or '.join(macs)}: say which, by its MAC")
+        raise UnknownDevice(f"no device is called {text}; `smartrouter devices` lists them all")
+
+    def standing(self, device: Device) -> tuple[bool, Mode]:
+        """Is the device watched, and in which mode? By the very rule that the guard goes by."""
+        roster = Roster(self.settings._replace(devices={}))
+        roster.settings = self.settings
+        known = roster.device(device.mac)
+        known.iot, known.on_iot_network = device.iot, device.on_iot_network
+        roster.refresh(known)
+        return known.watched, known.told.mode or self.settings.mode

@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What can be asked of a running smartrouter through the control socket, and what each request means.
+
+    {"do": "status"}
+    {"do": "allow" | "deny", "device", "destination", "service"?, "until"?, "by"?}
+    {"do": "mode", "mode", "device"?}
+    {"do": "pause", "seconds"}
+    {"do": "forget", "device", "destination", "service"?}
+    {"do": "learn", "device", "finish"?}
+    {"do": "reload"}
+
+Decisions that last are written to the configuration, and answered once the guard goes by them, or with a
+note saying when it will. The rest is for the guard at once or not at all. Devices are MACs here.
+"""
+
+import os
+import pwd
+import re
+import time
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import smartrouter
+from smartrouter.channel import plain
+from smartrouter.children import Answer
+from smartrouter.control import Peer, Reply
+from smartrouter.core.errors import SmartrouterError
+from smartrouter.household import GUARD, Household
+from smartrouter.linux.process import rss_kib
+
+STATUS_PATIENCE = 1.0  # seconds for the guard's part of the status
+LONGEST_PAUSE = 7 * 86400  # seconds; who wants more wants monitor mode
+_LONGEST_TEXT = 300  # characters of one value; a name has 253 at most
+_MAC = re.compile(r"[0-9a-f]{2}(?:[:-]?[0-9a-f]{2}){5}")
+_BY = re.compile(r"[a-z]{1,16}:[A-Za-z0-9_.@-]{1,64}")
+_WEB = "web:"
+
+
+class _Field(NamedTuple):
+    """One key of a request. `kinds`: the types that its value may have."""
+
+    kinds: tuple[type, ...]
+    required: bool = True
+
+
+_TEXT, _MAYBE_TEXT = _Field((str,)), _Field((str, type(None)), required=False)
+_RULE = {"device": _TEXT, "destination": _TEXT, "service": _MAYBE_TEXT, "by": _MAYBE_TEXT}
+_RULE["until"] = _Field((str, int, float, type(None)), required=False)
+_REQUESTS: Mapping[str, Mapping[str, _Field]] = {
+    "status": {},
+    "allow": _RULE,
+    "deny": _RULE,
+    "mode": {"mode": _TEXT, "device": _MAYBE_TEXT},
+    "pause": {"seconds": _Field((int, float))},
+    "forget": {"device": _TEXT, "destination": _TEXT, "service": _MAYBE_TEXT},
+    "learn": {"device": _TEXT, "finish": _Field((bool,), required=False)},
+    "reload": {},
+}
+
+
+class BadRequest(SmartrouterError):
+    """The request makes no sense; says what would."""
+
+
+class Orders:
+    """Carries requests out on a household."""
+
+    def __init__(self, household: Household):
+        self._household = household
+        self._started = time.monotonic()
+
+    def handle(self, request: dict[str, Any], peer: Peer, reply: Reply, now: float) -> None:
+        """Do what `peer` asks, and `reply` once."""
+        try:
+            do = _checked(request)
+            match do:
+                case "status":
+                    self._status(reply, now)
+                case "allow" | "deny":
+                    self._rule(do, request, peer, reply, now)
+                case "mode":
+                    self._mode(request, reply, now)
+                case "reload":
+                    self._household.reload(reply, now)
+                case _:
+                    self._guard(do, request, reply, now)
+        except BadRequest as error:
+            reply({"error": str(error)})
+
+    def _rule(self, action: str, request: dict[str, Any], peer: Peer, reply: Reply, now: float) -> None:
+        device = request["device"] if request["device"] == "*" else _mac(request["device"])
+        destination, service = request["destination"], request.get("service") or ""
+        by = _decided_by(request.get("by"), peer, self._household.user.uid)
+        until, at = request.get("until"), time.time()
+
+        def write(path: str) -> None:
+            from smartrouter.config_changes import add_rule, make_rule
+
+            add_rule(path, make_rule(action, device, destination, service, until=until, by=by, at=at))
+
+        self._household.change(write, reply, now)
+
+    def _mode(self, request: dict[str, Any], reply: Reply, now: float) -> None:
+        mode = request["mode"]
+        device = _mac(request["device"]) if request.get("device") else None
+
+        def write(path: str) -> None:
+            from smartrouter.config_changes import set_mode
+
+            set_mode(path, mode, device)
+
+        self._household.change(write, reply, now)
+
+    def _guard(self, do: str, request: dict[str, Any], reply: Reply, now: float) -> None:
+        """What is the guard's business alone."""
+        if "device" in request:
+            request["device"] = _mac(request["device"])
+        if do == "pause" and not 0 <= request["seconds"] <= LONGEST_PAUSE:
+            raise BadRequest(f"seconds: from 0 (end the pause) to {LONGEST_PAUSE}")
+        guard = self._household.children.get(GUARD)
+        if guard is None:
+            reply({"error": "there is no guard"})
+        else:
+            guard.ask(do, request, now, reply)
+
+    def _status(self, reply: Reply, now: float) -> None:
+        facts = self._facts(now)
+        guard = self._household.children.get(GUARD)
+
+        def answered(answer: Answer) -> None:
+            if "ok" in answer:
+                facts["guard"] = {**answer["ok"], "running": True}
+            else:
+                facts["guard"] = {"running": False, "problem": answer["error"]}
+            reply({"ok": facts})
+
+        if guard is None:
+            answered({"error": "there is no guard"})
+        else:
+            guard.ask("status", {}, now, answered, STATUS_PATIENCE)
+
+    def _facts(self, now: float) -> dict[str, Any]:
+        """The supervisor's own part of the status. Keys are part of `smartrouter status --json`."""
+        household = self._household
+        around = household.found.get("around", {})
+        return {
+            "version": smartrouter.__version__,
+            "pid": os.getpid(),
+            "uptime": now - self._started,
+            "rss_kib": rss_kib(os.getpid()),
+            "user": household.user.name,
+            "enabled": household.enabled,
+            "problem": household.problem,
+            "config": {"path": household.config_path, "error": household.config_error},
+            "lan": around.get("lan", []),
+            "iot": around.get("iot", []),
+            "missing": around.get("missing", []),
+            "upstreams": around.get("upstreams", []),
+            "parts": [
+                {
+                    "name": child.part.name,
+                    "pid": child.pid,
+                    "state": str(child.state),
+                    "restarts": child.restarts,
+                    "rss_kib": rss_kib(child.pid),
+                    "problem": child.problem,
+                }
+                for child in household.children.values()
+            ],
+            "queues": {str(number): queue._asdict() for number, queue in household.queues.items()},
+        }
+
+
+def _checked(request: dict[str, Any]) -> str:
+    """What the request wants; it is left with just its other keys, all of them sound in form."""
+    do = request.pop("do", None)
+    fields = _REQUESTS.get(do) if isinstance(do, str) else None
+    if fields is None or not isinstance(do, str):
+        raise BadRequest(f"do: {plain(repr(do), 40)} is unknown; there are {', '.join(_REQUESTS)}")
+    for key in request:
+        if key not in fields:
+            known = ", ".join(fields) or "nothing else"
+            raise BadRequest(f"{do}: {plain(repr(key), 40)} is unknown; it takes {known}")
+    for key, field in fields.items():
+        if key not in request:
+            if field.required:
+                raise BadRequest(f"{do}: {key} is missing")
+            continue
+        value = request[key]
+        if not isinstance(value, field.kinds) or (isinstance(value, bool) and bool not in field.kinds):
+            raise BadRequest(f"{do}: {key} has the wrong type")
+        if isinstance(value, str) and not (len(value) <= _LONGEST_TEXT and value.isprintable()):
+            raise BadRequest(f"{do}: {key} is no line of at most {_LONGEST_TEXT} characters")
+    return do
+
+
+def _mac(text: str) -> str:
+    """A MAC in our form, from the usual ways to write one."""
+    if not _MAC.fullmatch(text.lower()):
+        raise BadRequest(f"device: {plain(repr(text), 60)} is no MAC such as 3c:2e:ff:29:4d:93")
+    digits = re.sub("[:-]", "", text.lower())
+    return ":".join(digits[at : at + 2] for at in range(0, 12, 2))
+
+
+def _decided_by(claimed: str | None, peer: Peer, service_uid: int) -> str:
+    """Whom to note as having decided. Only the web interface may name its own users, only root anybody
+    else's; of others the kernel's word counts."""
+    if claimed and not _BY.fullmatch(claimed):
+        raise BadRequest(f"by: {plain(repr(claimed), 60)} is not like cli:root or web:admin")
+    if claimed and claimed.startswith(_WEB) and peer.uid != service_uid:
+        raise BadRequest(f"by: only the web interface speaks for {_WEB} users")
+    if claimed and (peer.uid == 0 or claimed.startswith(_WEB)):
+        return claimed
+    try:
+        return f"cli:{pwd.getpwuid(peer.uid).pw_name}"
+    except KeyError:
+        return f"cli:{peer.uid}"

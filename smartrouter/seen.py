@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the analyzer last said of each device, kept by the supervisor for a guard that starts anew.
+
+Takes nothing on trust: what a part says is checked here before another part is told.
+"""
+
+import re
+from collections import OrderedDict
+from collections.abc import Iterator
+from typing import Any, TypeAlias
+
+Device: TypeAlias = dict[str, Any]  # mac, iot, on_iot_network, hostname, maker: see core.events.DeviceSeen
+
+MAX_DEVICES = 1024  # the one that was not mentioned for longest goes first
+_BATCH = 128  # devices in one message
+_LONGEST_NAME = 253  # characters, RFC 1035
+_MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
+
+
+class Seen:
+    """The devices, by MAC."""
+
+    def __init__(self) -> None:
+        self._devices: OrderedDict[str, Device] = OrderedDict()
+
+    def update(self, devices: object) -> list[Device]:
+        """Take note of `devices`, as they came; gives the sound ones among them."""
+        sound = []
+        for given in devices if isinstance(devices, list) else ():
+            device = _checked(given)
+            if device is not None:
+                sound.append(device)
+                self._devices[device["mac"]] = device
+                self._devices.move_to_end(device["mac"])
+        while len(self._devices) > MAX_DEVICES:
+            self._devices.popitem(last=False)
+        return sound
+
+    def batches(self) -> Iterator[list[Device]]:
+        """All of them, in lists of a size for one message."""
+        devices = list(self._devices.values())
+        for start in range(0, len(devices), _BATCH):
+            yield devices[start : start + _BATCH]
+
+
+def _checked(given: object) -> Device | None:
+    if not isinstance(given, dict):
+        return None
+    mac, iot, on_iot = given.get("mac"), given.get("iot"), given.get("on_iot_network")
+    hostname, maker = given.get("hostname"), given.get("maker")
+    if not (isinstance(mac, str) and _MAC.fullmatch(mac)):
+        return None
+    if not (iot is None or isinstance(iot, bool)) or not isinstance(on_iot, bool):
+        return None
+    if not (isinstance(hostname, str) and isinstance(maker, str)):
+        return None
+    return {
+        "mac": mac,
+        "iot": iot,
+        "on_iot_network": on_iot,
+        "hostname": hostname[:_LONGEST_NAME],
+        "maker": maker[:_LONGEST_NAME],
+    }

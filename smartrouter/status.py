@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""`smartrouter status`: is it working, what is it doing, what needs me? On one screen.
+
+Puts together what the running smartrouter answers, what the store holds and what the configuration wants.
+Each of the three may be missing, and is then said to be. Exit status 1 unless it is working.
+"""
+
+import json
+import sys
+import time
+from argparse import Namespace
+from typing import Any
+
+from smartrouter.analysis import TROUBLE, last_run
+from smartrouter.control import ask
+from smartrouter.core.errors import BadConfig, SmartrouterError, Unavailable
+from smartrouter.core.learning import State
+from smartrouter.core.policy import Mode, NewDevices, Watching
+from smartrouter.known import Known
+from smartrouter.store.queries import devices, meta, totals
+from smartrouter.terminal import Cell, Screen, Style, ago, amount, duration
+
+PATIENCE = 3.0  # seconds for the running smartrouter to answer
+STATUS = {
+    "running": "whether `smartrouter run` runs",
+    "working": "whether devices are guarded: it runs, is enabled, and the guard judges",
+    "problem": "why it is not working; empty if it is",
+    "needs": "what needs you, as sentences",
+    "mode": "`monitor` or `enforce`, of devices without a mode of their own",
+    "paused": "seconds that a pause still lasts, 0 without one",
+    "guard": "the guard: `running`, `problem`, and its own figures, among them `judged` (packets by reason), "
+    "`devices` (watched, by state of learning), `kernel` (the rules' counters), `faults`",
+    "parts": "each part: `name`, `state`, `pid`, `restarts`, `rss_kib`, `problem`",
+    "queues": "the kernel's queues by number: `waiting`, `dropped`, `user_dropped`, `queued`",
+    "version": "of the smartrouter that runs",
+    "pid": "of the supervisor",
+    "uptime": "seconds since it was started",
+    "config": "the configuration: `path`, and `error` if it was refused",
+    "lan": "the local interfaces",
+    "iot": "those of them where every device is watched",
+    "missing": "configured networks that are not there",
+    "store": "what is stored: `devices`, `attempts`, `blocked`, `learned`, `open_alerts`, `bytes` …; null if "
+    "there is no store",
+    "analysis": "the last periodic run: `at`, `seconds`, `rows` (attempts that were new), `findings`, "
+    "`stages` (devices by state of learning); null before the first",
+}
+_ABSENT: dict[str, Any] = {
+    "mode": "", "guard": {"running": False}, "parts": [], "queues": {}, "version": "", "pid": 0,
+    "uptime": 0.0, "lan": [], "iot": [], "missing": [], "enabled": False, "problem": "",
+}  # fmt: skip
+
+
+def main(arguments: Namespace) -> int:
+    """`smartrouter status`."""
+    found = gather(arguments)
+    if arguments.json:
+        print(json.dumps({key: found[key] for key in STATUS}, indent=2))
+    else:
+        _show(Screen(sys.stdout), found)
+    return 0 if found["working"] else 1
+
+
+def gather(arguments: Namespace) -> dict[str, Any]:
+    """Everything under the keys of `STATUS`, and some more."""
+    found: dict[str, Any] = _ABSENT | {"config": {"path": arguments.config, "error": ""}, "needs": []}
+    found |= {"running": False, "store": None, "analysis": None, "store_problem": ""}
+    try:
+        found |= ask(arguments.run_dir, {"do": "status"}, PATIENCE)
+        found["running"] = True
+        found["problem"] = _problem(found)
+    except SmartrouterError as error:
+        found["problem"] = str(error)
+    found["paused"] = found["guard"].get("paused", 0.0)
+    found["working"] = not found["problem"]
+    try:
+        _read(found, Known(arguments))
+    except BadConfig as error:
+        found["config"]["error"] = str(error)
+        found["needs"].insert(0, f"The configuration has faults: {error}")
+    found["needs"] = [*_from_running(found), *found["needs"]]
+    return found
+
+
+def _problem(found: dict[str, Any]) -> str:
+    """Why devices are not guarded although it runs; '' if they are."""
+    if not found["enabled"]:
+        return f"it is switched off: set `option enabled '1'` in {found['config']['path']}"
+    if found["problem"]:
+        return str(found["problem"])
+    guard = found["guard"]
+    return "" if guard["running"] else str(guard.get("problem") or "the guard does not run")
+
+
+def _read(found: dict[str, Any], known: Known) -> None:
+    """Add what configuration and store say."""
+    found["mode"] = found["guard"].get("mode") or known.settings.mode
+    try:
+        with known.store() as conn:
+            stored = totals(conn)
+            run = last_run(conn)
+            trouble = json.loads(meta(conn, TROUBLE) or "{}")
+            undecided = [d for d in devices(conn) if _is_undecided(known, d)]
+    except Unavailable as error:
+        found["store_problem"] = str(error)
+        if found["running"]:
+            found["needs"].append(f"The store cannot be read: {error}.")
+        return
+    found["store"] = stored._asdict()
+    found["analysis"] = None if run is None else run._asdict()
+    if stored.open_alerts:
+        found["needs"].append(f"{_counted(stored.open_alerts, 'alert')} wait for you: `smartrouter alerts`.")
+    if undecided:
+        found["needs"].append(
+            f"{_counted(len(undecided), 'device')} of unknown kind are not watched: say what to do in a "
+            "section `config device` (`option watch 'always'` or 'never'), see `smartrouter devices`."
+        )
+    found["needs"] += [f"The analyzer's {what} fails: {why}." for what, why in trouble.items()]
+
+
+def _is_undecided(known: Known, device: Any) -> bool:
+    """Does smartrouter leave it alone only because nobody can tell what it is?"""
+    told = known.settings.devices.get(device.mac)
+    return (
+        device.iot is None
+        and not device.on_iot_network
+        and bool(device.interface)
+        and (told is None or told.watch is Watching.AUTO)
+        and known.settings.new_devices is NewDevices.DEFAULT
+    )
+
+
+def _from_running(found: dict[str, Any]) -> list[str]:
+    """What the running smartrouter's answer asks of the user."""
+    needs = []
+    if found["working"] and (error := found["config"]["error"]):
+        needs.append(f"The configuration on disk is not the one in use: {error}")
+    if found["missing"]:
+        needs.append(f"Configured, but not there: {', '.join(found['missing'])}.")
+    for part in found["parts"]:
+        if part["problem"] and part["name"] != "guard":
+            needs.append(f"The {part['name']} has a problem: {part['problem']}.")
+    guard = found["guard"]
+    if trouble := _store_trouble(guard):
+        needs.append(f"The guard cannot store what it sees: {trouble}.")
+    if guard.get("faults"):
+        needs.append(
+            f"{_counted(guard['faults'], 'fault')} of smartrouter's own: please report what the log says."
+        )
+    if guard.get("mended"):
+        needs.append("Somebody else removed smartrouter's rules from the kernel; they were put back.")
+    lost = sum(queue["dropped"] + queue["user_dropped"] for queue in found["queues"].values())
+    if lost:
+        needs.append(f"{_counted(lost, 'packet')} were lost because a queue was full.")
+    return needs
+
+
+def _store_trouble(guard: dict[str, Any]) -> str:
+    store = guard.get("store")
+    if isinstance(store, dict):
+        return str(store.get("trouble", ""))
+    return ""
+
+
+# -- on a terminal -----------------------------------------------------------------------------------------
+
+
+def _show(screen: Screen, found: dict[str, Any]) -> None:
+    headline, more = _headline(found)
+    screen.item((headline, ": "), more)
+    screen.facts(fact for fact in _facts(found) if fact[1])
+    if found["needs"]:
+        screen.line("")
+        screen.line(Cell("What needs you", Style.STRONG))
+        for need in found["needs"]:
+            screen.item((Cell("  ! ", Style.WARNING),), need)
+    elif found["working"]:
+        screen.line("Nothing needs you.")
+
+
+def _headline(found: dict[str, Any]) -> tuple[Cell, str]:
+    if not found["working"]:
+        return Cell("smartrouter is not working", Style.BAD), found["problem"]
+    if found["paused"]:
+        left = duration(found["paused"])
+        return Cell("smartrouter is working", Style.WARNING), f"but blocking is paused for {left} more"
+    works = Cell("smartrouter is working", Style.GOOD)
+    if found["mode"] == Mode.ENFORCE:
+        return works, "what is not known is blocked and reported"
+    return works, "what is not known is reported, not blocked"
+
+
+def _facts(found: dict[str, Any]) -> list[tuple[str, str | Cell]]:
+    """Title and text; a text is empty where there is nothing to say."""
+    guard, store, run = found["guard"], found["store"], found["analysis"]
+    uptime = f"for {duration(found['uptime'])}, version {found['version']}" if found["running"] else ""
+    return [
+        ("mode", found["mode"]),
+        ("running", uptime),
+        ("network", _network_text(found)),
+        ("devices", _devices_text(guard)),
+        ("packets", _packets_text(guard)),
+        ("parts", ", ".join(_part_text(part) for part in found["parts"])),
+        ("analysis", "" if run is None else _run_text(run)),
+        ("stored", found["store_problem"] if store is None else _store_text(store)),
+    ]
+
+
+def _part_text(part: dict[str, Any]) -> str:
+    return f"{part['name']} {part['state']} ({part['rss_kib'] // 1024} MiB)"
+
+
+def _run_text(run: dict[str, Any]) -> str:
+    text = f"{ago(run['at'], time.time())}: {_counted(run['rows'], 'new attempt')} in {run['seconds']:.1f} s"
+    return " ".join([f"{text}.", *run["findings"]])
+
+
+def _network_text(found: dict[str, Any]) -> str:
+    if not found["lan"]:
+        return ""
+    iot = f"; every device is watched on {', '.join(found['iot'])}" if found["iot"] else ""
+    return ", ".join(found["lan"]) + iot
+
+
+def _devices_text(guard: dict[str, Any]) -> str:
+    counts = guard.get("devices")
+    if not counts:
+        return ""
+    states = ", ".join(f"{counts.get(str(state), 0)} {state}" for state in reversed(State))
+    return f"{counts['watched']} watched: {states}"
+
+
+def _packets_text(guard: dict[str, Any]) -> str:
+    judged = guard.get("judged")
+    if judged is None:
+        return ""
+    most = sorted(judged.items(), key=lambda item: -item[1])[:4]
+    reasons = ", ".join(f"{count} {reason}" for reason, count in most if count)
+    blocked = guard.get("kernel", {}).get("blocked", 0)
+    return f"{sum(judged.values())} judged, {blocked} blocked" + (f": {reasons}" if reasons else "")
+
+
+def _store_text(store: dict[str, Any]) -> str:
+    return (
+        f"{store['devices']} devices, {store['learned']} learned destinations, {store['attempts']} attempts "
+        f"({store['blocked']} blocked), {amount(store['bytes'])}"
+    )
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""`smartrouter run`: starts the parts and looks after them. Root, one thread, no network, standard library.
+
+It must not know what is in a packet, and it must not grow: whatever needs more than a few megabytes is
+done by an errand. Who wants something of it comes through the control socket (`control`, `orders`) or by
+signal: SIGHUP reads the configuration again, SIGTERM and SIGINT end it all.
+"""
+
+import logging
+import os
+import select
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from smartrouter.children import Part
+from smartrouter.control import Server
+from smartrouter.core.errors import Unavailable
+from smartrouter.household import ANALYZER, GUARD, Household
+from smartrouter.linux.instance import Instance, Signals, notify
+from smartrouter.linux.privileges import User, service_user
+from smartrouter.orders import Orders
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+log = logging.getLogger("smartrouter.supervisor")
+
+TURN = 0.5  # seconds between two looks at the queues
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
+
+
+class Source(Protocol):
+    """Something to poll; `fileno` is -1 while there is nothing."""
+
+    @property
+    def unsent(self) -> bool: ...
+    def fileno(self) -> int: ...
+    def ready(self, now: float) -> None: ...
+
+
+class Supervisor:
+    """The loop around a household: its sockets, its signals, its time."""
+
+    def __init__(self, config_path: str, run_dir: str, parts: Sequence[Part], user: User):
+        self._run_dir = run_dir
+        self._user = user
+        self._household = Household(config_path, parts, user)
+        self._said_ready = False
+
+    def run(self) -> int:
+        """Work until a signal ends it, and leave nothing behind. Gives the exit status; call it once.
+
+        Raises Unavailable if another one runs, BadConfig if there is nothing sound to start from.
+        """
+        household = self._household
+        instance = Instance(self._run_dir)
+        try:
+            server = Server(self._run_dir, self._user, Orders(household).handle)
+            try:
+                with Signals(_SIGNALS, self._on_signal) as signals:
+                    household.reload(lambda _: None, time.monotonic())
+                    while not household.is_over:
+                        self._turn(server, signals)
+            finally:
+                server.close()
+        finally:
+            instance.release()
+        if household.fatal is not None:
+            raise household.fatal
+        return 0
+
+    def _turn(self, server: Server, signals: Signals) -> None:
+        sources = {source.fileno(): source for source in self._sources(server, signals)}
+        sources.pop(-1, None)
+        poll = select.poll()
+        for fd, source in sources.items():
+            poll.register(fd, select.POLLIN | (select.POLLOUT if source.unsent else 0))
+        deadline = self._household.next_deadline()
+        patience = TURN if deadline is None else min(TURN, max(0.0, deadline - time.monotonic()))
+        ready = poll.poll(1000 * patience)
+        now = time.monotonic()
+        for fd, _ in ready:
+            _survive(sources[fd].ready, now)
+        _survive(self._household.step, now)
+        _survive(server.step, now)
+        if not self._said_ready and self._household.is_settled:
+            self._said_ready = True
+            notify("READY=1")
+
+    def _sources(self, server: Server, signals: Signals) -> Iterator[Source]:
+        yield signals
+        yield server
+        yield from server.clients
+        yield self._household.errands
+        yield from self._household.children.values()
+
+    def _on_signal(self, number: signal.Signals, now: float) -> None:
+        if number == signal.SIGHUP:
+            log.info("SIGHUP: reading %s again", self._household.config_path)
+            self._household.reload(lambda _: None, now)
+        elif number != signal.SIGCHLD:
+            log.info("%s: stopping", number.name)
+            notify("STOPPING=1")
+            self._household.end(now)
+
+
+def _survive(do: Callable[[float], None], now: float) -> None:
+    """A fault of ours must not end what looks after everything else."""
+    try:
+        do(now)
+    except Exception:
+        log.exception("a fault of smartrouter's")
+        time.sleep(TURN / 2)  # should it come back at once, it shall not eat the router
+
+
+def usual_parts(config_path: str, run_dir: str) -> tuple[Part, ...]:
+    """The parts, in the order in which they are started and told to stop."""
+    # -P: the directory that we happen to be started in is no place to import from.
+    python = (sys.executable, "-P", "-m", "smartrouter.part")
+    files = ("--config", config_path, "--run-dir", run_dir)
+    return tuple(Part(name, (*python, name, *files)) for name in (GUARD, ANALYZER))
+
+
+def main(arguments: "Namespace") -> int:
+    """`smartrouter run [--config PATH] [--run-dir DIR]`. Raises SmartrouterError."""
+    if os.geteuid() != 0:
+        raise Unavailable(
+            "smartrouter run needs root: it gives each part the rights that it needs, and no more"
+        )
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    config_path, run_dir = os.path.abspath(arguments.config), os.path.abspath(arguments.run_dir)
+    os.chdir("/")  # keep no mount busy
+    os.umask(0o022)
+    return Supervisor(config_path, run_dir, usual_parts(config_path, run_dir), service_user()).run()

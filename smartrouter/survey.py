@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the supervisor needs to know before it starts anything: each part's share of the configuration, the
+interfaces and resolvers around us, a store that the parts can use. And the changes that it makes.
+
+These are errands: they import what the supervisor is too small for, and give values that fit into JSON.
+"""
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from smartrouter.core.errors import SmartrouterError
+from smartrouter.errands import Work
+
+
+def whole(config_path: str, parts: Sequence[str], gid: int) -> Work:
+    """Read the configuration; if it wants us to run, look around and make the store.
+
+    Gives what `_configuration` gives, and `around` (see `_around`), or `problem` in words where we must
+    wait for something: a LAN interface that is not up yet, a disk that is not mounted.
+    """
+
+    def work() -> Mapping[str, Any]:
+        found = _configuration(config_path, parts)
+        if not found["enabled"]:
+            return found
+        from smartrouter.store.files import create
+
+        try:
+            create(found["database"], gid)
+            return {**found, "around": _around(found["networks"])}
+        except SmartrouterError as error:
+            return {**found, "problem": str(error)}
+
+    return work
+
+
+def around(networks: Sequence[Sequence[str]]) -> Work:
+    """Only look around again, for the networks, devices and IoT networks of an earlier survey."""
+    return functools.partial(_around, networks)
+
+
+def change(config_path: str, parts: Sequence[str], write: Callable[[str], None]) -> Work:
+    """Have `write(config_path)` change the configuration and read it again, without looking around."""
+
+    def work() -> Mapping[str, Any]:
+        write(config_path)
+        return _configuration(config_path, parts)
+
+    return work
+
+
+def remove_table() -> Mapping[str, Any]:
+    """Leave no trace of ours in the kernel."""
+    from smartrouter.linux import ruleset
+
+    ruleset.remove()
+    return {}
+
+
+def _configuration(path: str, parts: Sequence[str]) -> dict[str, Any]:
+    """`enabled`, `shares` (part -> its share), `networks` (names of networks, devices, IoT networks),
+    `database`. Raises BadConfig."""
+    from smartrouter.config import load
+
+    config = load(path)
+    main = config.main
+    return {
+        "enabled": main.enabled,
+        "shares": {part: config.to_share(part) for part in parts},
+        "networks": [list(main.network), list(main.device), list(main.iot_network)],
+        "database": str(main.database),
+    }
+
+
+def _around(networks: Sequence[Sequence[str]]) -> Mapping[str, Any]:
+    """`lan`, `iot`, `missing` (see `interfaces.Interfaces`), `upstreams` (sorted), and the numbers of the
+    guard's `queues`. Raises Unavailable."""
+    from smartrouter.linux.interfaces import find
+    from smartrouter.linux.queue_rule import DNS_QUEUE, FLOWS_QUEUE
+    from smartrouter.linux.upstreams import upstreams
+
+    found = find(*networks)
+    return {
+        "lan": list(found.lan),
+        "iot": list(found.iot),
+        "missing": list(found.missing),
+        "upstreams": sorted(upstreams()),
+        "queues": [FLOWS_QUEUE, DNS_QUEUE],
+    }
