@@ -9,7 +9,6 @@ never given up. What the part does, and what its configuration says, is not this
 """
 
 import itertools
-import logging
 import os
 import signal
 from collections.abc import Callable, Mapping
@@ -17,9 +16,10 @@ from enum import StrEnum
 from typing import Any, NamedTuple, TypeAlias
 
 from smartrouter.channel import BadMessage, Gone, Lines, decode, plain
+from smartrouter.journal import Journal
 from smartrouter.linux import process
 
-log = logging.getLogger("smartrouter.supervisor")
+log = Journal("smartrouter.supervisor")
 
 SILENCE = 2.5  # seconds without a beat after which a running part hangs
 ACKNOWLEDGE = 2.0  # seconds in which a running part takes up a changed configuration

@@ -17,7 +17,7 @@ from smartrouter.core.errors import BadConfig
 from smartrouter.core.policy import DeviceSettings, LearningPlan, Rule, Settings
 from smartrouter.core.resolvers import PUBLIC_RESOLVERS
 from smartrouter.options import Option, options_of, texts_of, time_text
-from smartrouter.sections import SECTIONS, DeviceConfig, MainConfig, NotifyConfig, RuleConfig, WebConfig
+from smartrouter.sections import IDLE, SECTIONS, DeviceConfig, MainConfig, NotifyConfig, RuleConfig, WebConfig
 from smartrouter.uci import parse
 from smartrouter.uci_file import read_text
 
@@ -36,6 +36,7 @@ __all__ = [
 ]
 
 PATH = "/etc/config/smartrouter"
+MAX_FAULTS = 200  # that are told one by one
 _DEFAULT_NETWORK = "lan"  # what OpenWrt calls the home's own
 # Which sections a part gets, and of which of them the secrets too.
 _SHARES: Mapping[str, tuple[Collection[str], str]] = {
@@ -78,19 +79,38 @@ class Config:
             rules=tuple(_core_rule(rule) for rule in self.rules),
         )
 
+    def idle(self) -> list[str]:
+        """What was set, in words, and has no effect in this version."""
+        said = []
+        for kind, sections in self._sections().items():
+            for section in sections:
+                idle = IDLE.get(kind, frozenset())
+                if "*" in idle:
+                    said.append(f"config {kind}")
+                defaults = {one.name: one.default for one in options_of(type(section))}
+                said += [
+                    f"option {name} in config {kind}"
+                    for name, text in texts_of(section, secrets=False).items()
+                    if name in idle and text != defaults[name]
+                ]
+        return sorted(set(said))
+
     def to_share(self, part: str) -> dict[str, Any]:
         """What `part` (guard, analyzer or web) is to know of it, as JSON can hold it."""
         wanted, secrets_of = _SHARES[part]
-        sections = {
+        sections = self._sections()
+        return {
+            kind: [texts_of(section, secrets=kind == secrets_of) for section in sections[kind]]
+            for kind in wanted
+        }
+
+    def _sections(self) -> Mapping[str, Sequence[Any]]:
+        return {
             "smartrouter": [self.main],
             "device": self.devices,
             "rule": self.rules,
             "notify": self.notify,
             "web": [self.web] if self.web else [],
-        }
-        return {
-            kind: [texts_of(section, secrets=kind == secrets_of) for section in sections[kind]]
-            for kind in wanted
         }
 
     @classmethod
@@ -129,9 +149,9 @@ def from_text(text: str, file: str = PATH) -> Config:
     counts: dict[str, int] = {}
     for section in parse(text, file):
         number = counts[section.type] = counts.get(section.type, -1) + 1
-        where = f"config {section.type} '{section.name}'"
+        where = f"config {section.type:.80} '{section.name:.80}'"
         if section.anonymous:
-            where = f"config {section.type} {number + 1} (@{section.type}[{number}])"
+            where = f"config {section.type:.80} {number + 1} (@{section.type:.80}[{number}])"
         given.append(_Given(section.type, f"{where}, line {section.line}", section.options, section.lines))
     return _built(file, given)
 
@@ -172,7 +192,7 @@ class _Faults:
         where = [self._file, given.where]
         if option:
             line = given.lines.get(option)
-            where.append(f"option {option}" + (f" (line {line})" if line else ""))
+            where.append(f"option {option:.80}" + (f" (line {line})" if line else ""))
         self._lines.append(": ".join(part for part in where if part) + f": {what}.")
 
     def add_value(self, given: _Given, option: Option, found: str) -> None:
@@ -181,7 +201,10 @@ class _Faults:
         self.add(given, option.name, f"found {shown}; allowed is {option.kind.allowed}")
 
     def error(self) -> BadConfig:
-        return BadConfig("\n".join(self._lines))
+        told = self._lines[:MAX_FAULTS]
+        if len(told) < len(self._lines):
+            told.append(f"And {len(self._lines) - len(told)} more faults.")
+        return BadConfig("\n".join(told))
 
 
 def _built(file: str, all_given: Iterable[_Given]) -> Config:

@@ -12,7 +12,7 @@ from smartrouter.config import Config, DeviceConfig, MainConfig, RuleConfig, che
 from smartrouter.core.errors import BadConfig
 from smartrouter.options import options_of, texts_of, time_text
 from smartrouter.uci import find, parse
-from smartrouter.uci_edit import add_section, delete_section, set_option
+from smartrouter.uci_edit import add_section, delete_section, set_option, set_options
 from smartrouter.uci_file import write_text
 
 
@@ -45,9 +45,8 @@ def add_rule(path: str | Path, rule: RuleConfig) -> Config:
         places = _rules_about(config, rule.device, rule.destination, rule.service)
         if not places:
             return add_section(text, "rule", "", written)
-        for option in options_of(RuleConfig):
-            text = set_option(text, f"@rule[{places[0]}]", option.name, written.get(option.name, ""))
-        return _without_rules(text, places[1:])
+        every = {option.name: written.get(option.name, "") for option in options_of(RuleConfig)}
+        return _without_rules(set_options(text, f"@rule[{places[0]}]", every), places[1:])
 
     return _changed(path, edit)
 

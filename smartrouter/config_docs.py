@@ -5,8 +5,9 @@ python -m smartrouter.config_docs > docs/configuration.md
 """
 
 from smartrouter.options import Option, options_of
-from smartrouter.sections import SECTIONS
+from smartrouter.sections import IDLE, SECTIONS
 
+_NO_EFFECT = "*Read and checked, but without effect in this version.*"
 _INTRODUCTION = """\
 # The configuration
 
@@ -51,16 +52,19 @@ def reference() -> str:
 
 def _section(name: str, section: type) -> str:
     called = " 'main'" if name == "smartrouter" else ""
-    rows = [f"\n## `config {name}{called}`\n\n{_one_line(section.__doc__ or '')}\n"]
+    idle = IDLE.get(name, frozenset())
+    note = f"\n{_NO_EFFECT}\n" if "*" in idle else ""
+    rows = [f"\n## `config {name}{called}`\n\n{_one_line(section.__doc__ or '')}\n{note}"]
     rows += ["\n| option | default | meaning | allowed |", "\n|---|---|---|---|"]
-    rows += [_row(option) for option in options_of(section)]
+    rows += [_row(option, is_idle=option.name in idle) for option in options_of(section)]
     return "".join(rows) + "\n"
 
 
-def _row(option: Option) -> str:
+def _row(option: Option, *, is_idle: bool) -> str:
     keyword = "list" if option.many else "option"
     default = f"`{option.default}`" if option.default else "required" if option.required else "none"
-    cells = (f"`{keyword} {option.name}`", default, option.doc, option.kind.allowed)
+    meaning = f"{option.doc} {_NO_EFFECT}" if is_idle else option.doc
+    cells = (f"`{keyword} {option.name}`", default, meaning, option.kind.allowed)
     return "\n| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 

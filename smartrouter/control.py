@@ -7,7 +7,6 @@ What a request means is decided elsewhere.
 """
 
 import contextlib
-import logging
 import os
 import socket
 import struct
@@ -18,9 +17,10 @@ from typing import Any, NamedTuple, TypeAlias
 
 from smartrouter.channel import BadMessage, Gone, Lines, decode, encode
 from smartrouter.core.errors import SmartrouterError, Unavailable
+from smartrouter.journal import Journal
 from smartrouter.linux.privileges import User, group_name
 
-log = logging.getLogger("smartrouter.control")
+log = Journal("smartrouter.control")
 
 NAME = "control.sock"
 MODE = 0o660

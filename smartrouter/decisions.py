@@ -188,5 +188,5 @@ def _show_consequences(known: Known, device: str | None) -> None:
         if len(waiting) > _SHOWN:
             screen.line(f"  … and {len(waiting) - _SHOWN} more, see `smartrouter alerts`")
     if learning:
-        screen.line(f"{_counted(len(learning), 'device')} still learn and are not blocked until they have:")
-        screen.line(f"  {', '.join(learning[:_SHOWN])}{' …' if len(learning) > _SHOWN else ''}")
+        more = " …" if len(learning) > _SHOWN else ""
+        screen.line(f"Still learning, and not blocked until it ends: {', '.join(learning[:_SHOWN])}{more}")

@@ -78,7 +78,8 @@ def household(known: Known) -> Iterator[Check]:
             watched = [device for device in devices(conn) if known.standing(device)[0]]
             latest = {device.mac: attempts_of(conn, device.mac, _ENOUGH) for device in watched}
     except Unavailable as error:
-        yield Check("store", Level.WARNING, f"{error}.")
+        text = f"{str(error).rstrip('.?')}."
+        yield Check("store", Level.WARNING, text, "`smartrouter run` makes it, and sets a damaged one aside.")
         return
     fine = True
     for device in watched:

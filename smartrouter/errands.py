@@ -7,7 +7,6 @@ so that changes of the configuration follow one another.
 """
 
 import contextlib
-import logging
 import os
 import signal
 import socket
@@ -17,9 +16,10 @@ from typing import Any, NamedTuple, TypeAlias
 
 from smartrouter.channel import BadMessage, Gone, Lines, decode, encode, plain
 from smartrouter.core.errors import SmartrouterError
+from smartrouter.journal import Journal
 from smartrouter.linux import process
 
-log = logging.getLogger("smartrouter.supervisor")
+log = Journal("smartrouter.supervisor")
 
 _LAST_READS = 64  # chunks that are read of what an ended errand left in its socket
 PATIENCE = 30.0  # seconds; a slow router may need a few to import and check everything

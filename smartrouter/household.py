@@ -6,7 +6,6 @@ The guard is told to stop first, for while it lives it would put a missing table
 behind it. The table goes as soon as the guard has: nothing waits at a gate that nobody keeps.
 """
 
-import logging
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -16,13 +15,14 @@ from smartrouter import survey
 from smartrouter.children import Answer, Child, Part, State, Then
 from smartrouter.core.errors import BadConfig, SmartrouterError, Unavailable
 from smartrouter.errands import Errands
+from smartrouter.journal import Journal
 from smartrouter.linux import process, queue_stats
 from smartrouter.linux.privileges import User
 from smartrouter.linux.upstreams import upstreams
 from smartrouter.seen import Seen
 from smartrouter.watchdog import QueueWatch
 
-log = logging.getLogger("smartrouter.supervisor")
+log = Journal("smartrouter.supervisor")
 
 GUARD, ANALYZER = "guard", "analyzer"
 LOOK_AROUND = 10.0  # seconds between two looks at what may have changed around us
@@ -89,6 +89,7 @@ class Household:
                 self._take(answer["ok"], then)
 
         self._reloading = True
+        self._next_look = now + RETRY
         work = survey.whole(self.config_path, tuple(self.children), self.user.gid)
         self.errands.send(work, read, now)
 

@@ -196,6 +196,14 @@ class WebConfig:
     password_hash: str = option(kinds.HASH, "", "The hash of the password.", secret=True)
 
 
+# What is read and checked, and has no effect in this version; '*': the whole section.
+IDLE: Mapping[str, frozenset[str]] = {
+    "smartrouter": frozenset({"unused_after", "unnamed_tls", "redirect_dns", "workers", "reader"}),
+    "device": frozenset({"mute_until"}),
+    "notify": frozenset({"*"}),
+    "web": frozenset({"*"}),
+}
+
 SECTIONS: Mapping[str, type] = {
     "smartrouter": MainConfig,
     "device": DeviceConfig,

@@ -6,7 +6,6 @@ done by an errand. Who wants something of it comes through the control socket (`
 signal: SIGHUP reads the configuration again, SIGTERM and SIGINT end it all.
 """
 
-import logging
 import os
 import select
 import signal
@@ -15,10 +14,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from smartrouter.channel import plain
 from smartrouter.children import Part
 from smartrouter.control import Server
-from smartrouter.core.errors import Unavailable
+from smartrouter.core.errors import SmartrouterError, Unavailable
 from smartrouter.household import ANALYZER, GUARD, Household
+from smartrouter.journal import Journal
+from smartrouter.linux import process
 from smartrouter.linux.instance import Instance, Signals, notify
 from smartrouter.linux.privileges import User, service_user
 from smartrouter.orders import Orders
@@ -26,7 +28,7 @@ from smartrouter.orders import Orders
 if TYPE_CHECKING:
     from argparse import Namespace
 
-log = logging.getLogger("smartrouter.supervisor")
+log = Journal("smartrouter.supervisor")
 
 TURN = 0.5  # seconds between two looks at the queues
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
@@ -125,13 +127,29 @@ def usual_parts(config_path: str, run_dir: str) -> tuple[Part, ...]:
 
 
 def main(arguments: "Namespace") -> int:
-    """`smartrouter run [--config PATH] [--run-dir DIR]`. Raises SmartrouterError."""
+    """`smartrouter run [--config PATH] [--run-dir DIR]`. Raises Unavailable, or does not come back."""
     if os.geteuid() != 0:
-        raise Unavailable(
-            "smartrouter run needs root: it gives each part the rights that it needs, and no more"
-        )
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
-    config_path, run_dir = os.path.abspath(arguments.config), os.path.abspath(arguments.run_dir)
+        raise Unavailable("smartrouter run needs root: it gives each part the rights that it needs, no more")
+    command = (sys.executable, "-S", "-P", "-m", "smartrouter.supervisor")
+    files = (os.path.abspath(arguments.config), os.path.abspath(arguments.run_dir))
+    # The memory that reading the command line took would be ours for good. So begin anew without that, and
+    # (-S) without what `site` loads: errands find their modules by the path. The folder of the script, or
+    # the one that we were started in (-P), is no place to import from.
+    paths = sys.path if sys.flags.safe_path else sys.path[1:]
+    os.environ["PYTHONPATH"] = os.pathsep.join((process.home(), *paths))
+    os.execv(command[0], (*command, *files))  # noqa: S606 - no shell is what we want
+
+
+def _begin(config_path: str, run_dir: str) -> int:
     os.chdir("/")  # keep no mount busy
     os.umask(0o022)
-    return Supervisor(config_path, run_dir, usual_parts(config_path, run_dir), service_user()).run()
+    try:
+        return Supervisor(config_path, run_dir, usual_parts(config_path, run_dir), service_user()).run()
+    except SmartrouterError as error:
+        for line in str(error).splitlines():
+            print(f"smartrouter: {plain(line)}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(_begin(*sys.argv[1:]))

@@ -289,8 +289,8 @@ def _opened(sections: list[Section], named: dict[str, int], command: Command, fi
         return len(sections) - 1
     if sections[at].type != kind:
         raise BadConfig(
-            f"{file}: line {command.line}: section {name!r} is of type {kind!r} here, and of type "
-            f"{sections[at].type!r} in line {sections[at].line}."
+            f"{file}: line {command.line}: section {name:.80} is of type {kind:.80} here, and of type "
+            f"{sections[at].type:.80} in line {sections[at].line}."
         )
     return at
 

@@ -44,15 +44,25 @@ def set_option(text: str, section: str, option: str, value: str | Sequence[str])
     '' or an empty sequence takes the option away: UCI knows no empty one. Raises BadConfig if there is no
     such section.
     """
+    return set_options(text, section, {option: value})
+
+
+def set_options(text: str, section: str, options: Mapping[str, str | Sequence[str]]) -> str:
+    """The same for several options of one section."""
     pieces, at = _taken_apart(text, section)
-    new = _options(option, value)
-    places = _places(pieces, at, option)
-    if new and not places:
-        return _inserted(pieces, _last(pieces, at), new)
-    if new:
-        pieces[places[0]] = _Piece(_replaced(pieces[places[0]], new), (), ())
-        places = places[1:]
-    return _joined(piece for place, piece in enumerate(pieces) if place not in places)
+    gone: set[int] = set()
+    missing: list[str] = []
+    for option, value in options.items():
+        new = _options(option, value)
+        places = _places(pieces, at, option)
+        gone.update(places[1:] if new else places)
+        if new and places:
+            old = pieces[places[0]]
+            pieces[places[0]] = old._replace(text=_replaced(old, new))
+        else:
+            missing += new
+    kept = [piece for place, piece in enumerate(pieces) if place not in gone]
+    return _inserted(kept, _last(kept, at), missing) if missing else _joined(kept)
 
 
 def add_to_list(text: str, section: str, option: str, value: str) -> str:
@@ -63,8 +73,8 @@ def add_to_list(text: str, section: str, option: str, value: str) -> str:
 
 
 def delete_option(text: str, section: str, option: str) -> str:
-    """`text` without `option` of `section`; as it was if there is none."""
-    return set_option(text, section, option, "")
+    """`text` without `option` of `section`; as it was if there is none. Raises BadConfig as `set_option`."""
+    return set_options(text, section, {option: ""})
 
 
 def add_section(

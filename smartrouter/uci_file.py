@@ -62,6 +62,9 @@ def _open_without_waiting(path: str, flags: int) -> int:
 
 
 def _import(uci: str, path: Path, content: bytes) -> None:
+    room = os.statvfs(path.parent)
+    if room.f_bavail * room.f_frsize < 2 * len(content):  # libuci does not notice that it could not write all
+        raise Unavailable(f"{path} was not written: there is no room left in {path.parent}.")
     command = [uci, "-q", "-c", str(path.parent), "import", path.name]
     try:
         done = subprocess.run(command, input=content, capture_output=True, timeout=_PATIENCE, check=False)

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from enum import Enum, auto
 from functools import lru_cache
 from ipaddress import IPv4Network, ip_address
+from math import inf
 from sys import intern
-from typing import NamedTuple
 
 from smartrouter.core.effects import Evidence
 from smartrouter.core.events import Alias, Reply
@@ -119,21 +119,45 @@ def _chain(name: str, aliases: Sequence[Alias]) -> set[str]:
     return chain
 
 
-class _Told(NamedTuple):
-    name: str
-    fresh_until: float
-    stored_until: float  # what `fresh_until` was when `tell` called it worth storing
-
-
 class _Entry:
-    """What was told of one address, newest first. `oldest`: the least `fresh_until`."""
+    """What was told of one address: three lists side by side, newest first, and the least `fresh_until`."""
 
-    __slots__ = ("names", "oldest", "told")
+    __slots__ = ("fresh_until", "names", "oldest", "stored_until")
 
-    def __init__(self, told: list[_Told]):
-        self.told = told
-        self.names = tuple([one.name for one in told])
-        self.oldest = min([one.fresh_until for one in told])
+    def __init__(self) -> None:
+        self.names: tuple[str, ...] = ()
+        self.fresh_until: list[float] = []
+        self.stored_until: list[float] = []  # what `fresh_until` was when it was called worth storing
+        self.oldest = inf
+
+    def tell(self, name: str, until: float) -> bool:
+        """`name` is the newest now, and fresh until then at least. Is that worth storing?"""
+        if name not in self.names:
+            self.names = (intern(name), *self.names[: MAX_NAMES - 1])  # one may have hundreds of addresses
+            self.fresh_until = [until, *self.fresh_until[: MAX_NAMES - 1]]
+            self.stored_until = [until, *self.stored_until[: MAX_NAMES - 1]]
+            self.oldest = min(self.fresh_until)
+            return True
+        if self.names[0] != name:
+            at = self.names.index(name)
+            self._keep([at, *[other for other in range(len(self.names)) if other != at]])
+        if until > self.fresh_until[0]:
+            self.fresh_until[0] = until
+            self.oldest = min(self.fresh_until)
+        if until > self.stored_until[0] + WORTH_STORING:
+            self.stored_until[0] = until
+            return True
+        return False
+
+    def forget(self, before: float) -> None:
+        """Drop the names that were fresh until before that."""
+        self._keep([at for at, until in enumerate(self.fresh_until) if until >= before])
+
+    def _keep(self, places: list[int]) -> None:
+        self.names = tuple([self.names[at] for at in places])
+        self.fresh_until = [self.fresh_until[at] for at in places]
+        self.stored_until = [self.stored_until[at] for at in places]
+        self.oldest = min(self.fresh_until, default=inf)
 
 
 class AddressBook:
@@ -155,25 +179,16 @@ class AddressBook:
         """The device was told that `name` has `address` for `ttl` seconds. True: worth storing, since the
         pair is new, or lives notably longer than when this was last said of it."""
         ttl = 0 if ttl > MAX_TTL_ON_WIRE else min(ttl, MAX_TTL)
-        until = now + ttl + self._stale_after
-        told: list[_Told] = []
-        before = None
         entry = self._entries.pop(address, None)
-        if entry is not None:
-            told = [one for one in entry.told if one.name != name]
-            before = next((one for one in entry.told if one.name == name), None)
-            self._pairs -= len(entry.told)
-        if before is None:
-            is_news, until_stored = True, until
-            name = intern(name)  # one name may have hundreds of addresses
-        else:
-            name, until = before.name, max(until, before.fresh_until)
-            is_news = until > before.stored_until + WORTH_STORING
-            until_stored = until if is_news else before.stored_until
-        self._entries[address] = _Entry([_Told(name, until, until_stored), *told[: MAX_NAMES - 1]])
-        self._pairs += len(self._entries[address].told)
+        if entry is None:
+            entry = _Entry()
+        self._entries[address] = entry
+        self._pairs -= len(entry.names)
+        is_news = entry.tell(name, now + ttl + self._stale_after)
+        self._pairs += len(entry.names)
         while len(self._entries) > MAX_ADDRESSES or self._pairs > MAX_PAIRS:
-            self._drop(next(iter(self._entries)))
+            oldest = next(iter(self._entries))
+            self._pairs -= len(self._entries.pop(oldest).names)
         return is_news
 
     def names(self, address: str, now: float) -> tuple[str, ...]:
@@ -181,22 +196,16 @@ class AddressBook:
         entry = self._entries.get(address)
         if entry is None:
             return ()
-        if now <= entry.oldest + self.grace:
-            return entry.names
-        lasting = [one for one in entry.told if now <= one.fresh_until + self.grace]
-        self._pairs -= len(entry.told) - len(lasting)
-        if not lasting:
-            del self._entries[address]
-            return ()
-        entry = self._entries[address] = _Entry(lasting)
+        if now - self.grace > entry.oldest:
+            self._pairs -= len(entry.names)
+            entry.forget(now - self.grace)
+            self._pairs += len(entry.names)
+            if not entry.names:
+                del self._entries[address]
         return entry.names
 
     def evidence(self, address: str, now: float) -> Evidence:
         """How good the newest name of `address` is."""
         if not self.names(address, now):
             return Evidence.NONE
-        newest = self._entries[address].told[0]
-        return Evidence.DNS if now <= newest.fresh_until else Evidence.STALE
-
-    def _drop(self, address: str) -> None:
-        self._pairs -= len(self._entries.pop(address).told)
+        return Evidence.DNS if now <= self._entries[address].fresh_until[0] else Evidence.STALE

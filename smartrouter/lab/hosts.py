@@ -238,14 +238,24 @@ def remove_namespace(namespace: str) -> None:
     """Kill what still runs in a namespace of ours, and remove it with all that belongs to it."""
     end = monotonic() + 5.0
     while (_NETNS / namespace).exists() and monotonic() < end:
-        pids = command(["ip", "netns", "pids", namespace]).split()
-        if not pids:
+        if pids := _pids_in(namespace):
+            for pid in pids:
+                _kill(pid)
+            sleep(0.02)  # until they are gone, they may still start others
+            continue
+        try:
             command(["ip", "netns", "del", namespace])
-            break
-        for pid in map(int, pids):
-            _kill(pid)
-        sleep(0.02)
+        except Unavailable:  # somebody else was faster
+            sleep(0.02)
     shutil.rmtree(_ETC_NETNS / namespace, ignore_errors=True)
+
+
+def _pids_in(namespace: str) -> list[int]:
+    """The processes in a namespace; none in one that was interrupted while it was made."""
+    try:
+        return [int(pid) for pid in command(["ip", "netns", "pids", namespace]).split()]
+    except Unavailable:
+        return []
 
 
 def leftovers(prefix: str = PREFIX) -> list[Path]:

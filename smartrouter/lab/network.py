@@ -140,8 +140,7 @@ class Network:
         """Ignore the signals that end a lab; gives what to set them to afterwards."""
         if threading.current_thread() is not threading.main_thread():
             return {}
-        before = {number: signal.signal(number, signal.SIG_IGN) for number in _ENDING}
-        return before | self._caught
+        return {number: signal.signal(number, signal.SIG_IGN) for number in _ENDING} | self._caught
 
     # -- building --------------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ logging.getLogger("scapy.runtime").setLevel(logging.ERROR)  # it complains of in
 from scapy.layers.dns import DNS, DNSQR, DNSRR  # noqa: E402
 from scapy.layers.inet import ICMP, IP, TCP, UDP, fragment  # noqa: E402
 from scapy.layers.inet6 import (  # noqa: E402
+    ICMPv6EchoReply,
     ICMPv6EchoRequest,
     IPv6,
     IPv6ExtHdrDestOpt,
@@ -92,6 +93,11 @@ def echo(way: Way) -> bytes:
     return _frame(way, ICMP() if way.version == 4 else ICMPv6EchoRequest())
 
 
+def echo_reply(way: Way) -> bytes:
+    """An ICMP or ICMPv6 echo reply that nobody asked for: `invalid` to conntrack."""
+    return _frame(way, ICMP(type=0) if way.version == 4 else ICMPv6EchoReply())
+
+
 def gre(way: Way) -> bytes:
     """A GRE packet with IPv4 inside: `new`, and without ports."""
     return _frame(way, GRE() / IP(src="10.0.0.1", dst="10.0.0.2") / UDP(sport=1, dport=1))
@@ -105,6 +111,21 @@ def ip_in_ip(way: Way) -> bytes:
 def sctp(way: Way, port: int, source_port: int = 40009) -> bytes:
     """An SCTP INIT."""
     return _frame(way, SCTP(sport=source_port, dport=port) / SCTPChunkInit(init_tag=1))
+
+
+def atomic_fragment(way: Way, port: int, source_port: int = 40010) -> bytes:
+    """IPv6 only: a whole SYN behind a fragment header (RFC 6946)."""
+    return _frame(way, IPv6ExtHdrFragment() / TCP(sport=source_port, dport=port, flags="S", seq=1))
+
+
+def of_protocol(way: Way, protocol: int, data: bytes) -> bytes:
+    """`data` straight in IP, as `protocol` (IANA number): what it should look like is nobody's business."""
+    network = _network(way)
+    if way.version == 4:
+        network.proto = protocol
+    else:
+        network.nh = protocol
+    return bytes(_ether(way) / network / Raw(data))
 
 
 def dns_query(way: Way, name: str, ident: int = 4711, source_port: int = 40053, kind: str = "A") -> bytes:

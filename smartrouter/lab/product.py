@@ -52,9 +52,9 @@ class Product:
     def start(self, timeout: float = 15.0) -> None:
         """Start `smartrouter run` and wait until it guards. Raises RuntimeError with the end of its log."""
         with self.log.open("ab") as log:
-            self.process = self.network.router.popen(self._argv("run"), stdout=log, stderr=log)
+            process = self.process = self.network.router.popen(self._argv("run"), stdout=log, stderr=log)
         try:
-            self.wait_for(lambda: self.is_guarding() or self.process.poll() is not None, timeout)  # type: ignore[union-attr]
+            self.wait_for(lambda: self.is_guarding() or process.poll() is not None, timeout)
         except TimeoutError:
             pass
         if not self.is_guarding():

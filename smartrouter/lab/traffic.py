@@ -15,7 +15,7 @@ import struct
 from collections.abc import Callable
 from enum import StrEnum
 from time import monotonic
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import dns.exception
 import dns.message
@@ -23,7 +23,6 @@ import dns.rcode
 import dns.rdatatype
 import dns.rrset
 
-T = TypeVar("T")
 _BIGGEST = 65535
 
 

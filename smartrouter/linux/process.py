@@ -13,13 +13,17 @@ _NAMES = {int(number): number.name for number in signal.Signals}
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
+def home() -> str:
+    """The folder that our package lies in."""
+    return os.path.dirname(os.path.dirname(os.path.abspath(smartrouter.__file__)))
+
+
 def environment() -> dict[str, str]:
     """What a process of ours is to find in its environment: ours, less what is for us alone, and where our
-    code is if Python would not find it by itself."""
+    code is."""
     own = {name: value for name, value in os.environ.items() if name != "NOTIFY_SOCKET"}
-    home = os.path.dirname(os.path.dirname(os.path.abspath(smartrouter.__file__)))
-    if os.path.basename(home) not in ("site-packages", "dist-packages"):
-        own["PYTHONPATH"] = home
+    paths = own.get("PYTHONPATH", "").split(os.pathsep)
+    own["PYTHONPATH"] = os.pathsep.join(dict.fromkeys((home(), *filter(None, paths))))
     return own
 
 

@@ -5,12 +5,12 @@ Read by the supervisor, which must notice a guard that holds packets and judges 
 only; only root can read the file (0440).
 """
 
-from pathlib import Path
+from os import PathLike
 from typing import NamedTuple
 
 from smartrouter.core.errors import Unavailable
 
-FILE = Path("/proc/net/netfilter/nfnetlink_queue")
+FILE = "/proc/net/netfilter/nfnetlink_queue"
 
 
 class QueueStats(NamedTuple):
@@ -28,10 +28,11 @@ class QueueStats(NamedTuple):
     queued: int
 
 
-def read(path: Path = FILE) -> dict[int, QueueStats]:
+def read(path: str | PathLike[str] = FILE) -> dict[int, QueueStats]:
     """The queues that somebody listens to, by number. Raises Unavailable."""
     try:
-        text = path.read_text("ascii")
+        with open(path, encoding="ascii") as file:  # not by pathlib, which alone takes 0.6 MB
+            text = file.read()
     except FileNotFoundError as error:
         raise Unavailable(f"{path} is missing: load the kernel module nfnetlink_queue.") from error
     except PermissionError as error:

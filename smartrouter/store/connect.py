@@ -19,9 +19,20 @@ from smartrouter.store.schema import STEPS, migrate, version
 
 WRITE_PATIENCE = 1.0  # seconds that a writer waits for the lock; nobody holds it for more than 50 ms
 READ_PATIENCE = 5.0
-CHECK_FOR = 0.1  # seconds spent on looking for damage at the start: the guard has 0.3 s to its first verdict
 KEEP_DAMAGED = 2  # files set aside that are kept
 LOG_LIMIT = 2**20  # bytes that the write-ahead log is cut back to
+_STATE = (
+    "meta",
+    "words",
+    "devices",
+    "addresses",
+    "progress",
+    "learned",
+    "names",
+    "activity",
+    "alerts",
+    "alert_addresses",
+)
 COMPANIONS = ("", "-wal", "-shm")  # https://sqlite.org/wal.html: the files of one database
 
 
@@ -79,7 +90,7 @@ def open_reader(path: str) -> sqlite3.Connection:
 
 
 def prepare(path: str) -> str | None:
-    """Make sure that `path` can be written: made, up to date, not damaged as far as a short look tells.
+    """Make sure that `path` can be written: made, up to date, and its state not damaged.
 
     Gives the path that a damaged file was set aside under. Raises like `open_writer`.
     """
@@ -172,21 +183,16 @@ def _obstacle(path: str) -> str:
 
 
 def _look_for_damage(conn: sqlite3.Connection) -> None:
-    """Raise sqlite3.DatabaseError if the file is found to be damaged within `CHECK_FOR` seconds."""
-    deadline = time.monotonic() + CHECK_FOR
-    conn.set_progress_handler(lambda: time.monotonic() > deadline, 1000)
-    try:
-        found = conn.execute("PRAGMA quick_check(1)").fetchone()[0]
-    except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
-            raise
-        found = "ok"  # so far
-    finally:
-        conn.set_progress_handler(None, 0)
-    if found != "ok":
-        damage = sqlite3.DatabaseError(found)
-        damage.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
-        raise damage
+    """Raise sqlite3.DatabaseError if what the guard needs is damaged: all state, and both ends of the
+    attempts. Attempts in between may be many; damage there is met by whoever reads or deletes them."""
+    for table in _STATE:
+        found = conn.execute(f"PRAGMA quick_check({table})").fetchone()[0]
+        if found != "ok":
+            damage = sqlite3.DatabaseError(found)
+            damage.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+            raise damage
+    conn.execute("SELECT * FROM attempts ORDER BY id LIMIT 1").fetchone()
+    conn.execute("SELECT * FROM attempts ORDER BY id DESC LIMIT 1").fetchone()
 
 
 def _code(error: BaseException) -> int:

@@ -28,6 +28,7 @@ SANE = 1767225600.0  # 2026-01-01 UTC: smartrouter did not exist before
 CATCH_UP = 2.0  # seconds by which the trusted time may advance in one that really passed
 AIM = 0.015  # seconds that a step should hold the lock
 FIRST_STEP, LONGEST_STEP = 200, 2000  # rows
+AUTOCHECKPOINT = 1000  # pages, SQLite's default
 CHECKPOINT_EVERY = 5000  # rows; about the megabyte of log after which SQLite does it by itself
 WAL_SHARE = 8  # an eighth of `max_size` is left to the write-ahead log, and to what comes meanwhile
 HOURS_SHARE = 2  # sums may take half of `max_size`
@@ -62,22 +63,16 @@ def prune(conn: sqlite3.Connection, now: Moment, limits: Limits) -> Pruned:
 
     Raises sqlite3.Error; what was done until then stays done, and the next call goes on.
     """
-    steps = _Steps(conn)
-    summed = hours = alerts = names = addresses = devices = 0
-    if now.wall >= SANE:
-        trusted = _trusted(conn, now)
-        until = min(trusted, now.wall)
-        last = _last_old_attempt(conn, until - limits.attempts_kept, now.wall)
-        summed = steps.run(lambda rows: _sum_up(conn, rows, last, until - limits.attempts_kept))
-        oldest = until - limits.retention
-        hours = steps.run(lambda rows: _drop_hours(conn, rows, int(oldest) // _HOUR))
-        alerts = _forget(steps, trusted, oldest, "alerts", "last")
-        names = _forget(steps, trusted, oldest, "names", "told_at")
-        addresses = _forget(steps, trusted, oldest, "addresses", "last_seen")
-        devices = _forget(steps, trusted, oldest, "devices", _DEVICE_STAMP, _WITHOUT_LEARNED)
-    for_size = _hold_size(steps, limits.max_size)
-    conn.execute("PRAGMA wal_autocheckpoint = 1000")  # SQLite's default
-    return Pruned(summed, hours, alerts, names, addresses, devices, for_size, steps.longest)
+    conn.execute("PRAGMA wal_autocheckpoint = 0")  # steps do it, where it holds nobody up
+    try:
+        steps = _Steps(conn)
+        pruned = _prune_old(steps, now, limits) if now.wall >= SANE else Pruned()
+        pruned = pruned._replace(for_size=_hold_size(steps, limits.max_size), longest=steps.longest)
+    finally:
+        conn.execute(f"PRAGMA wal_autocheckpoint = {AUTOCHECKPOINT}")
+    if any(pruned[:-1]):
+        _checkpoint(conn)
+    return pruned
 
 
 def used_bytes(conn: sqlite3.Connection) -> int:
@@ -97,7 +92,7 @@ def drop_attempts(conn: sqlite3.Connection, rows: int) -> int:
 class _Steps:
     """Runs work in steps that hold the lock for about `AIM` seconds each, and rests between them.
 
-    The log is copied back between steps, where it holds nobody up, not at the end of one.
+    The log is copied back into the database between them, without the lock.
     """
 
     def __init__(self, conn: sqlite3.Connection):
@@ -105,7 +100,6 @@ class _Steps:
         self.longest = 0.0
         self._rows = FIRST_STEP
         self._since_checkpoint = 0
-        conn.execute("PRAGMA wal_autocheckpoint = 0")
 
     def run(self, step: Callable[[int], int], enough: Callable[[], bool] = lambda: False) -> int:
         """`step(rows)` handles up to so many rows and gives how many there were; until there are fewer, or
@@ -123,15 +117,32 @@ class _Steps:
                 break
             faster = AIM / max(took, AIM / 2)  # twice as many rows at most
             self._rows = min(LONGEST_STEP, max(20, int(rows * faster)))
-            self._checkpoint(done)
+            self._since_checkpoint += done
+            if self._since_checkpoint >= CHECKPOINT_EVERY:
+                self._since_checkpoint = 0
+                _checkpoint(self.conn)
             time.sleep(took)  # the guard's writer polls for the lock: leave it half of the time
         return total
 
-    def _checkpoint(self, rows: int) -> None:
-        self._since_checkpoint += rows
-        if self._since_checkpoint >= CHECKPOINT_EVERY:
-            self._since_checkpoint = 0
-            self.conn.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+def _prune_old(steps: _Steps, now: Moment, limits: Limits) -> Pruned:
+    conn = steps.conn
+    trusted = _trusted(conn, now)
+    until = min(trusted, now.wall)
+    limit, oldest = until - limits.attempts_kept, until - limits.retention
+    last = _last_old_attempt(conn, limit, now.wall)
+    return Pruned(
+        summed=steps.run(lambda rows: _sum_up(conn, rows, last, limit)),
+        hours=steps.run(lambda rows: _drop_hours(conn, rows, int(oldest) // _HOUR)),
+        alerts=_forget(steps, trusted, oldest, "alerts", "last"),
+        names=_forget(steps, trusted, oldest, "names", "told_at"),
+        addresses=_forget(steps, trusted, oldest, "addresses", "last_seen"),
+        devices=_forget(steps, trusted, oldest, "devices", _DEVICE_STAMP, _WITHOUT_LEARNED),
+    )
+
+
+def _checkpoint(conn: sqlite3.Connection) -> None:
+    conn.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
 
 def _trusted(conn: sqlite3.Connection, now: Moment) -> float:

@@ -3,8 +3,8 @@
 
 Strict: a message of which any part breaks its own format, in whatever section, is refused as a whole; what
 is well-formed here is what is so for dnspython. Refused on top is more than any reply that names hosts holds
-(work must stay bounded), and what is signed with TSIG (nobody here has the key).
-Knows nothing of packets, of who asked, or of what may be believed.
+(work must stay bounded), and what is signed with TSIG (nobody here has the key). Knows nothing of
+packets, of who asked, or of what may be believed.
 """
 
 import struct
@@ -25,16 +25,16 @@ _MAX_HOPS = 16
 
 _HEADER = struct.Struct("!6H")  # id, flags, and the counts of the four sections
 _RECORD = struct.Struct("!HHIH")  # type, class, TTL, length of the data
-_tuple = tuple.__new__  # makes a NamedTuple in half the time, for those made by the handful
 _POINTED_RECORD = struct.Struct("!HHHIH")  # the same, and a pointer before it
 _QUESTION = struct.Struct("!HH")
-_REPLY, _TRUNCATED, _OPCODE, _RCODE = 0x8000, 0x0200, 0x7800, 0x000F
+_TRUNCATED, _OPCODE, _RCODE = 0x0200, 0x7800, 0x000F
 _UPDATE = 5 << 11
 _A, _CNAME, _SOA, _AAAA, _DNAME, _OPT, _SVCB, _HTTPS, _TSIG = 1, 5, 6, 28, 39, 41, 64, 65, 250
 _NAMING = {_DNAME, _SVCB, _HTTPS}
 _ADDITIONAL_ONLY = {_OPT, _TSIG}
 _IN, _NONE, _ANY = 1, 254, 255  # classes
 _ANSWER, _AUTHORITY, _ADDITIONAL = 1, 2, 3
+_tuple = tuple.__new__  # makes a NamedTuple in half the time; for those made by the handful
 _MAX_TTL = 0x7FFFFFFF  # greater ones count as 0, RFC 2181 section 8
 
 

@@ -11,7 +11,8 @@ from smartrouter.wire.dns_names import read_plain_name
 from smartrouter.wire.inet import ipv4 as to_ipv4
 from smartrouter.wire.inet import ipv6 as to_ipv6
 
-_MANDATORY, _ALPN, _NO_DEFAULT_ALPN, _PORT, _IPV4, _ECH, _IPV6, _OHTTP, _DOC_PATH = 0, 1, 2, 3, 4, 5, 6, 8, 10
+# https://www.iana.org/assignments/dns-svcb, "Service Parameter Keys (SvcParamKeys)"
+_ALPN, _IPV4, _IPV6, _DOC_PATH = 1, 4, 6, 10
 
 
 class Service(NamedTuple):
@@ -53,26 +54,26 @@ def read_service(message: bytes, position: int, end: int, known: dict[int, str])
 
 
 def _is_well_formed(key: int, value: bytes, values: dict[int, bytes]) -> bool:
-    """The keys of IANA's "Service Parameter Keys (SvcParamKeys)" whose values have a format of their own."""
+    """May `key` have this `value` beside the other `values`? Keys that are not listed may have any."""
     size = len(value)
     match key:
-        case 0:
+        case 0:  # mandatory
             return _is_mandatory_list(value, values)
-        case 1:
+        case 1:  # alpn
             return size > 0 and _are_strings(value)
-        case 2:
+        case 2:  # no-default-alpn
             return size == 0 and _ALPN in values
-        case 3:
+        case 3:  # port
             return size == 2
-        case 4:
+        case 4:  # ipv4hint
             return size > 0 and size % 4 == 0
-        case 5:
+        case 5:  # ech
             return size >= 6 and int.from_bytes(value[:2], "big") == size - 2
-        case 6:
+        case 6:  # ipv6hint
             return size > 0 and size % 16 == 0
-        case 8:
+        case 8:  # ohttp
             return size == 0
-        case 10:
+        case 10:  # docpath
             return _are_strings(value)
     return True
 

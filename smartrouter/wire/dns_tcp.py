@@ -3,7 +3,8 @@
 
 Segments may be cut anywhere, repeated, overlap, or come out of order. We are not the receiver: a segment
 that we do not keep still reaches it, so what lies beyond our bound means only that we understand no more of
-this connection. Of bytes that come twice the first count, as in Linux. Knows no addresses and no clock.
+this connection. Bytes that were joined to the front stay, whatever comes again in their place. Knows no
+addresses and no clock.
 """
 
 BOUND = 65536  # bytes held, and how far ahead a segment may lie: one whole message, RFC 7766 section 8
@@ -20,7 +21,7 @@ class TcpStream:
 
     def __init__(self) -> None:
         self.is_dns = True
-        self._next: int | None = None  # the sequence number that continues what we have
+        self._next = -1  # the sequence number that continues what we have; -1: nothing came yet
         self._front = b""  # the beginning of a message
         self._early: dict[int, bytes] = {}  # sequence number -> segment
 
@@ -28,7 +29,7 @@ class TcpStream:
         """Take a segment whose first byte has number `sequence` (a SYN counts as one); gives the messages
         that it completes, without their length prefixes. The first segment fed, be it empty, says where
         the stream begins. Raises nothing."""
-        if self._next is None:
+        if self._next < 0:
             self._next = sequence
         if not payload or not self.is_dns:
             return []
@@ -48,7 +49,6 @@ class TcpStream:
         return messages
 
     def _take(self, payload: bytes) -> None:
-        assert self._next is not None  # noqa: S101 - `feed` has seen to that
         self._front += payload
         self._next = (self._next + len(payload)) % _CYCLE
 

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 
 import pytest
-from kernel_lab import DEVICE_MAC, Lab, run
+from netns.kernel_lab import DEVICE_MAC, Lab, run
 
 from smartrouter.core.errors import Unavailable
 from smartrouter.linux import nftables, ruleset

@@ -12,7 +12,7 @@ from time import monotonic, sleep
 
 import pytest
 
-from smartrouter.lab.hosts import PREFIX, leftovers, remove_leftovers
+from smartrouter.lab.hosts import PREFIX, leftovers, remove, remove_leftovers
 from smartrouter.lab.network import Network
 from smartrouter.lab.plan import IOT
 from smartrouter.lab.traffic import Result
@@ -241,6 +241,14 @@ def test_what_a_killed_lab_left_goes_when_the_next_one_starts() -> None:
     remove_leftovers()
     assert left_of(process.pid) == []
     assert mentioned_in_process_list(folder) == []
+
+
+def test_a_namespace_that_was_interrupted_while_it_was_made_can_be_removed() -> None:
+    half_made = Path(f"/run/netns/{PREFIX}{os.getpid()}-0-half")
+    Path("/run/netns").mkdir(exist_ok=True)
+    half_made.touch()
+    remove(half_made)
+    assert not half_made.exists()
 
 
 def test_an_attempt_costs_no_process(network: Network) -> None:

@@ -32,6 +32,10 @@ PACKETS: list[tuple[str, Make, tuple[int, ...], str, int]] = [
     ("echo", packets.echo, (4, 6), "new", 1),
     ("GRE", packets.gre, (4, 6), "new", 1),
     ("IP in IP", packets.ip_in_ip, (4, 6), "new", 1),
+    ("echo reply", packets.echo_reply, (4, 6), "invalid", 1),
+    ("half a TCP header", lambda way: packets.of_protocol(way, 6, bytes(8)), (4, 6), "invalid", 1),
+    ("protocol 253", lambda way: packets.of_protocol(way, 253, b"?"), (4, 6), "new", 1),
+    ("atomic fragment", lambda way: packets.atomic_fragment(way, 443), (6,), "new", 1),
     ("SCTP", lambda way: packets.sctp(way, 9), (4, 6), "new", 1),
 ]
 CASES = [

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from kernel_lab import (
+from netns.kernel_lab import (
     ADDRESSES,
     DEVICE_MAC,
     MARKS,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from kernel_lab import (
+from netns.kernel_lab import (
     ADDRESSES,
     DEVICE_MAC,
     MARKS,

@@ -4,7 +4,16 @@
 from ipaddress import ip_network
 
 import pytest
-from playbook.conversation import CAMERA, CAMERA_ADDRESS, ENFORCE, PLUG, Conversation, alerts, recorded, verdict
+from playbook.conversation import (
+    CAMERA,
+    CAMERA_ADDRESS,
+    ENFORCE,
+    PLUG,
+    Conversation,
+    alerts,
+    recorded,
+    verdict,
+)
 
 from smartrouter.core.effects import AdmitReplies, DismissReplies, Evidence, Kind, Name, Verdict
 from smartrouter.core.events import TCP, DnsAsked, Scope

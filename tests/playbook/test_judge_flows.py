@@ -2,12 +2,34 @@
 """What the judge says of connections: learning, monitor, enforce, rules, suspension."""
 
 from ipaddress import ip_network
+from typing import Any
 
 import pytest
-from playbook.conversation import CAMERA, ENFORCE, PLUG, WALL_START, Conversation, alerts, recorded, verdict, watched
+from playbook.conversation import (
+    CAMERA,
+    ENFORCE,
+    PLUG,
+    WALL_START,
+    Conversation,
+    alerts,
+    recorded,
+    verdict,
+    watched,
+)
 
 from smartrouter.core.destinations import Destination, Match
-from smartrouter.core.effects import Enforce, Evidence, Forget, Keep, Kind, Learn, Relax, Unwatch, Watch
+from smartrouter.core.effects import (
+    Enforce,
+    Evidence,
+    Forget,
+    Keep,
+    Kind,
+    Learn,
+    Raise,
+    Relax,
+    Unwatch,
+    Watch,
+)
 from smartrouter.core.events import (
     UDP,
     DestinationForgotten,
@@ -26,7 +48,7 @@ CLOUD = "203.0.113.10"
 OTHER = "203.0.113.99"
 
 
-def protected_camera(**settings: object) -> Conversation:
+def protected_camera(**settings: Any) -> Conversation:
     """A camera that learned api.cloud.example (web), and protects itself now."""
     talk = Conversation(**settings)
     talk.resolve("api.cloud.example", CLOUD)
@@ -151,7 +173,7 @@ def test_retransmitted_syn_is_judged_but_is_no_second_attempt() -> None:
 
 def test_hundred_attempts_raise_one_key() -> None:
     talk = protected_camera()
-    keys = {e.alert.key for _ in range(100) for e in talk.connect(OTHER) if hasattr(e, "alert")}
+    keys = {e.alert.key for _ in range(100) for e in talk.connect(OTHER) if isinstance(e, Raise)}
     assert keys == {(CAMERA, "new-destination", OTHER, "web")}
 
 

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Whatever the text: the reader gives sections or BadConfig, and the editor changes what it was told to."""
 
+import os
 from contextlib import suppress
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smartrouter.config import Config, from_text
@@ -17,6 +18,8 @@ from smartrouter.uci_edit import (
     quoted,
     set_option,
 )
+
+EXAMPLES = 100 * max(1, round(float(os.environ.get("ROUNDS", "1"))))
 
 # Bytes of a file as `read_text` gives them, without NUL
 values = st.text(
@@ -43,6 +46,7 @@ def good(text: str) -> bool:
 good_texts = texts.filter(good)
 
 
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(texts)
 def test_no_text_makes_the_reader_raise_anything_but_bad_config(text: str) -> None:
     with suppress(BadConfig):
@@ -51,17 +55,20 @@ def test_no_text_makes_the_reader_raise_anything_but_bad_config(text: str) -> No
         assert isinstance(from_text(text), Config)
 
 
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(good_texts)
 def test_lines_put_together_are_the_text(text: str) -> None:
     assert "".join(line.text for line in read(text)) == text
 
 
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(values)
 def test_every_value_reads_back_as_it_was_written(value: str) -> None:
     (section,) = parse(f"config a b\n\tlist x {quoted(value)} # c\n")
     assert section.options == {"x": [value]}
 
 
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(good_texts, names, values | st.lists(values, max_size=3), st.integers(0, 5))
 def test_setting_an_option_changes_that_option_only(
     text: str, name: str, value: str | list[str], at: int
@@ -81,6 +88,7 @@ def test_setting_an_option_changes_that_option_only(
     assert gone == expected
 
 
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(good_texts, names, values, st.integers(0, 5))
 def test_adding_to_a_list_changes_that_list_only(text: str, name: str, value: str, at: int) -> None:
     before = parse(text)
@@ -92,6 +100,7 @@ def test_adding_to_a_list_changes_that_list_only(text: str, name: str, value: st
     assert [section.options for section in parse(add_to_list(text, f"@[{at}]", name, value))] == expected
 
 
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(good_texts, st.dictionaries(names, values | st.lists(values, min_size=1, max_size=3)))
 def test_adding_a_section_leaves_the_text_as_it_is(text: str, options: dict[str, str | list[str]]) -> None:
     changed = add_section(text, "new", "", options)
@@ -101,6 +110,7 @@ def test_adding_a_section_leaves_the_text_as_it_is(text: str, options: dict[str,
     assert new.options == {name: value for name, value in options.items() if value}
 
 
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(good_texts, st.integers(0, 5))
 def test_deleting_a_section_leaves_the_others_and_their_lines(text: str, at: int) -> None:
     before = parse(text)
@@ -111,6 +121,7 @@ def test_deleting_a_section_leaves_the_others_and_their_lines(text: str, at: int
     assert [(s.type, s.options) for s in parse(changed)] == [(s.type, s.options) for s in rest]
 
 
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(good_texts, values)
 def test_lines_that_are_not_concerned_stay_byte_for_byte(text: str, value: str) -> None:
     ours = "config ours ours\n\toption x 'y' # mine\n"

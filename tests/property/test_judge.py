@@ -47,7 +47,8 @@ ADDRESSES = ["203.0.113.1", "203.0.113.2", "2001:db8::1", "2001:db8::2"]
 PORTS = [80, 443, 23]
 PACKETS = (FlowOpened, DnsAsked, DnsAnswered, PacketUnreadable)
 
-macs, names, addresses, ports = map(st.sampled_from, (MACS, NAMES, ADDRESSES, PORTS))
+macs, names, addresses = st.sampled_from(MACS), st.sampled_from(NAMES), st.sampled_from(ADDRESSES)
+ports = st.sampled_from(PORTS)
 protocols = st.sampled_from([6, 17, 1, 47])
 flows = st.builds(
     FlowOpened,

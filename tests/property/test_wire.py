@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What holds of the parsers whatever the bytes: they give a value or raise BadPacket, and agree with others."""
+"""What holds of the parsers whatever the bytes: a value or BadPacket, and the same as others read."""
 
 import os
 import random
@@ -83,11 +83,11 @@ def made_message(chance: random.Random) -> bytes:
     asked = question(
         chance.choice(["www.example", "a", ""]), SOA if updating else chance.choice([A, 28, HTTPS]), klass
     )
-    sections = [
+    answers, authorities, additionals = (
         [made_record(chance, section, klass, updating=updating) for _ in range(chance.choice([0, 1, 1, 2]))]
         for section in (1, 2, 3)
-    ]
-    return message([asked] * chance.choice([1, 1, 1, 1, 0, 2]), *sections, flags=flags)
+    )
+    return message([asked] * chance.choice([1, 1, 1, 1, 0, 2]), answers, authorities, additionals, flags)
 
 
 def made_record(chance: random.Random, section: int, klass: int, *, updating: bool) -> bytes:

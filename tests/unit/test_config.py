@@ -303,6 +303,18 @@ def test_a_huge_value_is_refused_in_a_short_message() -> None:
     assert len(fault) < 300
 
 
+def test_huge_names_and_thousands_of_faults_make_a_bounded_message() -> None:
+    for text in (
+        "config " + "x" * 1_000_000,
+        "config web " + "x" * 1_000_000 + "\noption " + "y" * 1_000_000 + " z",
+    ):
+        (fault,) = faults(text + "\n")
+        assert len(fault) < 500
+    told = faults("config web\noption x 1\n" * 5000)
+    assert len(told) == 201
+    assert told[-1] == "And 4800 more faults."
+
+
 def test_a_missing_file_is_said_with_one_that_would_do(tmp_path: Path) -> None:
     path = tmp_path / "smartrouter"
     with pytest.raises(BadConfig, match="does not exist") as caught:
@@ -406,3 +418,9 @@ def test_one_section_can_be_checked_alone() -> None:
         BadConfig, match=r"^mode: option mode: found ''; allowed is `monitor` or `enforce`\.$"
     ):
         checked(MainConfig, {"mode": ""}, "mode")
+
+
+def test_what_is_set_and_has_no_effect_is_said() -> None:
+    text = "config smartrouter 'main'\n\toption redirect_dns '1'\n\toption workers 'auto'\nconfig web\n"
+    assert from_text(text).idle() == ["config web", "option redirect_dns in config smartrouter"]
+    assert from_text("config smartrouter 'main'\n\toption mode 'enforce'\n").idle() == []

@@ -27,12 +27,10 @@ def live(learning: Learning, hours: list[list[str]], attempts: int = 5) -> None:
 def test_nothing_is_observed_before_the_first_attempt() -> None:
     learning = Learning()
     learning.observed(500.0)
-    assert learning.progress.state is State.NEW
-    assert learning.progress.observed == 0.0
+    assert (learning.progress.state, learning.progress.observed) == (State.NEW, 0.0)
     learning.counted()
     learning.observed(500.0)
-    assert learning.progress.state is State.LEARNING
-    assert learning.progress.observed == 500.0
+    assert (learning.progress.state, learning.progress.observed) == (State.LEARNING, 500.0)
 
 
 def test_a_device_that_says_the_same_every_hour_settles_after_its_first_day() -> None:

@@ -83,13 +83,16 @@ def test_names_are_grouped_by_what_somebody_registered(name: str, group: str) ->
     assert registrable_domain(name) == group
 
 
-def test_grouping_a_new_name_takes_less_than_a_millisecond() -> None:
-    registrable_domain("example.com")
-    for label in ("a", "\\000", "\\.", "*", "!"):
-        name = ".".join([label] * 127)
+@pytest.mark.parametrize("label", ["a", "\\000", "\\.", "*", "!"])
+def test_grouping_a_new_name_takes_less_than_a_millisecond(label: str) -> None:
+    name = ".".join([label] * 127)
+    took = []
+    for _ in range(5):
+        registrable_domain.cache_clear()
         start = time.perf_counter()
         registrable_domain(name)
-        assert time.perf_counter() - start < 0.010
+        took.append(time.perf_counter() - start)
+    assert min(took) < 0.001
 
 
 def test_nothing_beyond_the_standard_library_is_loaded_before_a_name_is_grouped() -> None:

@@ -90,13 +90,8 @@ def test_the_environment_leads_to_our_code_and_holds_nothing_meant_for_us_alone(
 ) -> None:
     monkeypatch.setenv("NOTIFY_SOCKET", "/run/systemd/notify")
     monkeypatch.setenv("LANG", "C")
+    monkeypatch.setenv("PYTHONPATH", "/some/where:/else/where")
     environment = process.environment()
     assert environment["LANG"] == "C"
-    assert environment["PYTHONPATH"] == str(Path(smartrouter.__file__).parent.parent)
+    assert environment["PYTHONPATH"] == f"{Path(smartrouter.__file__).parent.parent}:/some/where:/else/where"
     assert "NOTIFY_SOCKET" not in environment
-
-
-def test_installed_code_is_found_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("PYTHONPATH", raising=False)
-    monkeypatch.setattr(smartrouter, "__file__", "/usr/lib/python3.13/site-packages/smartrouter/__init__.pyc")
-    assert "PYTHONPATH" not in process.environment()

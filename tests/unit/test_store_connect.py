@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from smartrouter.core.errors import Unavailable
-from smartrouter.store import connect, open_reader, open_writer
+from smartrouter.store import open_reader, open_writer
 from smartrouter.store.connect import identity, is_damage, prepare, set_aside
 
 
@@ -124,7 +124,17 @@ def scribbled(path: str) -> None:
         file.write(os.urandom(20 * 1024))
 
 
-@pytest.mark.parametrize("damage", [garbage, zeros, cut, scribbled])
+def one_page(path: str) -> None:
+    fill(path, 500)
+    conn = sqlite3.connect(path)
+    root = conn.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'words'").fetchone()[0]
+    conn.close()
+    with open(path, "r+b") as file:
+        file.seek((root - 1) * 1024)
+        file.write(b"\xff" * 1024)
+
+
+@pytest.mark.parametrize("damage", [garbage, zeros, cut, scribbled, one_page])
 def test_a_damaged_file_is_set_aside_and_a_new_one_is_made(path: str, damage: object) -> None:
     assert callable(damage)
     damage(path)
@@ -160,15 +170,3 @@ def test_a_file_that_cannot_be_opened_is_not_damaged(tmp_path: Path) -> None:
     with pytest.raises(sqlite3.OperationalError) as caught:
         prepare(str(tmp_path / "missing" / "store.db"))
     assert not is_damage(caught.value)
-
-
-def test_looking_for_damage_ends_when_its_time_is_up(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    fill(path, 50_000)
-    with open(path, "r+b") as file:
-        file.seek(-20 * 1024, os.SEEK_END)
-        file.write(os.urandom(20 * 1024))
-    with monkeypatch.context() as patched:
-        patched.setattr(connect, "CHECK_FOR", 0.0)
-        assert prepare(path) is None
-    monkeypatch.setattr(connect, "CHECK_FOR", 60.0)
-    assert prepare(path) is not None

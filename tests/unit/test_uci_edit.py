@@ -14,6 +14,7 @@ from smartrouter.uci_edit import (
     delete_section,
     quoted,
     set_option,
+    set_options,
 )
 
 FILE = """\
@@ -66,6 +67,13 @@ def test_a_list_becomes_another_list_or_one_value() -> None:
         lists, "\tlist network 'a'\n\tlist network 'b'\n\tlist network 'c'\n"
     )
     assert set_option(FILE, "main", "network", "a") == changed(lists, "\toption network 'a'\n")
+
+
+def test_several_options_are_set_at_once() -> None:
+    assert set_options(FILE, "main", {"mode": "", "network": "lan", "x": "1", "y": ["2", "3"]}) == changed(
+        "\toption mode 'monitor'   # for now\n\tlist network 'lan'\n\tlist network 'guest'\n",
+        "\toption network 'lan'\n\toption x '1'\n\tlist y '2'\n\tlist y '3'\n",
+    )
 
 
 def test_a_value_is_added_to_a_list_behind_its_last() -> None:

@@ -122,6 +122,17 @@ def test_a_failing_uci_command_is_said_so(tmp_path: Path, monkeypatch: pytest.Mo
     assert not (tmp_path / "smartrouter").exists()
 
 
+def test_the_uci_command_is_not_used_where_there_is_no_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_in(tmp_path, monkeypatch, "exit 0")
+    none = os.statvfs_result([4096, 4096, 100, 0, 0, 100, 100, 100, 0, 255])
+    monkeypatch.setattr(os, "statvfs", lambda path: none)
+    with pytest.raises(Unavailable, match="no room left"):
+        write_text(tmp_path / "smartrouter", TEXT)
+    assert not (tmp_path / "arguments").exists()
+
+
 def test_a_name_that_uci_does_not_take_is_written_without_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

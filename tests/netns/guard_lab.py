@@ -1,0 +1,299 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A home with the real smartrouter on its router: what tests of the guard on real packets stand on.
+
+Learning never ends by itself here; `protect` ends it. What a test wants to know of the product it asks the
+control socket, the store, or the kernel; what a device did is seen on the wire behind the router.
+"""
+
+import os
+import socket
+import sqlite3
+import struct
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any, NamedTuple
+
+import dns.flags
+import dns.message
+import dns.rrset
+
+from smartrouter.control import ask
+from smartrouter.lab.dnsmasq import Names
+from smartrouter.lab.hosts import Host
+from smartrouter.lab.network import Network
+from smartrouter.lab.product import Product
+from smartrouter.lab.traffic import family_of
+
+CAMERA, TV, PHONE, PC = (f"02:00:00:00:6a:0{number}" for number in range(1, 5))
+VERSIONS = (4, 6)
+_SO_RCVBUFFORCE = 33  # asm-generic/socket.h
+KINDS = {4: "A", 6: "AAAA"}
+
+NAMES: Names = {
+    "cloud.maker.example": ["203.0.113.10", "2001:db8:10::10"],
+    "time.maker.example": ["203.0.113.12", "2001:db8:10::12"],
+    "stranger.example": ["203.0.113.66", "2001:db8:66::66"],
+    "other.example": ["203.0.113.67", "2001:db8:66::67"],
+    "third.example": ["203.0.113.68", "2001:db8:66::68"],
+    "fourth.example": ["203.0.113.69", "2001:db8:66::69"],
+}
+KNOWN, STRANGER = NAMES["cloud.maker.example"], NAMES["stranger.example"]
+
+
+class Home:
+    """The lab with smartrouter running: a camera and a TV that are watched, a phone and a PC that are not."""
+
+    def __init__(self, network: Network, options: Mapping[str, str], more: str = "") -> None:
+        self.network = network
+        self.router, self.internet = network.router, network.internet
+        self.camera = network.add_device("camera", mac=CAMERA)
+        self.tv = network.add_device("tv", mac=TV)
+        self.phone = network.add_device("phone", mac=PHONE)
+        self.pc = network.add_device("pc", mac=PC)
+        self.devices = (self.camera, self.tv, self.phone, self.pc)
+        own = {"mode": "enforce", "learning": "14d", "analysis_interval": "1h"}
+        self.product = Product(network, own | dict(options))
+        watched = {"camera": CAMERA, "tv": TV}
+        sections = [
+            f"config device\n\toption mac '{mac}'\n\toption name '{name}'\n\toption watch 'always'\n"
+            for name, mac in watched.items()
+        ]
+        with self.product.config.open("a") as config:
+            config.write("\n".join([*sections, more]))
+
+    # -- asking the product ----------------------------------------------------------------------------
+
+    def ask(self, do: str, **arguments: Any) -> dict[str, Any]:
+        """One request at the control socket; raises SmartrouterError as the product words it."""
+        return ask(str(self.product.run_dir), {"do": do, **arguments}, 10.0)
+
+    def status(self) -> dict[str, Any]:
+        return self.ask("status")
+
+    def judged(self) -> dict[str, int]:
+        """Packets that the guard judged, by reason."""
+        found: dict[str, int] = self.status()["guard"]["judged"]
+        return found
+
+    def kernel(self) -> dict[str, int]:
+        """The ruleset's counters."""
+        found: dict[str, int] = self.status()["guard"]["kernel"]
+        return found
+
+    def guard_pid(self) -> int:
+        return next(int(part["pid"]) for part in self.status()["parts"] if part["name"] == "guard")
+
+    def learn(self, device: Host) -> None:
+        self.ask("learn", device=device.mac)
+
+    def protect(self, device: Host) -> None:
+        self.ask("learn", device=device.mac, finish=True)
+
+    def mode(self, mode: str, device: Host | None = None) -> None:
+        self.ask("mode", mode=mode, device=device.mac if device else None)
+
+    def attempts(self, device: Host, address: str) -> list[dict[str, Any]]:
+        """What is stored of the attempts of `device` to `address`, oldest first."""
+        with closing(sqlite3.connect(f"file:{self.product.database}?mode=ro", uri=True)) as connection:
+            connection.row_factory = sqlite3.Row
+            rows = connection.execute(
+                "SELECT * FROM timeline WHERE mac = ? AND address = ? ORDER BY id", (device.mac, address)
+            ).fetchall()
+        return [dict(row) for row in rows]
+
+    def attempt(self, device: Host, address: str, count: int = 1) -> dict[str, Any]:
+        """The newest of at least `count` attempts, once they are stored."""
+        eventually(lambda: len(self.attempts(device, address)) >= count)
+        found = self.attempts(device, address)
+        assert len(found) >= count, f"{len(found)} of {count} attempts at {address} are stored"
+        return found[-1]
+
+    def told(self, device: Host) -> dict[str, str]:
+        """Which names the device was told for which addresses, as far as it is stored."""
+        rows = self.product.rows(
+            "SELECT address, name FROM names JOIN devices ON devices.id = names.device WHERE mac = ?",
+            device.mac,
+        )
+        return {row[0]: row[1] for row in rows}
+
+    def alerts(self, device: Host) -> list[dict[str, Any]]:
+        found = self.product.json("alerts")
+        return [alert for alert in found if alert["mac"] == device.mac]
+
+    def settled(self) -> tuple[dict[str, int], dict[str, int]]:
+        """(judged, kernel), once no packet waits in a queue any more."""
+        eventually(lambda: not any(queue["waiting"] for queue in self.status()["queues"].values()))
+        found = self.status()["guard"]
+        return found["judged"], found["kernel"]
+
+    # -- what devices do -------------------------------------------------------------------------------
+
+    def visit(self, device: Host, name: str, version: int = 4, port: int = 443) -> Any:
+        """Ask for `name`, and connect to what was answered at once."""
+        answer = device.resolve(name, KINDS[version])
+        assert answer.addresses, (name, answer)
+        return device.connect(answer.addresses[0], port)
+
+    @contextmanager
+    def wire(self) -> Iterator["Wire"]:
+        """What crosses the wire behind the router from now on."""
+        with self.internet.frames("wan") as sock:
+            sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, 16 << 20)
+            yield Wire(sock)
+
+    def barrier(self, device: Host) -> None:
+        """Return when everything that `device` sent before has been judged: its next one was."""
+        source = device.connect("198.51.100.250", 9, timeout=3.0)
+        assert source.result, "judged"
+
+
+class Wire:
+    """Frames on the wire to the Internet."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._frames: list[bytes] = []
+
+    def to(self, address: str) -> list[bytes]:
+        """The frames that crossed it toward `address`, so far."""
+        self._sock.setblocking(False)
+        while True:
+            try:
+                self._frames.append(self._sock.recv(65535))
+            except BlockingIOError:
+                break
+        packed = socket.inet_pton(family_of(address), address)
+        at = slice(38, 54) if ":" in address else slice(30, 34)  # in Ethernet, without VLAN tags
+        return [frame for frame in self._frames if frame[at] == packed]
+
+
+@contextmanager
+def home(options: Mapping[str, str] | None = None, more: str = "", names: Names = NAMES) -> Iterator[Home]:
+    """A home with smartrouter guarding it, and the router's dnsmasq answering. `more`: of the configuration."""
+    with Network(names) as network:
+        found = Home(network, options or {}, more)
+        network.start_router_dnsmasq()
+        found.product.start()
+        yield found
+
+
+@contextmanager
+def learned_home(options: Mapping[str, str] | None = None, more: str = "") -> Iterator[Home]:
+    """The same; camera and TV have learned cloud.maker.example as `web`, and are protected."""
+    with home(options, more) as found:
+        for device in (found.camera, found.tv):
+            for version in VERSIONS:
+                assert found.visit(device, "cloud.maker.example", version).ok
+            found.protect(device)
+        yield found
+
+
+def assert_nothing_is_lost(found: Home) -> None:
+    """Every packet that the kernel queued was judged: to be asked with no packet on its way."""
+    judged, kernel = found.settled()
+    queued = sum(kernel[name] for name in kernel if name.startswith(("queued_", "router_flows", "router_q")))
+    status = found.status()
+    lost = sum(queue["dropped"] + queue["user_dropped"] for queue in status["queues"].values())
+    assert lost == 0
+    assert status["guard"]["faults"] == 0
+    assert judged.get("our-error", 0) == 0
+    assert queued > 0
+    assert sum(judged.values()) == queued, (judged, kernel)
+
+
+def eventually(condition: Callable[[], object], patience: float = 5.0) -> bool:
+    """Whether `condition` comes true in time."""
+    end = monotonic() + patience
+    while monotonic() < end:
+        if condition():
+            return True
+        sleep(0.02)
+    return bool(condition())
+
+
+def alive(pid: int) -> bool:
+    """Is there a process with this number that has not ended?"""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+# -- a resolver that does as a test says -------------------------------------------------------------------
+
+
+class Asked(NamedTuple):
+    """A query that reached the resolver under a test's control."""
+
+    data: bytes
+    peer: tuple[Any, ...]
+
+    @property
+    def ident(self) -> int:
+        return int.from_bytes(self.data[:2], "big")
+
+
+class Resolver:
+    """A DNS server at `address` of the Internet, in the test's own hands: it answers nothing by itself."""
+
+    def __init__(self, internet: Host, address: str) -> None:
+        self.address = address
+        self.socket = internet.new_socket(family_of(address), socket.SOCK_DGRAM)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.socket.bind((address, 53))
+        self.socket.settimeout(3.0)
+
+    def take(self) -> Asked:
+        """The next query. Raises TimeoutError."""
+        return Asked(*self.socket.recvfrom(65535))
+
+    def say(self, asked: Asked, message: bytes) -> None:
+        self.socket.sendto(message, asked.peer)
+
+    def __enter__(self) -> "Resolver":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.socket.close()
+
+
+def query(name: str, kind: str = "A", ident: int = 4711) -> bytes:
+    message = dns.message.make_query(name, kind, use_edns=False)
+    message.id = ident
+    return message.to_wire()
+
+
+def answer(name: str, addresses: Iterable[str], ident: int = 4711, ttl: int = 300) -> bytes:
+    """A reply that says so, and nothing else."""
+    found = list(addresses)
+    kind = "AAAA" if ":" in found[0] else "A"
+    message = dns.message.make_query(name, kind, use_edns=False)
+    message.id = ident
+    message.flags |= dns.flags.QR | dns.flags.RA
+    message.answer.append(dns.rrset.from_text(name, ttl, "IN", kind, *found))
+    return message.to_wire()
+
+
+def framed(message: bytes) -> bytes:
+    """As it is sent over TCP (RFC 1035 section 4.2.2)."""
+    return struct.pack("!H", len(message)) + message
+
+
+def status_of(pid: int) -> dict[str, str]:
+    """/proc/PID/status (proc(5))."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return {key: value.strip() for key, _, value in (line.partition(":") for line in lines)}
+
+
+def processes_mentioning(text: str) -> list[int]:
+    """The processes whose command line holds `text`."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if text in path.read_text() and int(path.parent.name) != os.getpid():
+                found.append(int(path.parent.name))
+        except OSError:
+            continue
+    return found

@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the commands ask of the running smartrouter, and what they say came of it."""
+
+import contextlib
+import json
+import os
+import pty
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from unit.made_home import PHONE, PLUG, TV, Home, alert
+
+from smartrouter.cli import main
+from smartrouter.core.effects import Kind
+
+DONE = {"ok": {"applied": True, "note": ""}}
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
+    monkeypatch.delenv("SUDO_USER", raising=False)
+    home = Home(tmp_path)
+    home.fill(alert(TV, "", address="192.168.1.1", kind=Kind.ROUTER_SERVICE))
+    home.run(
+        allow=DONE, deny=DONE, mode=DONE, learn={"ok": {"state": "learning"}}, pause={"ok": {"seconds": 1.0}},
+        forget={"ok": {"forgotten": 1}},
+    )  # fmt: skip
+    yield home
+    home.close()
+
+
+def asked(home: Home, *arguments: str) -> dict[str, Any]:
+    assert main(home.command(*arguments)) == 0
+    request: dict[str, Any] = home.asked.pop()
+    assert home.asked == []
+    return request
+
+
+@pytest.mark.parametrize(
+    "device", [TV, TV.upper(), TV.replace(":", "-"), "living-room tv", "Living-room TV", "tv"]
+)
+def test_a_device_may_be_meant_by_its_mac_and_its_names(home: Home, device: str) -> None:
+    assert asked(home, "allow", device, "example.com") == {
+        "do": "allow", "device": TV, "destination": "example.com", "service": "", "until": None,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("word", ["*", "all"])
+def test_all_devices_may_be_meant(home: Home, word: str) -> None:
+    assert asked(home, "deny", word, "*.example.com", "--service", "web")["device"] == "*"
+
+
+def test_a_decision_may_be_for_a_time(home: Home) -> None:
+    until = asked(home, "allow", "tv", "example.com", "--for", "1h30m")["until"]
+    assert abs(until - (time.time() + 5400)) < 10
+
+
+def test_an_alerts_number_stands_for_what_it_is_about(home: Home) -> None:
+    request = asked(home, "allow", "1")
+    assert (request["device"], request["destination"], request["service"]) == (TV, "evil.example", "web")
+    request = asked(home, "deny", "2", "--service", "tcp/443")
+    assert (request["device"], request["destination"], request["service"]) == (
+        PLUG,
+        "198.51.100.99",
+        "tcp/443",
+    )
+
+
+def test_who_decided_is_told_where_sudo_knows(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SUDO_USER", "alice")
+    assert asked(home, "allow", "tv", "example.com")["by"] == "cli:alice"
+    monkeypatch.setenv("SUDO_USER", "bad name'")
+    assert "by" not in asked(home, "allow", "tv", "example.com")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "request_"),
+    [
+        (
+            ["forget", "tv", "films.example"],
+            {"do": "forget", "device": TV, "destination": "films.example", "service": ""},
+        ),
+        (["forget", "tv", "--all"], {"do": "forget", "device": TV, "destination": "*", "service": ""}),
+        (["learn", "smart-plug"], {"do": "learn", "device": PLUG, "finish": False}),
+        (["learn", "smart-plug", "--finish"], {"do": "learn", "device": PLUG, "finish": True}),
+        (["mode", "monitor"], {"do": "mode", "mode": "monitor", "device": None}),
+        (["mode", "enforce", "tv"], {"do": "mode", "mode": "enforce", "device": TV}),
+        (["pause", "1h"], {"do": "pause", "seconds": 3600.0}),
+        (["pause", "--end"], {"do": "pause", "seconds": 0.0}),
+    ],
+)
+def test_each_command_is_one_request(home: Home, arguments: list[str], request_: dict[str, Any]) -> None:
+    assert asked(home, *arguments) == request_
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (["allow", "nobody", "example.com"], 1, "no device is called nobody"),
+        (["allow", "99"], 1, "there is no alert 99"),
+        (["allow", "3"], 1, "about no destination"),
+        (["allow", "tv"], 2, "DESTINATION"),
+        (["allow", "tv", "example.com", "--for", "a while"], 2, "is no time"),
+        (["allow", "tv", "example.com", "--for", "0s"], 2, "one second or more"),
+        (["forget", "tv"], 2, "either"),
+        (["forget", "tv", "x", "--all"], 2, "either"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_before_anybody_is_asked(
+    home: Home, arguments: list[str], status: int, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(home.command(*arguments)) == status
+    assert words in capsys.readouterr().err
+    assert home.asked == []
+
+
+def test_a_name_that_two_devices_use_names_none(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    with home.config.open("a") as config:
+        config.write(f"config device\n\toption mac '{PLUG}'\n\toption name 'living-room tv'\n")
+    assert main(home.command("learn", "Living-room TV")) == 1
+    assert f"{TV} or {PLUG}" in capsys.readouterr().err
+
+
+def test_a_given_name_stands_above_a_host_name(home: Home) -> None:
+    with home.config.open("a") as config:
+        config.write(f"config device\n\toption mac '{PHONE}'\n\toption name 'tv'\n")
+    assert asked(home, "learn", "tv")["device"] == PHONE
+
+
+def test_a_refusal_is_passed_on(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    home.answers = {"allow": {"error": "the guard is\x1b[31m away"}}
+    assert main(home.command("allow", "tv", "example.com")) == 1
+    assert capsys.readouterr().err == "smartrouter: the guard is\\x1b[31m away\n"
+
+
+def test_nothing_to_forget_is_an_error(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    home.answers = {"forget": {"ok": {"forgotten": 0}}}
+    assert main(home.command("forget", "tv", "nothing.example")) == 1
+    assert "has not learned nothing.example" in capsys.readouterr().err
+
+
+def test_what_counts_only_later_says_so(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    home.answers = {"deny": {"ok": {"applied": False, "note": "this counts once the guard has it"}}}
+    assert main(home.command("deny", "tv", "example.com")) == 0
+    out = capsys.readouterr().out
+    assert "Living-room TV may not use example.com." in out
+    assert "But this counts once the guard has it." in out
+
+
+def test_the_answer_itself_is_there_as_json(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(home.command("mode", "enforce", "--json")) == 0
+    assert json.loads(capsys.readouterr().out) == DONE["ok"]
+
+
+def test_without_a_running_smartrouter_a_command_says_how_to_start_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(Home(tmp_path).command("pause", "1h")) == 1
+    assert "start it with `smartrouter run`" in capsys.readouterr().err
+
+
+def test_before_enforcing_the_consequences_are_shown(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(home.command("mode", "enforce")) == 0
+    out = capsys.readouterr().out
+    assert "2 destinations that nobody has decided about will be blocked:" in out
+    assert "Living-room TV: evil.example (web)" in out
+    assert "Still learning, and not blocked until it ends: smart-plug" in out
+
+
+def test_of_one_device_only_its_own_consequences_are_shown(
+    home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(home.command("mode", "enforce", "tv")) == 0
+    out = capsys.readouterr().out
+    assert "evil.example" in out
+    assert "198.51.100.99" not in out
+    assert "smart-plug" not in out
+
+
+@pytest.mark.parametrize(
+    ("typed", "options", "requests", "status"),
+    [("y\n", [], 1, 0), ("n\n", [], 0, 1), ("\n", [], 0, 1), ("", ["--yes"], 1, 0)],
+)
+def test_at_a_terminal_enforcing_wants_a_yes(
+    home: Home, typed: str, options: list[str], requests: int, status: int
+) -> None:
+    ours, theirs = pty.openpty()
+    os.write(ours, typed.encode())
+    process = subprocess.Popen(
+        [sys.executable, "-m", "smartrouter", *home.command("mode", "enforce", *options)],
+        stdin=theirs, stdout=theirs, stderr=theirs,
+    )  # fmt: skip
+    os.close(theirs)
+    assert process.wait(30) == status
+    shown = b""
+    with contextlib.suppress(OSError):  # that is how it ends
+        while chunk := os.read(ours, 4096):
+            shown += chunk
+    os.close(ours)
+    assert len(home.asked) == requests
+    assert (b"[y/N]" in shown) is not bool(options)

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""`smartrouter devices` and `smartrouter device`."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from unit.made_home import PHONE, PLUG, TV, Home, sighting
+
+from smartrouter.cli import main
+from smartrouter.device_listings import DETAILS, DEVICE
+from smartrouter.store.changes import upsert_devices
+from smartrouter.store.connect import open_writer
+from smartrouter.terminal import display_width
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    home = Home(tmp_path)
+    home.fill()
+    return home
+
+
+def listed(home: Home, capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
+    assert main(home.command(*arguments, "--json")) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_devices_have_exactly_the_documented_keys(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    devices = listed(home, capsys, "devices")
+    assert {device["mac"] for device in devices} == {TV, PLUG, PHONE}
+    assert all(list(device) == list(DEVICE) for device in devices)
+
+
+def test_a_device_has_exactly_the_documented_keys(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    assert list(listed(home, capsys, "device", TV)) == list(DETAILS)
+    assert list(listed(home, capsys, "device", PHONE)) == list(DETAILS)
+
+
+def test_a_device_is_listed_as_store_and_configuration_have_it(
+    home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    devices = {device["mac"]: device for device in listed(home, capsys, "devices")}
+    tv = devices[TV]
+    assert (tv["name"], tv["hostname"], tv["maker"]) == ("Living-room TV", "tv", "Apple, Inc.")
+    assert (tv["watched"], tv["state"], tv["mode"]) == (True, "protected", "enforce")
+    assert (tv["attempts"], tv["blocked"], tv["learned"], tv["open_alerts"]) == (2, 1, 1, 1)
+    plug = devices[PLUG]
+    assert (plug["watched"], plug["state"], plug["mode"], plug["name"]) == (True, "learning", "monitor", "")
+    assert devices[PHONE]["watched"] is False
+
+
+@pytest.mark.parametrize(
+    ("option", "iot", "watched"),
+    [
+        ("option watch 'always'", False, True),
+        ("option watch 'never'", True, False),
+        ("option watch 'auto'", True, True),
+        ("option watch 'auto'", None, False),
+    ],
+)
+def test_who_is_watched_follows_the_users_word_and_then_the_kind(
+    home: Home, capsys: pytest.CaptureFixture[str], option: str, iot: bool | None, watched: bool
+) -> None:
+    with home.config.open("a") as config:
+        config.write(f"config device\n\toption mac '{PLUG}'\n\t{option}\n")
+    conn = open_writer(home.database)
+    upsert_devices(conn, [sighting(PLUG, "plug", iot)], 1.0)
+    conn.close()
+    assert listed(home, capsys, "device", PLUG)["watched"] is watched
+
+
+def test_details_hold_what_was_learned_ruled_and_tried(
+    home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tv = listed(home, capsys, "device", "living-room tv")
+    assert tv["progress"]["attempts"] == 40
+    assert [(d["name"], d["service"], d["units"]) for d in tv["destinations"]] == [
+        ("films.example", "web", 8)
+    ]
+    assert [(r["action"], r["device"], r["destination"]) for r in tv["rules"]] == [
+        ("deny", TV, "ads.example"), ("allow", "*", "198.51.100.0/24"),
+    ]  # fmt: skip
+    assert [(a["name"], a["accepted"]) for a in tv["latest"]] == [
+        ("evil.example", False),
+        ("a.films.example", True),
+    ]
+    assert [a["destination"] for a in tv["alerts"]] == ["evil.example"]
+
+
+def test_a_device_that_was_never_seen_is_an_error(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(home.command("device", "00:00:00:00:00:01")) == 1
+    assert "was ever seen" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120])
+@pytest.mark.parametrize("arguments", [["devices"], ["device", TV], ["device", PLUG], ["device", PHONE]])
+def test_listings_fit_the_terminal(
+    home: Home,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    width: int,
+    arguments: list[str],
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    assert main(home.command(*arguments)) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(display_width, lines)) <= max(width, 60)
+
+
+def test_the_table_shows_the_address_that_people_know(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(home.command("devices")) == 0
+    out = capsys.readouterr().out
+    assert "192.168.1.22" in out
+    assert "fe80::4" not in out
+
+
+def test_watched_devices_come_first(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    assert [device["mac"] for device in listed(home, capsys, "devices")] == [TV, PLUG, PHONE]
+
+
+def test_a_hostile_host_name_is_inert(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    conn = open_writer(home.database)
+    upsert_devices(conn, [sighting(PLUG, "\x1b]0;owned\x07\u202e\nx", True)], 1.0)
+    conn.close()
+    for arguments in (["devices"], ["device", PLUG]):
+        assert main(home.command(*arguments)) == 0
+        out = capsys.readouterr().out
+        assert not set("\x1b\x07\u202e") & set(out)
+        assert "\\x1b]0;owned\\x07\\u202e\\x0ax" in out
+
+
+def test_the_device_page_says_how_learning_goes(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    main(home.command("device", TV))
+    assert "observed for 1 d 1 h, 40 attempts; settled" in capsys.readouterr().out
+    main(home.command("device", PLUG))
+    assert "in 2 different hours, the last 0 without anything new" in capsys.readouterr().out
+    main(home.command("device", PHONE))
+    assert "has not begun" in capsys.readouterr().out
+
+
+def test_an_empty_home_is_said_to_be_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "other"
+    folder.mkdir()
+    home = Home(folder)
+    open_writer(home.database).close()
+    assert main(home.command("devices")) == 0
+    assert capsys.readouterr().out == "No device was seen yet.\n"
+    assert listed(home, capsys, "devices") == []

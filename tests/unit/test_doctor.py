@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""`smartrouter doctor`, on the system that the tests run on."""
+
+import json
+import os
+from argparse import Namespace
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from unit.made_home import NOW, PLUG, RUNNING, TV, Home, attempt, sighting
+
+from smartrouter.checks import Check, Level
+from smartrouter.cli import main
+from smartrouter.doctor import CHECK, REPORT, household
+from smartrouter.known import Known
+from smartrouter.store.changes import upsert_devices
+from smartrouter.store.connect import open_writer
+from smartrouter.terminal import display_width
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    home = Home(tmp_path)
+    yield home
+    home.close()
+
+
+def report(home: Home, capsys: pytest.CaptureFixture[str]) -> Any:
+    status = main(home.command("doctor", "--json"))
+    found = json.loads(capsys.readouterr().out)
+    assert status == (0 if found["ok"] else 1)
+    return found
+
+
+def about(report: Any, name: str) -> dict[str, str]:
+    (check,) = [check for check in report["checks"] if check["name"] == name]
+    return check  # type: ignore[no-any-return]
+
+
+def test_a_report_has_exactly_the_documented_keys(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    found = report(home, capsys)
+    assert list(found) == list(REPORT)
+    assert all(list(check) == list(CHECK) for check in found["checks"])
+
+
+def test_only_a_problem_makes_it_fail(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    found = report(home, capsys)
+    assert found["ok"] is all(check["level"] != "problem" for check in found["checks"])
+    assert about(found, "configuration")["level"] == "ok"
+    home.config.write_text("config smartrouter 'main'\n\toption mode 'loud'\n")
+    found = report(home, capsys)
+    assert found["ok"] is False
+    assert about(found, "configuration")["level"] == "problem"
+    assert "loud" in about(found, "configuration")["text"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may ask the kernel")
+def test_the_kernel_is_asked_what_it_can_do(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    names = {check["name"] for check in report(home, capsys)["checks"]}
+    assert {"queue library", "nft", "queue statement", "connection tracking", "ruleset"} <= names
+
+
+def test_everything_wrong_has_a_way_to_mend_it(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    for check in report(home, capsys)["checks"]:
+        assert check["text"]
+        if check["level"] == "warning":
+            assert check["mend"] or "`" in check["text"], check
+
+
+def test_a_smartrouter_that_runs_with_a_problem_is_one(
+    home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home.run(status={"ok": RUNNING | {"problem": "no LAN interface"}})
+    check = about(report(home, capsys), "running")
+    assert check["level"] == "problem"
+    assert "no LAN interface" in check["text"]
+
+
+def test_a_smartrouter_that_runs_well_is_said_to(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    home.run(status={"ok": RUNNING})
+    assert about(report(home, capsys), "running")["level"] == "ok"
+
+
+@pytest.mark.parametrize("width", [50, 80, 120])
+def test_it_fits_the_terminal(
+    home: Home, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    main(home.command("doctor"))
+    assert max(map(display_width, capsys.readouterr().out.splitlines())) <= width
+
+
+def checked(home: Home) -> list[Check]:
+    arguments = Namespace(config=str(home.config), run_dir=str(home.run_dir))
+    return list(household(Known(arguments)))
+
+
+def test_a_usual_household_is_fine(home: Home) -> None:
+    home.fill()
+    (check,) = checked(home)
+    assert (check.level, check.text) == (Level.OK, "2 devices are watched; nothing odd about them.")
+
+
+def test_a_device_whose_names_go_past_the_router_is_noticed(home: Home) -> None:
+    home.fill(*(attempt(PLUG, "", address=f"198.51.100.{number}") for number in range(25)))
+    (check,) = checked(home)
+    assert check.level is Level.WARNING
+    assert check.text.startswith("smart-plug connects to addresses of which it was told no name")
+    assert "list resolver" in check.mend
+
+
+def test_a_name_once_in_a_while_is_enough(home: Home) -> None:
+    home.fill(
+        *(attempt(PLUG, "", address=f"198.51.100.{number}") for number in range(25)),
+        attempt(PLUG, "a.example"),
+    )
+    assert [check.level for check in checked(home)] == [Level.OK]
+
+
+def test_a_mac_with_many_addresses_may_be_a_repeater(home: Home) -> None:
+    home.fill()
+    conn = open_writer(home.database)
+    upsert_devices(
+        conn, [sighting(TV, "tv", True, *(f"192.168.1.{number}" for number in range(30, 36)))], NOW
+    )
+    conn.close()
+    (check,) = checked(home)
+    assert "may be a repeater" in check.text
+
+
+def test_without_a_store_that_is_a_warning(home: Home) -> None:
+    (check,) = checked(home)
+    assert (check.name, check.level) == ("store", Level.WARNING)

@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""`smartrouter status`: is it working, what is it doing, what needs me?"""
+
+import copy
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from unit.made_home import NOW, PLUG, RUNNING, Home, sighting
+
+from smartrouter.cli import main
+from smartrouter.status import STATUS
+from smartrouter.store.changes import set_meta, upsert_devices
+from smartrouter.store.connect import open_writer
+from smartrouter.terminal import display_width
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    home = Home(tmp_path)
+    yield home
+    home.close()
+
+
+def run(home: Home, **changes: Any) -> None:
+    """It runs; `guard__paused=5` changes what it says of its guard."""
+    status = copy.deepcopy(RUNNING)
+    for path, value in changes.items():
+        *above, key = path.split("__")
+        place = status
+        for step in above:
+            place = place[step]
+        place[key] = value
+    home.run(status={"ok": status})
+
+
+def shown(home: Home, capsys: pytest.CaptureFixture[str], exit_status: int = 0) -> str:
+    assert main(home.command("status")) == exit_status
+    return capsys.readouterr().out
+
+
+def told(home: Home, capsys: pytest.CaptureFixture[str]) -> Any:
+    main(home.command("status", "--json"))
+    return json.loads(capsys.readouterr().out)
+
+
+def test_it_has_exactly_the_documented_keys_whether_it_runs_or_not(
+    home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert list(told(home, capsys)) == list(STATUS)
+    home.fill()
+    run(home)
+    assert list(told(home, capsys)) == list(STATUS)
+
+
+def test_when_all_is_well_it_says_so(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    open_writer(home.database).close()
+    run(home)
+    out = shown(home, capsys)
+    assert out.startswith("smartrouter is working: what is not known is reported, not blocked\n")
+    assert "2 watched: 1 protected, 1 learning, 0 new" in out
+    assert "93 judged, 2 blocked: 90 learned, 3 unknown-name" in out
+    assert "guard running (23 MiB), analyzer running (43 MiB)" in out
+    assert out.endswith("Nothing needs you.\n")
+
+
+def test_it_fits_one_screen(
+    home: Home, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.fill()
+    run(home)
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = shown(home, capsys).splitlines()
+    assert len(lines) <= 24
+    assert max(map(display_width, lines)) <= 80
+
+
+@pytest.mark.parametrize(
+    ("changes", "working", "words"),
+    [
+        ({"guard__mode": "enforce"}, True, "what is not known is blocked and reported"),
+        ({"guard__paused": 1800.0}, True, "but blocking is paused for 30 min more"),
+        ({"enabled": False}, False, "it is switched off"),
+        (
+            {"guard": {"running": False, "problem": "the guard is not running (waiting: no kernel)"}},
+            False,
+            "no kernel",
+        ),
+        ({"problem": "none of the networks is here"}, False, "none of the networks is here"),
+        ({"config__error": "line 3 is wrong"}, True, "not the one in use: line 3 is wrong"),
+        ({"missing": ["iot"]}, True, "Configured, but not there: iot."),
+        ({"guard__store": {"trouble": "disk full"}}, True, "cannot store what it sees: disk full"),
+        ({"guard__faults": 2}, True, "2 faults of smartrouter's own"),
+        ({"guard__mended": {"table": 1}}, True, "they were put back"),
+        ({"queues": {"1": {"dropped": 3, "user_dropped": 4}}}, True, "7 packets were lost"),
+        (
+            {"parts": [{"name": "analyzer", "state": "waiting", "rss_kib": 0, "problem": "no pyroute2"}]},
+            True,
+            "The analyzer has a problem: no pyroute2.",
+        ),
+    ],
+)
+def test_what_is_the_matter_is_said(
+    home: Home, capsys: pytest.CaptureFixture[str], changes: dict[str, Any], working: bool, words: str
+) -> None:
+    open_writer(home.database).close()
+    run(home, **changes)
+    out = shown(home, capsys, 0 if working else 1)
+    assert words in out
+    assert out.startswith("smartrouter is working" if working else "smartrouter is not working")
+    assert told(home, capsys)["working"] is working
+
+
+def test_when_it_does_not_run_it_says_so_and_what_is_stored(
+    home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home.fill()
+    out = shown(home, capsys, 1)
+    assert out.startswith("smartrouter is not working: smartrouter is not running")
+    assert "3 devices, 1 learned destinations, 2 attempts (1 blocked)" in out
+    status = told(home, capsys)
+    assert (status["running"], status["working"], status["guard"]) == (False, False, {"running": False})
+    assert status["mode"] == "monitor"
+
+
+def test_without_a_store_too(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "there is no store at" in shown(home, capsys, 1)
+    assert told(home, capsys)["store"] is None
+
+
+def test_with_a_configuration_that_has_faults_too(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    run(home)
+    home.config.write_text("config smartrouter 'main'\n\toption mode 'loud'\n")
+    assert "The configuration has faults:" in shown(home, capsys)
+    assert "loud" in told(home, capsys)["config"]["error"]
+
+
+def test_alerts_undecided_devices_and_troubles_need_you(
+    home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home.fill()
+    conn = open_writer(home.database)
+    upsert_devices(conn, [sighting("00:00:00:00:00:09", "", None)], NOW)
+    set_meta(conn, "analyzer_trouble", '{"alert file": "the disk is full"}')
+    conn.close()
+    run(home)
+    needs = told(home, capsys)["needs"]
+    assert needs[0] == "2 alerts wait for you: `smartrouter alerts`."
+    assert needs[1].startswith("1 device of unknown kind")
+    assert needs[2] == "The analyzer's alert file fails: the disk is full."
+
+
+def test_a_device_of_unknown_kind_that_was_decided_about_needs_nobody(
+    home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    conn = open_writer(home.database)
+    upsert_devices(conn, [sighting(PLUG, "", None)], NOW)
+    conn.close()
+    with home.config.open("a") as config:
+        config.write(f"config device\n\toption mac '{PLUG}'\n\toption watch 'never'\n")
+    run(home)
+    assert told(home, capsys)["needs"] == []
+
+
+def test_the_last_run_of_the_analyzer_is_shown(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    conn = open_writer(home.database)
+    record = {"at": NOW - 120, "seconds": 0.31, "rows": 12, "findings": ["One finding."], "stages": {}}
+    set_meta(conn, "analysis", json.dumps(record))
+    conn.close()
+    run(home)
+    assert "2 min ago: 12 new attempts in 0.3 s. One finding." in shown(home, capsys)
+    assert told(home, capsys)["analysis"] == record
