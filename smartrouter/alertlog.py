@@ -69,13 +69,17 @@ class AlertLog:
 
     def _take_answers(self) -> None:
         self._lookups.answers()
-        known = {address: self._lookups.name(address) for address in self._nameless}
-        names = [(i, name) for a, name in known.items() if name is not None for i in self._nameless[a]]
-        if names:
-            set_reverse(self._conn, names)
-        for address, name in known.items():
-            if name is not None:
-                del self._nameless[address]
+        known = {}
+        for address in self._nameless:
+            name = self._lookups.name(address)
+            if name is None:
+                self._lookups.ask(address)  # again, if too many waited before
+            else:
+                known[address] = name
+        if known:
+            set_reverse(self._conn, [(i, name) for a, name in known.items() for i in self._nameless[a]])
+        for address in known:
+            del self._nameless[address]
 
     def _write_ready(self) -> int:
         now = time.monotonic()

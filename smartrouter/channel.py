@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""JSON lines over a UNIX stream socket: the framing of every local conversation, and a part's end of its own.
+"""JSON lines over a UNIX stream socket: the framing of every local conversation, and the two ends of that
+between the supervisor and a part.
 
 Supervisor to part: `{"id": n, "do": WHAT, …}`. Part to supervisor: `{"id": n, "ok": {…}}` or
 `{"id": n, "error": TEXT}` for each request, `{"beat": true}` twice a second, `{"tell": WHAT, …}` unasked.
@@ -8,13 +9,14 @@ Nothing here blocks, and every buffer has an end: a peer that is stopped, mad or
 conversation. What the messages mean is not this module's business.
 """
 
+import itertools
 import json
 import select
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from smartrouter.core.errors import SmartrouterError, Unavailable
 
@@ -128,6 +130,61 @@ class Lines:
     def close(self) -> None:
         """Hang up."""
         self._socket.close()
+
+
+Answer: TypeAlias = Mapping[str, Any]  # {"ok": {…}} or {"error": TEXT}
+Then: TypeAlias = Callable[[Answer], None]
+
+
+class _Asked(NamedTuple):
+    deadline: float
+    then: Then
+
+
+class Questions:
+    """The supervisor's requests to one part that are on their way, and who waits for the answers.
+
+    Each `then` is called once. Times are seconds of any one clock.
+    """
+
+    def __init__(self) -> None:
+        self._ids = itertools.count(1)
+        self._open: dict[int, _Asked] = {}
+
+    def ask(
+        self, lines: Lines, do: str, arguments: Mapping[str, object], deadline: float, then: Then
+    ) -> None:
+        """Send a request; `then` gets the answer."""
+        ident = next(self._ids)
+        self._open[ident] = _Asked(deadline, then)
+        lines.send({**arguments, "id": ident, "do": do})
+
+    def hear(self, message: Mapping[str, Any]) -> bool:
+        """Hand `message` to whom it answers; False if it is no answer at all."""
+        ident = message.get("id")
+        if not isinstance(ident, int):
+            return False
+        asked = self._open.pop(ident, None)
+        if asked is not None:  # else its time was up
+            ok = message.get("ok")
+            error = {"error": plain(message["error"])} if "error" in message else None
+            asked.then(error or {"ok": ok if isinstance(ok, dict) else {}})
+        return True
+
+    def next_deadline(self) -> float | None:
+        """When the first of them is overdue."""
+        return min((asked.deadline for asked in self._open.values()), default=None)
+
+    def expire(self, now: float, why: str) -> None:
+        """Answer those that are overdue with the error `why`."""
+        for ident in [ident for ident, asked in self._open.items() if now >= asked.deadline]:
+            self._open.pop(ident).then({"error": why})
+
+    def abandon(self, why: str) -> None:
+        """Answer all with the error `why`: the part is gone."""
+        asked, self._open = self._open, {}
+        for _, then in asked.values():
+            then({"error": why})
 
 
 class Request(NamedTuple):

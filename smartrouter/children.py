@@ -8,14 +8,13 @@ that it hangs, and it is killed. It is started again after 0.2 s, later the quic
 never given up. What the part does, and what its configuration says, is not this module's business.
 """
 
-import itertools
 import os
 import signal
 from collections.abc import Callable, Mapping
 from enum import StrEnum
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
-from smartrouter.channel import BadMessage, Gone, Lines, decode, plain
+from smartrouter.channel import Answer, BadMessage, Gone, Lines, Questions, Then, decode, plain
 from smartrouter.journal import Journal
 from smartrouter.linux import process
 
@@ -28,9 +27,6 @@ STOP_PATIENCE = 3.0  # seconds to judge and store what is still in memory; procd
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 10.0  # seconds before a part is started again
 QUICK = 5.0  # a death within so many seconds of the start is a quick one
 _LAST_READS = 64  # chunks that are read of what a dead process left in its socket
-
-Answer: TypeAlias = Mapping[str, Any]  # {"ok": {…}} or {"error": TEXT}
-Then: TypeAlias = Callable[[Answer], None]
 
 
 class Part(NamedTuple):
@@ -48,11 +44,6 @@ class State(StrEnum):
     STARTING = "starting"  # a process that has not acknowledged a configuration yet
     RUNNING = "running"
     STOPPING = "stopping"
-
-
-class _Asked(NamedTuple):
-    deadline: float
-    then: Then
 
 
 class Child:
@@ -76,8 +67,7 @@ class Child:
         self._on_hello = on_hello
         self._on_tell = on_tell
         self._lines: Lines | None = None
-        self._asked: dict[int, _Asked] = {}
-        self._ids = itertools.count(1)
+        self._questions = Questions()
         self._spawned = self._heard = self._due = 0.0
         self._kill_at: float | None = None
         self._greeted = self._condemned = self._again = False
@@ -108,9 +98,7 @@ class Child:
 
     def next_deadline(self) -> float | None:
         """When `step` has something to do, if nothing happens before."""
-        due = [asked.deadline for asked in self._asked.values()]
-        if self._kill_at is not None:
-            due.append(self._kill_at)
+        due = [moment for moment in (self._questions.next_deadline(), self._kill_at) if moment is not None]
         if self.state is State.WAITING:
             due.append(self._due)
         elif self.state is State.STARTING and not self._condemned:
@@ -209,9 +197,7 @@ class Child:
             self._spawn(now)
         elif self.pid and not self._condemned:
             self._lose_patience(now)
-        overdue = [ident for ident, asked in self._asked.items() if now >= asked.deadline]
-        for ident in overdue:
-            self._asked.pop(ident).then({"error": f"the {self.part.name} did not answer in time"})
+        self._questions.expire(now, f"the {self.part.name} did not answer in time")
 
     # -- inside --------------------------------------------------------------------------------------
 
@@ -230,12 +216,9 @@ class Child:
 
     def _hear(self, message: dict[str, Any], now: float) -> None:
         self._heard = now
-        ident = message.get("id")
-        if isinstance(ident, int):
-            asked = self._asked.pop(ident, None)
-            if asked is not None:
-                asked.then(_answer_in(message))
-        elif message.get("tell") == "failed":
+        if self._questions.hear(message):
+            return
+        if message.get("tell") == "failed":
             self._last_words = plain(message.get("why"))
         elif "tell" in message:
             self._on_tell(self, message, now)
@@ -246,10 +229,8 @@ class Child:
     def _send(self, do: str, arguments: Mapping[str, object], deadline: float, then: Then) -> None:
         if self._lines is None:
             then({"error": f"the {self.part.name} has hung up"})
-            return
-        ident = next(self._ids)
-        self._asked[ident] = _Asked(deadline, then)
-        self._lines.send({**arguments, "id": ident, "do": do})
+        else:
+            self._questions.ask(self._lines, do, arguments, deadline, then)
 
     def _configured(self) -> None:
         self.problem = ""
@@ -275,7 +256,6 @@ class Child:
         for _ in range(_LAST_READS):
             self.ready(now)
         self._hang_up()
-        asked, self._asked = self._asked, {}
         if self.state is State.STOPPING:
             log.info("%s has stopped", self.part.name)
             self.state = State.STOPPED
@@ -286,8 +266,7 @@ class Child:
             if self.state is State.RUNNING:
                 self._gone_since = now if self._hung_since is None else self._hung_since
             self._died(self._last_words or how, now, now - self._spawned)
-        for _, then in asked.values():
-            then({"error": f"the {self.part.name} went away: {self.problem or 'stopped'}"})
+        self._questions.abandon(f"the {self.part.name} went away: {self.problem or 'stopped'}")
 
     def _died(self, why: str, now: float, lived: float) -> None:
         self._quick_deaths = self._quick_deaths + 1 if lived < QUICK else 0
@@ -314,10 +293,3 @@ class Child:
         # It is our child and not waited for yet, so the number cannot be somebody else's.
         if self.pid:
             os.kill(self.pid, number)
-
-
-def _answer_in(message: Mapping[str, Any]) -> Answer:
-    if "error" in message:
-        return {"error": plain(message["error"])}
-    ok = message.get("ok")
-    return {"ok": ok if isinstance(ok, dict) else {}}

@@ -71,7 +71,7 @@ class Server:
             self._socket.listen(MAX_CLIENTS)
         except OSError as error:
             self._socket.close()
-            raise Unavailable(f"cannot make {self._path}: {error.strerror}") from error
+            raise Unavailable(f"cannot make {self._path}: {error.strerror or error}") from error
 
     def fileno(self) -> int:
         """The descriptor to poll; then call `ready`."""
@@ -221,7 +221,8 @@ def ask(run_dir: str, request: Mapping[str, object], timeout: float = 5.0) -> di
         try:
             sock.settimeout(timeout)
             sock.connect(path)
-            sock.sendall(encode(request))
+            with contextlib.suppress(BrokenPipeError):  # who does not want us has said why, and hung up
+                sock.sendall(encode(request))
             answer = decode(_line(sock, deadline))
         except (FileNotFoundError, ConnectionRefusedError) as error:
             raise Unavailable(

@@ -31,6 +31,7 @@ from smartrouter.core.events import (
 )
 from smartrouter.core.judge import Judge
 from smartrouter.core.learning import State
+from smartrouter.core.names import registrable_domain
 from smartrouter.core.policy import Settings, Watching
 from smartrouter.handlers import Bench, DnsHandler, FlowHandler, now
 from smartrouter.linux import interfaces, privileges, ruleset
@@ -302,9 +303,11 @@ class Restart(SmartrouterError):
 def main(arguments: Namespace) -> int:
     """`smartrouter guard [--config PATH] [--channel FD]`. Under a supervisor it takes its configuration from
     the channel; alone it reads the file, for trying things out."""
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     if arguments.channel is None:
         return _run_alone(arguments.config)
     with Channel(arguments.channel) as channel:
+        registrable_domain("example.com")  # reads its list while we still may, and not at the first packet
         privileges.drop(privileges.service_user(), keep_net_admin=True)
         try:
             return _run_supervised(channel)

@@ -122,6 +122,13 @@ class Bench:
         except Unavailable as error:
             log.error("%s not done: %s", type(effect).__name__, error)
 
+    def count_once(self, verdicts: list[Verdict]) -> None:
+        """Have one packet counted once: however many messages it held, and also if it held none."""
+        with self.lock:
+            if not verdicts:
+                self.judge.counts[Reason.DNS_REPLY] += 1
+            self.judge.counts.subtract(verdict.reason for verdict in verdicts[1:])
+
     def failed(self, error: BaseException) -> bool:
         """A fault of ours while judging; gives the verdict that `on_failure` asks for."""
         self.errors += 1
@@ -194,14 +201,17 @@ class DnsHandler:
                 effects = self._asked(packet, messages, mac or "", hook, mark)
             else:
                 effects = self._answered(packet, messages)
-        accept = True
+        verdicts = []
         for effect in effects:
             if isinstance(effect, AdmitReplies | DismissReplies):
                 self._bench.carry_out([effect])
             elif isinstance(effect, Verdict):
-                accept = accept and effect.accept
+                verdicts.append(effect)
             else:
                 self._todo.append(effect)
+        if len(verdicts) != 1:
+            self._bench.count_once(verdicts)
+        accept = all(verdict.accept for verdict in verdicts)
         return accept if is_query and hook == FORWARD else None
 
     def settle(self) -> None:

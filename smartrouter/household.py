@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from smartrouter import survey
-from smartrouter.children import Answer, Child, Part, State, Then
+from smartrouter.channel import Answer, Then
+from smartrouter.children import Child, Part, State
 from smartrouter.core.errors import BadConfig, SmartrouterError, Unavailable
 from smartrouter.errands import Errands
 from smartrouter.journal import Journal
@@ -38,7 +39,7 @@ class Household:
         self.found: Mapping[str, Any] = {}  # the survey that is in use (see `survey`); {} before the first
         self.problem = ""  # what keeps the parts from running as configured; '' if nothing
         self.config_error = ""  # why the configuration on disk is not the one in use
-        self.fatal: SmartrouterError | None = None  # there is nothing sound to start from
+        self.fatal: SmartrouterError | None = None  # what `run` is to end with
         self.queues: Mapping[int, queue_stats.QueueStats] = {}
         self.errands = Errands()
         environment = process.environment()
@@ -238,7 +239,10 @@ class Household:
 
     def _removed(self, answer: Answer) -> None:
         if "error" in answer:
-            log.error("the table inet smartrouter may still be there: %s", answer["error"])
+            problem = f"the table inet smartrouter may still be there: {answer['error']}"
+            log.error("%s", problem)
+            if self._stopping and self.fatal is None:
+                self.fatal = Unavailable(problem)
 
     def _watch_queues(self, now: float) -> None:
         guard = self.children.get(GUARD)

@@ -21,8 +21,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import smartrouter
-from smartrouter.channel import plain
-from smartrouter.children import Answer
+from smartrouter.channel import Answer, plain
 from smartrouter.control import Peer, Reply
 from smartrouter.core.errors import SmartrouterError
 from smartrouter.household import GUARD, Household

@@ -14,6 +14,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import NamedTuple
 
 from smartrouter.core.destinations import Destination, Match, group_of
+from smartrouter.core.names import is_below
 
 
 class Mode(StrEnum):
@@ -226,5 +227,5 @@ def applies(rule: Rule, attempted: Attempted, match: Match, wall: float) -> bool
     if wanted == "*":
         return True
     if wanted.startswith("*."):
-        return any(name.endswith(wanted[1:]) for name in names)
+        return any(is_below(name, wanted[2:]) for name in names)
     return any(wanted in (name, group_of(name, match)) for name in names)

@@ -22,6 +22,7 @@ from netns.guard_lab import (
     assert_nothing_is_lost,
     eventually,
     learned_home,
+    queued,
 )
 from smartrouter.lab import packets
 from smartrouter.lab.plan import Way
@@ -119,7 +120,7 @@ FIT: dict[str, tuple[tuple[int, ...], Odd]] = {
     "data to port 53 without one": (VERSIONS, lambda way: [packets.bare_data(way, 53)]),
     "one-way datagrams": (
         VERSIONS,
-        lambda way: [packets.datagram(way, 9999, data=b"%d" % n) for n in range(5)],
+        lambda way: [packets.datagram(way, 7777, data=b"%d" % n) for n in range(5)],
     ),
     "a datagram to udp/443": (VERSIONS, lambda way: [packets.datagram(way, 443)]),
     "a datagram from port 53": (VERSIONS, lambda way: [packets.datagram(way, 4444, source_port=53)]),
@@ -344,6 +345,7 @@ def test_a_pause_ends_by_itself_and_stands_above_no_denial(home: Home) -> None:
     assert home.attempt(home.camera, "198.51.100.216")["reason"] == "paused"
     assert home.camera.connect("198.51.100.215", 443).result == Result.REFUSED
     assert eventually(lambda: not home.status()["guard"]["paused"], 4.0)
+    sleep(1.1)  # it is ended once a second
     assert home.camera.connect("198.51.100.216", 443).result == Result.REFUSED
 
 
@@ -369,3 +371,8 @@ def test_what_is_dropped_is_dropped_in_silence(home: Home) -> None:
 
 def test_every_packet_that_was_queued_was_judged(home: Home) -> None:
     assert_nothing_is_lost(home)
+    judged, kernel = home.settled()
+    assert sum(judged.values()) == queued(kernel)
+    let_go = kernel["passed"] + kernel["blocked"] + kernel["unjudged_down"]
+    came = kernel["queued_flows"] + kernel["queued_lan"] + kernel["queued_queries"]
+    assert let_go == came + kernel["invalid_passed"] + kernel["over_limit_passed"]

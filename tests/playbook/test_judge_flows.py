@@ -284,6 +284,14 @@ def test_rule_about_something_else_decides_nothing(device: str, destination: str
     assert verdict(talk.connect(OTHER)) == (False, Reason.UNKNOWN_NAME)
 
 
+def test_dot_inside_a_label_does_not_put_a_name_below_another() -> None:
+    talk = protected_camera(mode=ENFORCE, rules=(Rule("*", "*.example.com", "", Action.ALLOW),))
+    talk.resolve(r"evil\.example.com", OTHER)
+    assert verdict(talk.connect(OTHER)) == (False, Reason.UNKNOWN_NAME)
+    talk.resolve("good.example.com", OTHER)
+    assert verdict(talk.connect(OTHER)) == (True, Reason.ALLOWED_BY_RULE)
+
+
 def test_deny_blocks_in_monitor_mode_and_while_learning() -> None:
     rule = Rule("*", "cloud.example", "", Action.DENY)
     talk = Conversation(rules=(rule,))

@@ -189,3 +189,15 @@ def test_a_store_that_fails_loses_no_line(desk: Desk) -> None:
     blocker.close()
     desk.start()
     assert desk.lines() == ["cloud.example"]
+
+
+def test_lookups_that_found_no_room_are_made_later(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("smartrouter.reverse.MAX_WAITING", 1)
+    monkeypatch.setattr("smartrouter.reverse.WORKERS", 1)
+    desk.lookups = Lookups(lambda address: f"{address}.example")
+    desk.start()
+    for number in range(6):
+        desk.attempt(f"198.51.100.{number}", at=float(number + 1))
+    desk.lines(0.5)
+    nameless = desk.conn.execute("SELECT count(*) FROM alerts WHERE reverse IS NULL").fetchone()
+    assert nameless == (0,)

@@ -3,15 +3,19 @@
 
 import time
 from collections.abc import Iterator
+from ipaddress import ip_network
 from pathlib import Path
+from typing import Any
 
 import pytest
+from unit.made_effects import PLUG, TV, raised
 
-from smartrouter.analysis import Run, analyse, last_run
+from smartrouter.analysis import Run, analyse, last_run, settle
 from smartrouter.core.destinations import Destination, Match
-from smartrouter.core.effects import Attempt, Evidence, Keep, Learn, Record
+from smartrouter.core.effects import Attempt, Evidence, Keep, Learn, Raise, Record
 from smartrouter.core.learning import Progress, Seen, State
-from smartrouter.core.policy import Reason
+from smartrouter.core.policy import Action, Reason, Rule, Settings
+from smartrouter.store.alerts import alerts
 from smartrouter.store.connect import open_writer
 from smartrouter.store.queries import learned
 from smartrouter.store.retention import Limits
@@ -27,7 +31,7 @@ class Store:
         self.writer = Writer(self.path)
         self.conn = open_writer(self.path)
 
-    def put(self, *effects: Record | Learn | Keep) -> None:
+    def put(self, *effects: Record | Learn | Keep | Raise) -> None:
         for effect in effects:
             self.writer.put(effect)
         assert self.writer.flush(5.0)
@@ -123,3 +127,42 @@ def test_old_attempts_are_summed_and_go(store: Store) -> None:
     analyse(store.conn, Match.DOMAIN, limits)
     assert [name for (name,) in store.conn.execute("SELECT name FROM attempts")] == ["new.example.com"]
     assert store.conn.execute("SELECT sum(count) FROM hours").fetchone() == (4,)
+
+
+def rule(destination: str, action: Action = Action.ALLOW, **facts: Any) -> Rule:
+    return Rule(facts.pop("device", "*"), destination, facts.pop("service", ""), action, **facts)
+
+
+@pytest.mark.parametrize(
+    ("said", "state"),
+    [
+        (rule("example.net"), "allowed"),
+        (rule("c2.example.net", Action.DENY), "denied"),
+        (rule("*.example.net"), "allowed"),
+        (rule("example.net", device=TV, service="web"), "allowed"),
+        (rule("example.net", device=PLUG), "open"),
+        (rule("example.net", service="tcp/22"), "open"),
+        (rule("other.net"), "open"),
+        (rule("example.net", until=NOW - 1), "open"),
+        (rule("example.net", until=NOW + 100), "allowed"),
+    ],
+)
+def test_a_rule_decides_the_alerts_that_it_speaks_of(store: Store, said: Rule, state: str) -> None:
+    store.put(raised())
+    settle(store.conn, Settings(rules=(said,)), NOW)
+    (found,) = alerts(store.conn)
+    assert found.state == state
+
+
+def test_an_alert_without_a_name_is_decided_by_its_address(store: Store) -> None:
+    store.put(raised(destination="203.0.113.9", name=""))
+    network = Rule("*", ip_network("203.0.113.0/24"), "", Action.ALLOW)
+    assert settle(store.conn, Settings(rules=(network,)), NOW) == 1
+    assert settle(store.conn, Settings(rules=(network,)), NOW) == 0
+
+
+def test_what_was_decided_stays_as_it_was_decided(store: Store) -> None:
+    store.put(raised())
+    settle(store.conn, Settings(rules=(rule("example.net"),)), NOW)
+    settle(store.conn, Settings(rules=(rule("example.net", Action.DENY),)), NOW)
+    assert [found.state for found in alerts(store.conn)] == ["allowed"]

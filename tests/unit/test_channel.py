@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from smartrouter.channel import BadMessage, Channel, Gone, Lines, decode, encode, plain
+from smartrouter.channel import Answer, BadMessage, Channel, Gone, Lines, Questions, decode, encode, plain
 from smartrouter.core.errors import Unavailable
 
 Pair = tuple[Lines, socket.socket]
@@ -241,6 +241,42 @@ def test_the_channel_is_not_handed_on_to_programs_that_the_part_starts() -> None
     assert not os.get_inheritable(channel.fileno())
     channel.close()
     ours.close()
+
+
+def test_questions_get_their_own_answers_each_once(pair: Pair) -> None:
+    lines, other = pair
+    questions, answers = Questions(), dict[str, list[Answer]]()
+    for do in ("a", "b", "c"):
+        questions.ask(lines, do, {"for": do}, 10.0, answers.setdefault(do, []).append)
+    sent = said(Lines(other))
+    assert [(asked["do"], asked["for"]) for asked in sent] == [("a", "a"), ("b", "b"), ("c", "c")]
+    first, second, third = (asked["id"] for asked in sent)
+    assert questions.hear({"id": third, "ok": {"x": 1}})
+    assert questions.hear({"id": first, "error": "no\nway"})
+    assert questions.hear({"id": second, "ok": "odd"})
+    assert questions.hear({"id": first, "ok": {}})  # answered already
+    assert answers == {"a": [{"error": "no way"}], "b": [{"ok": {}}], "c": [{"ok": {"x": 1}}]}
+    assert questions.next_deadline() is None
+
+
+@pytest.mark.parametrize("message", [{"beat": True}, {"id": None}, {"id": [1]}, {"id": "1", "ok": {}}, {}])
+def test_what_is_no_answer_is_told_apart(message: dict[str, object]) -> None:
+    assert not Questions().hear(message)
+
+
+def test_questions_that_nobody_answers_end_with_their_time_or_with_the_part(pair: Pair) -> None:
+    questions = Questions()
+    answers: list[Answer] = []
+    for deadline in (1.0, 2.0, 9.0):
+        questions.ask(pair[0], "x", {}, deadline, answers.append)
+    assert questions.next_deadline() == 1.0
+    questions.expire(2.0, "late")
+    assert answers == [{"error": "late"}] * 2
+    questions.abandon("gone")
+    assert answers[2:] == [{"error": "gone"}]
+    questions.abandon("gone")
+    questions.expire(99.0, "late")
+    assert len(answers) == 3
 
 
 def test_foreign_text_is_one_harmless_line() -> None:

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from smartrouter import children
-from smartrouter.children import Answer, Child, Part, State
+from smartrouter.channel import Answer
+from smartrouter.children import Child, Part, State
 from smartrouter.linux import process
 
 PROGRAM = Path(__file__).resolve().parent.parent / "tiny_part.py"
@@ -114,27 +115,34 @@ def test_a_killed_part_is_back_within_a_second(watch: Watch) -> None:
     assert 0.2 <= outage < 1
 
 
-def test_a_hanging_part_is_killed_within_three_seconds_and_its_outage_counts_from_its_last_beat(
-    watch: Watch,
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> float:
+    """A second of silence is too much already; tests/netns waits as long as it really is."""
+    monkeypatch.setattr(children, "SILENCE", 1.0)
+    return 1.0
+
+
+def test_a_hanging_part_is_killed_and_its_outage_counts_from_its_last_beat(
+    watch: Watch, impatient: float
 ) -> None:
     part = watch()
     part.start()
     first = part.child.pid
     os.kill(first, signal.SIGSTOP)
     took = part.until(lambda: part.child.pid != first)
-    assert 1.5 < took < 3.2
+    assert impatient / 3 < took < impatient + 0.7
     assert "no sign of life" in part.child.problem
     part.until(lambda: part.child.state is State.RUNNING)
     outage = part.outages[1]
     assert outage is not None
-    assert outage > 2.5
+    assert outage > impatient
 
 
-def test_a_part_that_only_seems_silent_because_we_were_away_lives(watch: Watch) -> None:
+def test_a_part_that_only_seems_silent_because_we_were_away_lives(watch: Watch, impatient: float) -> None:
     part = watch()
     part.start()
     first = part.child.pid
-    time.sleep(children.SILENCE + 0.5)
+    time.sleep(impatient + 0.5)
     part.child.step(time.monotonic())
     part.until(lambda: True)
     assert part.child.pid == first

@@ -297,6 +297,21 @@ def test_who_gets_no_answer_is_told_so_in_time(mute: socket.socket, tmp_path: Pa
     assert time.monotonic() - before < 1
 
 
+def test_a_refusal_is_heard_even_when_it_comes_before_the_question(
+    mute: socket.socket, tmp_path: Path
+) -> None:
+    def refuse() -> None:
+        sock, _ = mute.accept()
+        sock.sendall(b'{"error": "too many"}\n')
+        sock.close()
+
+    refusing = threading.Thread(target=refuse)
+    refusing.start()
+    with pytest.raises(SmartrouterError, match=r"^too many$"):
+        ask(str(tmp_path), {"do": "x", "long": "x" * 1_000_000}, timeout=3)
+    refusing.join()
+
+
 @pytest.mark.parametrize("answer", [b"", b"nonsense\n", b'{"ok": '])
 def test_half_an_answer_is_none(mute: socket.socket, tmp_path: Path, answer: bytes) -> None:
     def serve() -> None:

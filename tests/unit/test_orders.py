@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from smartrouter.children import Answer, Part, Then
+from smartrouter.channel import Answer, Then
+from smartrouter.children import Part
 from smartrouter.config import load
 from smartrouter.control import Peer
 from smartrouter.core.errors import BadConfig

@@ -21,6 +21,7 @@ SCRIPT = """if True:
     names = {address: look_up(address) for address in sys.argv[1:]}
     print(json.dumps({"names": names, "seconds": time.monotonic() - begun}))
 """
+IN_NAMESPACE = ["unshare", "--net", "--mount", "sh", "-c"]
 ZONE = [
     "--host-record=Honest.Example,198.51.100.5,2001:db8::5",
     "--ptr-record=6.100.51.198.in-addr.arpa,liar.example",
@@ -51,7 +52,7 @@ def test_only_a_name_that_leads_back_to_the_address_counts(tmp_path: Path) -> No
         "x",
     ]
     answer = subprocess.run(
-        ["unshare", "--net", "--mount", "sh", "-c", inside, "sh", sys.executable, "-c", SCRIPT, *addresses],
+        [*IN_NAMESPACE, inside, "sh", sys.executable, "-c", SCRIPT, *addresses],
         capture_output=True, text=True, timeout=60, check=True,
     )  # fmt: skip
     told = json.loads(answer.stdout)
@@ -73,7 +74,7 @@ def test_without_a_network_a_lookup_ends_in_bounded_time(tmp_path: Path) -> None
     conf.write_text("nameserver 192.0.2.53\n")
     inside = f'mount --bind {conf} /etc/resolv.conf && "$@"'
     answer = subprocess.run(
-        ["unshare", "--net", "--mount", "sh", "-c", inside, "sh", sys.executable, "-c", SCRIPT, "198.51.100.5"],
+        [*IN_NAMESPACE, inside, "sh", sys.executable, "-c", SCRIPT, "198.51.100.5"],
         capture_output=True, text=True, timeout=60, check=True,
     )  # fmt: skip
     told = json.loads(answer.stdout)

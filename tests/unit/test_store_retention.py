@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from unit.made_effects import NOON, PLUG, TV, keep, learn, raised, record, told
@@ -14,7 +15,7 @@ from unit.made_effects import NOON, PLUG, TV, keep, learn, raised, record, told
 from smartrouter.core.effects import Effect
 from smartrouter.core.events import Moment
 from smartrouter.core.learning import State
-from smartrouter.store import batch, open_writer
+from smartrouter.store import batch, open_writer, retention
 from smartrouter.store.attempts import attempts_after, hours
 from smartrouter.store.changes import Sighting, upsert_devices
 from smartrouter.store.pending import Pending
@@ -298,8 +299,10 @@ def test_a_small_limit_after_a_large_one_gives_the_space_back(conn: sqlite3.Conn
 
 
 def test_steps_are_short_and_a_writer_beside_them_loses_nothing(
-    conn: sqlite3.Connection, path: str, rounds: Callable[[int], int]
+    conn: sqlite3.Connection, path: str, rounds: Callable[[int], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Steps are timed by the processor's time: how busy the machine is says nothing about them.
+    monkeypatch.setattr(retention, "time", SimpleNamespace(monotonic=time.thread_time, sleep=time.sleep))
     life = Life(conn)
     old = rounds(60_000)
     for n in range(0, old, 5000):
@@ -325,7 +328,7 @@ def test_steps_are_short_and_a_writer_beside_them_loses_nothing(
     thread.join()
     store.close()
     assert pruned.summed == old
-    assert pruned.longest < 0.15  # 0.05 where nothing else runs
+    assert pruned.longest < 0.05
     assert len(waits) > 5
     assert sorted(waits)[len(waits) // 2] < 0.5
     assert store.counters()["dropped"] == {}

@@ -19,6 +19,7 @@ from smartrouter.terminal import (
     duration,
     fit,
     inert,
+    wrap,
 )
 
 COLUMNS = [
@@ -75,9 +76,20 @@ def test_of_a_name_that_is_too_long_the_end_is_kept() -> None:
     assert " …some.cdn.example.com  " in printed(90)[1]
 
 
-def test_the_least_important_column_goes_before_a_needed_one_breaks() -> None:
-    assert printed(45)[0].split() == ["MAC", "NAME", "DESTINA…", "COUNT"]
-    assert printed(40)[0].split() == ["MAC", "NAME", "DESTINATI…"]
+@pytest.mark.parametrize(
+    ("width", "titles"),
+    [
+        (None, ["MAC", "NAME", "DESTINATION", "MAKER", "COUNT"]),
+        (60, ["MAC", "NAME", "DESTINATION", "MAKER", "COUNT"]),
+        (50, ["MAC", "NAME", "DESTIN…", "MAKER", "COUNT"]),
+        (45, ["MAC", "NAME", "DESTINA…", "COUNT"]),
+        (39, ["MAC", "NAME", "DESTINAT…"]),
+    ],
+)
+def test_the_least_important_column_goes_before_a_needed_one_breaks(
+    width: int | None, titles: list[str]
+) -> None:
+    assert [title[:4] for title in printed(width)[0].split()] == [title[:4] for title in titles]
 
 
 def test_numbers_stand_at_the_right() -> None:
@@ -164,6 +176,45 @@ def test_the_width_is_the_terminals_or_what_columns_says(monkeypatch: pytest.Mon
     assert Screen(io.StringIO()).width == 57
     monkeypatch.delenv("COLUMNS")
     assert Screen(io.StringIO()).width is None
+
+
+def test_facts_and_items_keep_their_margin_when_they_wrap() -> None:
+    stream = io.StringIO()
+    screen = Screen(stream, width=30, colour=False)
+    screen.facts([("name", "x"), ("why", "a text that needs several lines of its own")])
+    screen.item((Cell("! ", Style.BAD),), "one line\nand\tone more that is longer")
+    assert stream.getvalue().splitlines() == [
+        "  name  x",
+        "  why   a text that needs",
+        "        several lines of its",
+        "        own",
+        "! one line",
+        "  and one more that is longer",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "lines"),
+    [
+        ("", 10, []),
+        ("short", None, ["short"]),
+        ("one two three", 8, ["one two", "three"]),
+        ("unbreakable-word", 6, ["unbrea", "kable-", "word"]),
+        ("电视电视 x", 5, ["电视", "电视", "x"]),
+    ],
+)
+def test_a_text_is_broken_at_spaces_where_there_are_any(
+    text: str, width: int | None, lines: list[str]
+) -> None:
+    assert wrap(text, width) == lines
+
+
+def test_facts_and_items_are_inert() -> None:
+    stream = io.StringIO()
+    screen = Screen(stream, width=80, colour=False)
+    screen.facts([("na\x1bme", "te\nxt")])
+    screen.item(("\x07",), "\x1b[31m")
+    assert stream.getvalue() == "  na\\x1bme  te\\x0axt\n\\x07\\x1b[31m\n"
 
 
 def test_paint_leaves_the_table_straight() -> None:

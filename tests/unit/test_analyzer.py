@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The analyzer as a process: what it finds, whom it tells, what it writes, what it may."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from unit.analyzer_scene import FAR, HUE, PLUG
+from unit.made_effects import raised
+
+from smartrouter.analysis import TROUBLE
+from smartrouter.analyzer import Analyzer
+from smartrouter.config import from_text
+from smartrouter.linux.leases import LeaseFiles
+from smartrouter.linux.makers import Makers
+from smartrouter.store.connect import open_reader
+from smartrouter.store.queries import meta
+from smartrouter.store.writer import Writer
+
+SCENE = Path(__file__).with_name("analyzer_scene.py")
+ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to make a network namespace")
+
+
+@pytest.fixture(scope="module")
+def seen() -> Iterator[dict[str, Any]]:
+    folder = Path(tempfile.mkdtemp(prefix="sr-analyzer-"))
+    folder.chmod(0o755)  # the analyzer is no longer root when it gets here
+    command = ["unshare", "--net", "--mount", "--", sys.executable, str(SCENE), str(folder)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=90)
+        assert done.returncode == 0, done.stderr
+        yield json.loads(done.stdout)
+    finally:
+        shutil.rmtree(folder)
+
+
+@ROOT
+@pytest.mark.netns
+@pytest.mark.parametrize("what", ["neighbour", "lease", "hostname"])
+def test_the_guard_is_told_of_a_device_within_two_seconds(seen: dict[str, Any], what: str) -> None:
+    assert 0 <= seen[what] < 2.0
+
+
+@ROOT
+@pytest.mark.netns
+def test_only_devices_of_the_local_network_are_told_of_and_kept(seen: dict[str, Any]) -> None:
+    assert FAR not in {device["mac"] for device in seen["told"]}
+    assert {device["mac"] for device in seen["stored"]} == {HUE, PLUG}
+
+
+@ROOT
+@pytest.mark.netns
+def test_what_is_known_of_a_device_is_kept(seen: dict[str, Any]) -> None:
+    hue = next(device for device in seen["stored"] if device["mac"] == HUE)
+    assert (hue["hostname"], hue["interface"], hue["iot"]) == ("Philips-hue", "sr-lan", True)
+    assert hue["addresses"] == ["192.0.2.5"]
+    assert hue["reasons"]
+    assert abs(hue["last_seen"] - time.time()) < 120
+
+
+@ROOT
+@pytest.mark.netns
+@pytest.mark.parametrize("what", ["named line", "reverse line", "unresolved line"])
+def test_an_alert_is_in_the_file_soon_with_what_is_known(seen: dict[str, Any], what: str) -> None:
+    assert 0 <= seen[what] < 2.0
+
+
+@ROOT
+@pytest.mark.netns
+def test_each_alert_is_in_the_file_once(seen: dict[str, Any]) -> None:
+    names = [line.split(" ")[2] for line in seen["file"].splitlines()]
+    assert names == ["cloud.example", "reverse.example", "UNRESOLVED(198.51.100.6)"]
+
+
+@ROOT
+@pytest.mark.netns
+def test_the_periodic_run_leaves_its_record(seen: dict[str, Any]) -> None:
+    assert 0 <= seen["run"] < 5.0
+    assert seen["status"]["run"]["seconds"] < 5.0
+
+
+@ROOT
+@pytest.mark.netns
+def test_a_rule_decides_the_alerts_that_it_speaks_of(seen: dict[str, Any]) -> None:
+    assert 0 <= seen["settled"] < 2.0
+
+
+@ROOT
+@pytest.mark.netns
+def test_it_answers_the_supervisor(seen: dict[str, Any]) -> None:
+    assert seen["status"]["devices"] == 2
+    assert seen["status"]["trouble"] == {}
+    assert seen["refused"] >= 0
+
+
+@ROOT
+@pytest.mark.netns
+def test_it_has_no_rights_left(seen: dict[str, Any]) -> None:
+    process = seen["process"]
+    assert "0" not in process["Uid"].split()
+    assert int(process["CapEff"], 16) == int(process["CapPrm"], 16) == int(process["CapBnd"], 16) == 0
+    assert process["NoNewPrivs"] == "1"
+
+
+@ROOT
+@pytest.mark.netns
+def test_it_stays_small(seen: dict[str, Any]) -> None:
+    assert int(seen["process"]["VmRSS"].split()[0]) <= 64 * 1024
+
+
+@ROOT
+@pytest.mark.netns
+def test_it_ends_when_the_supervisor_is_gone(seen: dict[str, Any]) -> None:
+    assert seen["exit"] == 1
+
+
+@ROOT
+@pytest.mark.netns
+def test_alone_it_reads_the_configuration_itself_and_ends_when_asked_to(tmp_path: Path) -> None:
+    config, database = tmp_path / "config", tmp_path / "store.db"
+    lines = ("config smartrouter 'main'", "\tlist device 'sr-lan'", f"\toption database '{database}'", "")
+    config.write_text("\n".join(lines))
+    inside = 'ip link add sr-lan type veth peer name sr-out && exec "$@"'
+    program = [sys.executable, "-m", "smartrouter", "analyzer", "--config", str(config)]
+    command = ["unshare", "--net", "sh", "-c", inside, "sh", *program]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    assert "analyzing" in process.stderr.readline()
+    until = time.monotonic() + 5
+    while not database.exists() and time.monotonic() < until:
+        time.sleep(0.02)
+    process.terminate()
+    assert process.wait(10) == 0
+    assert database.exists()
+
+
+@pytest.fixture
+def analyzer(tmp_path: Path) -> Iterator[Analyzer]:
+    analyzer = Analyzer(share(tmp_path), Makers(b""), lambda _: None, LeaseFiles([tmp_path / "leases"]))
+    yield analyzer
+    analyzer.stop()
+
+
+def share(folder: Path, alert_file: str = "alerts.txt") -> dict[str, Any]:
+    text = (
+        "config smartrouter 'main'\n\tlist device 'sr-none'\n"
+        f"\toption database '{folder}/store.db'\n\toption alert_file '{folder}/{alert_file}'\n"
+    )
+    return {"config": from_text(text).to_share("analyzer"), "lan": ["sr-none"], "iot": []}
+
+
+def raise_alert(folder: Path, name: str) -> None:
+    writer = Writer(str(folder / "store.db"))
+    writer.put(raised(destination=name, name=name))
+    assert writer.flush(5.0)
+    writer.close()
+
+
+def test_a_store_that_is_gone_is_begun_anew(analyzer: Analyzer, tmp_path: Path) -> None:
+    analyzer.turn()
+    for path in tmp_path.glob("store.db*"):
+        path.unlink()
+    raise_alert(tmp_path, "new.example")
+    analyzer.turn()
+    assert " -> new.example @ " in (tmp_path / "alerts.txt").read_text()
+    assert analyzer.status()["trouble"] == {}
+
+
+def test_what_fails_is_in_the_status_and_in_the_store_until_it_works(
+    analyzer: Analyzer, tmp_path: Path
+) -> None:
+    (tmp_path / "alerts.txt").mkdir()
+    raise_alert(tmp_path, "new.example")
+    analyzer.turn()
+    analyzer.turn()
+    assert list(analyzer.status()["trouble"]) == ["alert file"]
+    conn = open_reader(str(tmp_path / "store.db"))
+    assert list(json.loads(meta(conn, TROUBLE) or "")) == ["alert file"]
+    (tmp_path / "alerts.txt").rmdir()
+    analyzer.turn()
+    assert analyzer.status()["trouble"] == {}
+    assert meta(conn, TROUBLE) == "{}"
+    conn.close()
+    assert " -> new.example @ " in (tmp_path / "alerts.txt").read_text()
+
+
+def test_another_alert_file_is_taken_up_at_once(analyzer: Analyzer, tmp_path: Path) -> None:
+    analyzer.turn()
+    analyzer.configure(share(tmp_path, "others.txt"))
+    raise_alert(tmp_path, "new.example")
+    analyzer.turn()
+    assert " -> new.example @ " in (tmp_path / "others.txt").read_text()
