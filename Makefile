@@ -57,8 +57,8 @@ bench: install ## Measure, as ratios in one run (as root)
 	$(BIN)/python -m bench $(ARGS)
 
 docs: install ## Write the generated pages of docs/ anew
-	$(BIN)/python -m smartrouter.options > docs/configuration.md
-	$(BIN)/python -m smartrouter.cli --reference > docs/commands.md
+	$(BIN)/python -m smartrouter.config.options > docs/configuration.md
+	$(BIN)/smartrouter --reference > docs/commands.md
 
 clean: ## Remove what these verbs made
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -18,7 +18,7 @@ from bench.network import MACS
 from smartrouter.core.effects import Effect
 from smartrouter.core.judge import Judge
 from smartrouter.core.policy import DeviceSettings, Settings, Watching
-from smartrouter.handlers import Bench, FlowHandler
+from smartrouter.guard.handlers import Bench, FlowHandler
 from smartrouter.linux.queue import Marks, Queue
 from smartrouter.linux.sets import Sets
 from smartrouter.store.writer import Writer

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from smartrouter.commands import parser
-from smartrouter.reference import commands, options, render
+from smartrouter.cli.commands import parser
+from smartrouter.cli.reference import commands, options, render
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "commands.md"
 

@@ -6,17 +6,17 @@ from pathlib import Path
 import pytest
 
 from smartrouter.config import from_text, load
-from smartrouter.config_docs import reference
+from smartrouter.config.docs import reference
+from smartrouter.config.options import options_of
+from smartrouter.config.sections import SECTIONS
 from smartrouter.core.policy import Mode
-from smartrouter.options import options_of
-from smartrouter.sections import SECTIONS
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 
 
 def test_the_reference_is_the_one_that_the_table_of_options_gives() -> None:
     written = (CHECKOUT / "docs" / "configuration.md").read_text()
-    assert written == reference(), "run: python -m smartrouter.config_docs > docs/configuration.md"
+    assert written == reference(), "run: python -m smartrouter.config.docs > docs/configuration.md"
 
 
 @pytest.mark.parametrize("kind", SECTIONS)

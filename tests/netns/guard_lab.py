@@ -111,13 +111,13 @@ class Home:
         assert len(found) >= count, f"{len(found)} of {count} attempts at {address} are stored"
         return found[-1]
 
-    def told(self, device: Host) -> dict[str, str]:
-        """Which names the device was told for which addresses, as far as it is stored."""
+    def told(self, device: Host) -> set[tuple[str, str]]:
+        """Which (address, name) the device was told, as far as it is stored."""
         rows = self.product.rows(
             "SELECT address, name FROM names JOIN devices ON devices.id = names.device WHERE mac = ?",
             device.mac,
         )
-        return {row[0]: row[1] for row in rows}
+        return {(row[0], row[1]) for row in rows}
 
     def alerts(self, device: Host) -> list[dict[str, Any]]:
         found = self.product.json("alerts")

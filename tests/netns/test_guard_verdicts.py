@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from time import sleep, time
 
 import pytest
-
 from netns.guard_lab import (
     CAMERA,
     KINDS,
@@ -24,6 +23,7 @@ from netns.guard_lab import (
     learned_home,
     queued,
 )
+
 from smartrouter.lab import packets
 from smartrouter.lab.plan import Way
 from smartrouter.lab.traffic import Result

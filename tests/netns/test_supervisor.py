@@ -28,9 +28,9 @@ TINY = Path(__file__).resolve().parent.parent / "tiny_part.py"
 MAC = "02:5a:00:00:00:01"
 RUN = """
 import sys
-from smartrouter.children import Part
+from smartrouter.supervisor.children import Part
 from smartrouter.linux.privileges import service_user
-from smartrouter.supervisor import Supervisor
+from smartrouter.supervisor.daemon import Supervisor
 config, run_dir, tiny, folder = sys.argv[1:]
 parts = [Part(name, (sys.executable, tiny, name, folder)) for name in ("guard", "analyzer")]
 sys.exit(Supervisor(config, run_dir, parts, service_user()).run())
@@ -278,7 +278,7 @@ def test_switched_off_it_runs_nothing_and_comes_when_it_is_switched_on(router: R
 
 def test_nothing_sound_to_start_from_is_an_error_and_leaves_nothing(router: Router) -> None:
     router.configure("\toption mode 'panic'")
-    command = [sys.executable, "-m", "smartrouter.cli", "run"]
+    command = [sys.executable, "-m", "smartrouter", "run"]
     files = ["--config", str(router.config), "--run-dir", router.run_dir]
     done = subprocess.run(
         ["ip", "netns", "exec", router.namespace, *command, *files],

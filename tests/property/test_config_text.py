@@ -8,9 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smartrouter.config import Config, from_text
-from smartrouter.core.errors import BadConfig
-from smartrouter.uci import parse, read
-from smartrouter.uci_edit import (
+from smartrouter.config.uci import parse, read
+from smartrouter.config.uci_edit import (
     add_section,
     add_to_list,
     delete_option,
@@ -18,6 +17,7 @@ from smartrouter.uci_edit import (
     quoted,
     set_option,
 )
+from smartrouter.core.errors import BadConfig
 
 EXAMPLES = 100 * max(1, round(float(os.environ.get("ROUNDS", "1"))))
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from unit.made_home import PLUG, TV, Home, alert
 
-from smartrouter.alert_listings import ALERT
 from smartrouter.cli import main
+from smartrouter.cli.alerts import ALERT
 from smartrouter.store.alerts import AlertState, set_alert_state, set_reverse
 from smartrouter.store.connect import open_writer
 from smartrouter.terminal import display_width

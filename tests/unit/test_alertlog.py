@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from smartrouter.alertlog import PATIENCE, AlertLog
+from smartrouter.analyzer.alertlog import PATIENCE, AlertLog
+from smartrouter.analyzer.reverse import Lookups
 from smartrouter.core.effects import Alert, Evidence, Kind, Raise, Severity
 from smartrouter.core.errors import Unavailable
 from smartrouter.core.policy import Reason
-from smartrouter.reverse import Lookups
 from smartrouter.store.alerts import alert as stored_alert
 from smartrouter.store.connect import open_writer
 from smartrouter.store.writer import Writer
@@ -192,8 +192,8 @@ def test_a_store_that_fails_loses_no_line(desk: Desk) -> None:
 
 
 def test_lookups_that_found_no_room_are_made_later(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("smartrouter.reverse.MAX_WAITING", 1)
-    monkeypatch.setattr("smartrouter.reverse.WORKERS", 1)
+    monkeypatch.setattr("smartrouter.analyzer.reverse.MAX_WAITING", 1)
+    monkeypatch.setattr("smartrouter.analyzer.reverse.WORKERS", 1)
     desk.lookups = Lookups(lambda address: f"{address}.example")
     desk.start()
     for number in range(6):

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from unit.made_effects import PLUG, TV, raised
 
-from smartrouter.analysis import Run, analyse, last_run, settle
+from smartrouter.analyzer.analysis import Run, analyse, last_run, settle
 from smartrouter.core.destinations import Destination, Match
 from smartrouter.core.effects import Attempt, Evidence, Keep, Learn, Raise, Record
 from smartrouter.core.learning import Progress, Seen, State

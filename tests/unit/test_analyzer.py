@@ -16,8 +16,8 @@ import pytest
 from unit.analyzer_scene import FAR, HUE, PLUG
 from unit.made_effects import raised
 
-from smartrouter.analysis import TROUBLE
-from smartrouter.analyzer import Analyzer
+from smartrouter.analyzer.analysis import TROUBLE
+from smartrouter.analyzer.daemon import Analyzer
 from smartrouter.config import from_text
 from smartrouter.linux.leases import LeaseFiles
 from smartrouter.linux.makers import Makers

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from smartrouter import checks
-from smartrouter.checks import Check, Level
+from smartrouter.cli import checks
+from smartrouter.cli.checks import Check, Level
 from smartrouter.config import Config, from_text
 from smartrouter.linux.queue_rule import FLOWS_QUEUE
 
@@ -73,7 +73,7 @@ def test_the_disk_must_have_room_for_what_the_store_may_take(
 @ROOT
 def test_a_full_disk_is_a_problem(tmp_path: Path) -> None:
     script = f"""if True:
-        from smartrouter import checks
+        from smartrouter.cli import checks
         from smartrouter.config import from_text
         text = "config smartrouter 'main'\\n\\tlist device 'lo'\\n\\toption database '{tmp_path}/store.db'\\n"
         print(list(checks.disk(from_text(text)))[0].level)
@@ -92,7 +92,7 @@ def test_a_clock_of_1970_is_noticed(monkeypatch: pytest.MonkeyPatch, now: float,
 def in_a_namespace(setup: str, what: str) -> list[list[str]]:
     """The checks that `what` gives in a network namespace after `setup`; each as name and level."""
     script = f"""if True:
-        from smartrouter import checks
+        from smartrouter.cli import checks
         for check in checks.{what}:
             print(check.name, check.level, sep="|")
     """

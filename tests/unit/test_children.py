@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from smartrouter import children
 from smartrouter.channel import Answer
-from smartrouter.children import Child, Part, State
 from smartrouter.linux import process
+from smartrouter.supervisor import children
+from smartrouter.supervisor.children import Child, Part, State
 
 PROGRAM = Path(__file__).resolve().parent.parent / "tiny_part.py"
 SHARE = {"config": {"main": [{}]}, "lan": ["br-lan"]}

@@ -14,8 +14,8 @@ import pytest
 from unit.made_home import Home
 
 from smartrouter.cli import main
-from smartrouter.commands import parser
-from smartrouter.reference import commands
+from smartrouter.cli.commands import parser
+from smartrouter.cli.reference import commands
 
 RUN = [sys.executable, "-m", "smartrouter"]
 WORDS = (
@@ -133,7 +133,7 @@ def test_a_command_imports_nothing_that_only_others_need(command: str) -> None:
     heavy = {"scapy", "pyroute2", "slack_sdk", "dns", "asyncio"}
     script = f"""if True:
         import sys
-        from smartrouter.commands import parser
+        from smartrouter.cli.commands import parser
         from importlib import import_module
         import smartrouter.cli
         import_module(parser().parse_args([{command!r}]).does.module)

@@ -19,13 +19,13 @@ from smartrouter.config import (
     from_text,
     load,
 )
+from smartrouter.config.options import options_of
+from smartrouter.config.sections import SECTIONS
 from smartrouter.core.destinations import Match
 from smartrouter.core.effects import Severity
 from smartrouter.core.errors import BadConfig
 from smartrouter.core.policy import Action, DeviceSettings, LearningPlan, Mode, NewDevices, Rule, Watching
 from smartrouter.core.resolvers import PUBLIC_RESOLVERS
-from smartrouter.options import options_of
-from smartrouter.sections import SECTIONS
 
 DAY, HOUR = 86400.0, 3600.0
 TV = "3c:2e:ff:29:4d:93"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from smartrouter.config import Config, RuleConfig, load
-from smartrouter.config_changes import add_rule, make_rule, remove_rule, set_mode
+from smartrouter.config.changes import add_rule, make_rule, remove_rule, set_mode
 from smartrouter.core.errors import BadConfig
 from smartrouter.core.policy import Action, Mode
 

@@ -9,7 +9,7 @@ import pytest
 from unit.made_home import PHONE, PLUG, TV, Home, sighting
 
 from smartrouter.cli import main
-from smartrouter.device_listings import DETAILS, DEVICE
+from smartrouter.cli.devices import DETAILS, DEVICE
 from smartrouter.store.changes import upsert_devices
 from smartrouter.store.connect import open_writer
 from smartrouter.terminal import display_width

@@ -6,7 +6,7 @@ from ipaddress import ip_interface
 
 import pytest
 
-from smartrouter.discovery import FRESH_ENOUGH, MAX_ADDRESSES, MAX_DEVICES, Found, Inventory, Network
+from smartrouter.analyzer.discovery import FRESH_ENOUGH, MAX_ADDRESSES, MAX_DEVICES, Found, Inventory, Network
 from smartrouter.linux.leases import Lease
 from smartrouter.linux.makers import Makers
 from smartrouter.linux.neighbours import Neighbour

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from unit.made_home import NOW, PLUG, RUNNING, TV, Home, attempt, sighting
 
-from smartrouter.checks import Check, Level
 from smartrouter.cli import main
-from smartrouter.doctor import CHECK, REPORT, household
-from smartrouter.known import Known
+from smartrouter.cli.checks import Check, Level
+from smartrouter.cli.doctor import CHECK, REPORT, household
+from smartrouter.cli.known import Known
 from smartrouter.store.changes import upsert_devices
 from smartrouter.store.connect import open_writer
 from smartrouter.terminal import display_width

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from smartrouter import errands
 from smartrouter.core.errors import BadConfig
-from smartrouter.errands import Errands, Work
+from smartrouter.supervisor import errands
+from smartrouter.supervisor.errands import Errands, Work
 
 Answer = Mapping[str, Any]
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from smartrouter import household as module
-from smartrouter import survey
 from smartrouter.channel import Answer, Then
-from smartrouter.errands import Errands, Work
-from smartrouter.household import LOOK_AROUND, RETRY, Household
 from smartrouter.linux.privileges import User
+from smartrouter.supervisor import household as module
+from smartrouter.supervisor import survey
+from smartrouter.supervisor.errands import Errands, Work
+from smartrouter.supervisor.household import LOOK_AROUND, RETRY, Household
 
 AROUND = {"lan": ["br-lan"], "iot": [], "missing": [], "upstreams": ["192.0.2.1"], "queues": [7370, 7371]}
 FOUND: dict[str, Any] = {

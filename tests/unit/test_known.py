@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from unit.made_home import PHONE, PLUG, TV, Home
 
+from smartrouter.cli.known import Known, UnknownDevice
 from smartrouter.core.errors import BadConfig, Unavailable
-from smartrouter.known import Known, UnknownDevice
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from smartrouter import options as kinds
+from smartrouter.config import options as kinds
+from smartrouter.config.options import Kind, duration_text, members, option, time_text, words
 from smartrouter.core.policy import Mode, NewDevices
-from smartrouter.options import Kind, duration_text, members, option, time_text, words
 
 DAY = 86400.0
 

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from smartrouter.channel import Answer, Then
-from smartrouter.children import Part
 from smartrouter.config import load
 from smartrouter.control import Peer
 from smartrouter.core.errors import BadConfig
-from smartrouter.household import Household
 from smartrouter.linux.privileges import User
-from smartrouter.orders import LONGEST_PAUSE, Orders
+from smartrouter.supervisor.children import Part
+from smartrouter.supervisor.household import Household
+from smartrouter.supervisor.orders import LONGEST_PAUSE, Orders
 
 SERVICE = User("service", 54321, 54322)
 ROOT = Peer(0, frozenset({0}))

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from smartrouter import part
 from smartrouter.channel import Channel, Gone, Lines, decode
+from smartrouter.cli import part
 
 
 @pytest.fixture

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from smartrouter import reverse
-from smartrouter.reverse import Lookups
+from smartrouter.analyzer import reverse
+from smartrouter.analyzer.reverse import Lookups
 
 SCRIPT = """if True:
     import json, sys, time
-    from smartrouter.reverse import look_up
+    from smartrouter.analyzer.reverse import look_up
     begun = time.monotonic()
     names = {address: look_up(address) for address in sys.argv[1:]}
     print(json.dumps({"names": names, "seconds": time.monotonic() - begun}))

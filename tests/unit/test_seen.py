@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from smartrouter.core.events import DeviceSeen
-from smartrouter.seen import MAX_DEVICES, Seen
+from smartrouter.supervisor.seen import MAX_DEVICES, Seen
 
 PLUG: dict[str, Any] = {
     "mac": "02:5a:00:00:00:01",

@@ -11,7 +11,7 @@ import pytest
 from unit.made_home import NOW, PLUG, RUNNING, Home, sighting
 
 from smartrouter.cli import main
-from smartrouter.status import STATUS
+from smartrouter.cli.status import STATUS
 from smartrouter.store.changes import set_meta, upsert_devices
 from smartrouter.store.connect import open_writer
 from smartrouter.terminal import display_width

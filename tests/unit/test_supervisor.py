@@ -9,9 +9,10 @@ from argparse import Namespace
 
 import pytest
 
-from smartrouter import commands, supervisor
+from smartrouter.cli import commands
 from smartrouter.core.errors import Unavailable
 from smartrouter.linux import process
+from smartrouter.supervisor import daemon as supervisor
 
 
 def test_without_root_it_says_why_it_needs_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -26,7 +27,7 @@ def test_parts_are_started_with_command_lines_that_the_command_understands() -> 
     for part in parts:
         program, *options = part.command
         assert program == sys.executable
-        assert options[:3] == ["-P", "-m", "smartrouter.part"]
+        assert options[:3] == ["-P", "-m", "smartrouter.cli.part"]
         arguments = commands.parser().parse_args([*options[3:], "--channel", "5"])
         assert (arguments.config, arguments.channel) == ("/etc/config/smartrouter", 5)
 
@@ -49,15 +50,15 @@ def test_it_begins_anew_without_what_the_command_line_cost(monkeypatch: pytest.M
         supervisor.main(Namespace(config="conf", run_dir="run"))
     ((program, *command),) = began
     assert program == sys.executable
-    assert command == [program, "-S", "-P", "-m", "smartrouter.supervisor", "/tmp/conf", "/tmp/run"]
-    assert os.environ["PYTHONPATH"].startswith(os.path.dirname(os.path.dirname(supervisor.__file__)))
+    assert command == [program, "-S", "-P", "-m", "smartrouter.supervisor.daemon", "/tmp/conf", "/tmp/run"]
+    assert os.environ["PYTHONPATH"].startswith(process.home())
 
 
 def test_it_imports_nothing_but_the_standard_library_and_little_of_that() -> None:
-    code = "import sys, smartrouter.supervisor; print(' '.join(sys.modules))"
+    code = "import sys, smartrouter.supervisor.daemon; print(' '.join(sys.modules))"
     command = [sys.executable, "-S", "-c", code]
     loaded = subprocess.check_output(command, env=process.environment(), text=True).split()
-    assert "smartrouter.orders" in loaded
+    assert "smartrouter.supervisor.orders" in loaded
     heavy = {"asyncio", "subprocess", "logging", "threading", "pathlib", "argparse", "sqlite3", "dataclasses"}
     foreign = {"netfilterqueue", "scapy", "pyroute2", "slack_sdk", "dns", "publicsuffixlist"}
     assert not (heavy | foreign) & set(loaded)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from smartrouter import survey
 from smartrouter.config import Config
 from smartrouter.core.errors import BadConfig
 from smartrouter.linux import interfaces
+from smartrouter.supervisor import survey
 
 PARTS = ("guard", "analyzer")
 CONFIG = """

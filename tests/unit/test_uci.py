@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from smartrouter.config.uci import MAX_TEXT, find, parse
 from smartrouter.core.errors import BadConfig
-from smartrouter.uci import MAX_TEXT, find, parse
 
 # What libuci's own parser makes of these lines, written into the section that HEAD opens.
 HEAD = "config thing 'box'\n"

@@ -5,9 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from smartrouter.core.errors import BadConfig
-from smartrouter.uci import parse
-from smartrouter.uci_edit import (
+from smartrouter.config.uci import parse
+from smartrouter.config.uci_edit import (
     add_section,
     add_to_list,
     delete_option,
@@ -16,6 +15,7 @@ from smartrouter.uci_edit import (
     set_option,
     set_options,
 )
+from smartrouter.core.errors import BadConfig
 
 FILE = """\
 # The house

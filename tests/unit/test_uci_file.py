@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from smartrouter.config.uci import MAX_TEXT, parse
+from smartrouter.config.uci_file import read_text, write_text
 from smartrouter.core.errors import BadConfig, Unavailable
-from smartrouter.uci import MAX_TEXT, parse
-from smartrouter.uci_file import read_text, write_text
 
 TEXT = "config a 'b'\n\toption x 'K\udcfcche'\n"
 

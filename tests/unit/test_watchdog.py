@@ -4,7 +4,7 @@
 import pytest
 
 from smartrouter.linux.queue_stats import QueueStats
-from smartrouter.watchdog import QueueWatch
+from smartrouter.supervisor.watchdog import QueueWatch
 
 # Moment, then the queue's figures: waiting, user_dropped, queued.
 Figures = list[tuple[float, int, int, int]]

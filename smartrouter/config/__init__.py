@@ -13,13 +13,21 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+from smartrouter.config.options import Option, options_of, texts_of, time_text
+from smartrouter.config.sections import (
+    IDLE,
+    SECTIONS,
+    DeviceConfig,
+    MainConfig,
+    NotifyConfig,
+    RuleConfig,
+    WebConfig,
+)
+from smartrouter.config.uci import parse
+from smartrouter.config.uci_file import read_text
 from smartrouter.core.errors import BadConfig
 from smartrouter.core.policy import DeviceSettings, LearningPlan, Rule, Settings
 from smartrouter.core.resolvers import PUBLIC_RESOLVERS
-from smartrouter.options import Option, options_of, texts_of, time_text
-from smartrouter.sections import IDLE, SECTIONS, DeviceConfig, MainConfig, NotifyConfig, RuleConfig, WebConfig
-from smartrouter.uci import parse
-from smartrouter.uci_file import read_text
 
 __all__ = [
     "PATH",

@@ -10,7 +10,7 @@ from smartrouter.cli import main as command
 
 
 def main() -> int:
-    """`python -m smartrouter.part PART --channel FD …`; gives the exit status."""
+    """`python -m smartrouter.cli.part PART --channel FD …`; gives the exit status."""
     try:
         return command()
     except ImportError as error:

@@ -13,14 +13,14 @@ import time
 from argparse import Namespace
 from typing import Any
 
-from smartrouter.commands import BadUsage
+from smartrouter.cli.commands import BadUsage
+from smartrouter.cli.known import EVERY_DEVICE, Known
+from smartrouter.config.options import DURATION
 from smartrouter.control import ask
 from smartrouter.core.effects import Kind
 from smartrouter.core.errors import SmartrouterError, Unavailable
 from smartrouter.core.learning import State
 from smartrouter.core.policy import Mode
-from smartrouter.known import EVERY_DEVICE, Known
-from smartrouter.options import DURATION
 from smartrouter.store.alerts import AlertState, alert, alerts
 from smartrouter.store.queries import devices
 from smartrouter.terminal import Screen, duration, inert, when

@@ -53,7 +53,7 @@ class _Reference(argparse.Action):
     """Prints the reference, for docs/."""
 
     def __call__(self, *_: Any, **__: Any) -> None:
-        from smartrouter.reference import render
+        from smartrouter.cli.reference import render
 
         sys.stdout.write(render(parser()))
         raise SystemExit(0)
@@ -105,10 +105,10 @@ class _Formatter(argparse.HelpFormatter):
 
 
 def _add_listings(commands: _Commands) -> None:
-    of_devices, of_alerts = "smartrouter.device_listings", "smartrouter.alert_listings"
+    of_devices, of_alerts = "smartrouter.cli.devices", "smartrouter.cli.alerts"
     commands.add(
         "status",
-        Does("smartrouter.status"),
+        Does("smartrouter.cli.status"),
         "Is it working, what is it doing, what needs you?",
         json=True,
     )
@@ -131,7 +131,7 @@ def _add_listings(commands: _Commands) -> None:
 
 
 def _add_decisions(commands: _Commands) -> None:
-    decisions = "smartrouter.decisions"
+    decisions = "smartrouter.cli.decisions"
     for name, text in (
         ("allow", "Allow a device a destination, for good or for a time."),
         (
@@ -226,7 +226,7 @@ def _add_tools(commands: _Commands) -> None:
         "--mac", metavar="MAC", action="append", default=[], help="only this device; may be repeated"
     )
     commands.add(
-        "doctor", Does("smartrouter.doctor"), "What this system can do, what is wrong, how to mend it.",
+        "doctor", Does("smartrouter.cli.doctor"), "What this system can do, what is wrong, how to mend it.",
         "Exit status 1 if something keeps smartrouter from working.", json=True,
     )  # fmt: skip
     demo = commands.add(
@@ -239,7 +239,7 @@ def _add_tools(commands: _Commands) -> None:
 
 def _add_daemons(commands: _Commands) -> None:
     commands.add(
-        "run", Does("smartrouter.supervisor"), "Run smartrouter: start its parts and look after them.",
+        "run", Does("smartrouter.supervisor.daemon"), "Run smartrouter: start its parts and look after them.",
         "This is what an init system starts, as root.",
     )  # fmt: skip
     for name, text in (
@@ -247,7 +247,7 @@ def _add_daemons(commands: _Commands) -> None:
         ("analyzer", "Run the analyzer alone: finds devices, looks names up, writes alerts out."),
     ):
         command = commands.add(
-            name, Does(f"smartrouter.{name}"), text, "`smartrouter run` starts it by itself."
+            name, Does(f"smartrouter.{name}.daemon"), text, "`smartrouter run` starts it by itself."
         )
         command.add_argument(
             "--channel",

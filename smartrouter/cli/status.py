@@ -11,12 +11,12 @@ import time
 from argparse import Namespace
 from typing import Any
 
-from smartrouter.analysis import TROUBLE, last_run
+from smartrouter.analyzer.analysis import TROUBLE, last_run
+from smartrouter.cli.known import Known
 from smartrouter.control import ask
 from smartrouter.core.errors import BadConfig, SmartrouterError, Unavailable
 from smartrouter.core.learning import State
 from smartrouter.core.policy import Mode, NewDevices, Watching
-from smartrouter.known import Known
 from smartrouter.store.queries import devices, meta, totals
 from smartrouter.terminal import Cell, Screen, Style, ago, amount, duration
 

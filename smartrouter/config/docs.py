@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The reference of the configuration, made from the table of options:
 
-python -m smartrouter.config_docs > docs/configuration.md
+python -m smartrouter.config.docs > docs/configuration.md
 """
 
-from smartrouter.options import Option, options_of
-from smartrouter.sections import IDLE, SECTIONS
+from smartrouter.config.options import Option, options_of
+from smartrouter.config.sections import IDLE, SECTIONS
 
 _NO_EFFECT = "*Read and checked, but without effect in this version.*"
 _INTRODUCTION = """\
 # The configuration
 
-<!-- Made by `python -m smartrouter.config_docs > docs/configuration.md`; changes here do not last. -->
+<!-- Made by `python -m smartrouter.config.docs > docs/configuration.md`; changes here do not last. -->
 
 Everything that you decide stands in one file, `/etc/config/smartrouter`, in the format of OpenWrt's UCI, on
 every Linux. An example:

@@ -12,8 +12,8 @@ import time
 from collections import deque
 from typing import NamedTuple
 
+from smartrouter.analyzer.reverse import Lookups
 from smartrouter.notify import textfile
-from smartrouter.reverse import Lookups
 from smartrouter.store.alerts import StoredAlert, alerts_after, nameless_alerts, set_reverse
 from smartrouter.store.changes import set_meta
 from smartrouter.store.queries import meta

@@ -12,12 +12,12 @@ from argparse import Namespace
 from collections.abc import Iterator
 from ipaddress import ip_address
 
-from smartrouter import checks
-from smartrouter.checks import Check, Level
+from smartrouter.cli import checks
+from smartrouter.cli.checks import Check, Level
+from smartrouter.cli.known import Known
 from smartrouter.core.effects import Evidence
 from smartrouter.core.errors import BadConfig, Unavailable
 from smartrouter.core.events import Scope
-from smartrouter.known import Known
 from smartrouter.store.attempts import attempts_of
 from smartrouter.store.queries import devices
 from smartrouter.terminal import Cell, Screen, Style

@@ -33,7 +33,7 @@ from smartrouter.core.judge import Judge
 from smartrouter.core.learning import State
 from smartrouter.core.names import registrable_domain
 from smartrouter.core.policy import Settings, Watching
-from smartrouter.handlers import Bench, DnsHandler, FlowHandler, now
+from smartrouter.guard.handlers import Bench, DnsHandler, FlowHandler, now
 from smartrouter.linux import interfaces, privileges, ruleset
 from smartrouter.linux.queue import DNS_QUEUE, FLOWS_QUEUE, Handler, Marks, Queue
 from smartrouter.linux.ruleset import Plan
@@ -95,7 +95,7 @@ class Guard:
         self._next_tick = 0.0
         self._lost: Counter[str] = Counter()  # what was mended on the way, by what it was
         self._judge = Judge(share.settings())
-        self._writer = Writer(main.database)
+        self._writer = Writer(main.database, main.max_size)
         self._sets = Sets()
         self._restore(main.database)
         self._bench = Bench(self._judge, self._sets, self._writer.put, fail_open=main.on_failure == "open")
@@ -244,8 +244,12 @@ class Guard:
                 mac, state.progress[mac], state.learned.get(mac, {}), state.names.get(mac, ()), moment
             )
             protected = protected or state.progress[mac].state is State.PROTECTED
+        discovered = {device.mac for device in state.devices}
         for device in state.devices:
-            self._judge.handle(DeviceSeen(*device), moment)
+            self._judge.handle(device, moment)
+        if self._share.iot:  # whom only the kernel showed us was on one of these
+            for mac in state.progress.keys() - discovered:
+                self._judge.handle(DeviceSeen(mac, None, True, "", ""), moment)
         outage = self._share.outage
         if protected and (outage is None or outage > OUTAGE):
             self._judge.handle(OutageEnded(), moment)

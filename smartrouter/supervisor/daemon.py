@@ -15,15 +15,15 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from smartrouter.channel import plain
-from smartrouter.children import Part
 from smartrouter.control import Server
 from smartrouter.core.errors import SmartrouterError, Unavailable
-from smartrouter.household import ANALYZER, GUARD, Household
 from smartrouter.journal import Journal
 from smartrouter.linux import process
 from smartrouter.linux.instance import Instance, Signals, notify
 from smartrouter.linux.privileges import User, service_user
-from smartrouter.orders import Orders
+from smartrouter.supervisor.children import Part
+from smartrouter.supervisor.household import ANALYZER, GUARD, Household
+from smartrouter.supervisor.orders import Orders
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -121,7 +121,7 @@ def _survive(do: Callable[[float], None], now: float) -> None:
 def usual_parts(config_path: str, run_dir: str) -> tuple[Part, ...]:
     """The parts, in the order in which they are started and told to stop."""
     # -P: the directory that we happen to be started in is no place to import from.
-    python = (sys.executable, "-P", "-m", "smartrouter.part")
+    python = (sys.executable, "-P", "-m", "smartrouter.cli.part")
     files = ("--config", config_path, "--run-dir", run_dir)
     return tuple(Part(name, (*python, name, *files)) for name in (GUARD, ANALYZER))
 
@@ -130,7 +130,7 @@ def main(arguments: "Namespace") -> int:
     """`smartrouter run [--config PATH] [--run-dir DIR]`. Raises Unavailable, or does not come back."""
     if os.geteuid() != 0:
         raise Unavailable("smartrouter run needs root: it gives each part the rights that it needs, no more")
-    command = (sys.executable, "-S", "-P", "-m", "smartrouter.supervisor")
+    command = (sys.executable, "-S", "-P", "-m", "smartrouter.supervisor.daemon")
     files = (os.path.abspath(arguments.config), os.path.abspath(arguments.run_dir))
     # The memory that reading the command line took would be ours for good. So begin anew without that, and
     # (-S) without what `site` loads: errands find their modules by the path. The folder of the script, or

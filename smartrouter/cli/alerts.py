@@ -10,11 +10,11 @@ import time
 from argparse import Namespace
 from typing import Any
 
+from smartrouter.cli.known import Known
 from smartrouter.core.destinations import protocol_name
 from smartrouter.core.effects import Kind, Severity
 from smartrouter.core.errors import SmartrouterError
 from smartrouter.core.policy import REASONS, Reason
-from smartrouter.known import Known
 from smartrouter.store.alerts import AlertState, StoredAlert, alert, alerts
 from smartrouter.terminal import Cell, Column, Elide, Screen, Style, ago, when
 

@@ -11,17 +11,17 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from smartrouter import survey
 from smartrouter.channel import Answer, Then
-from smartrouter.children import Child, Part, State
 from smartrouter.core.errors import BadConfig, SmartrouterError, Unavailable
-from smartrouter.errands import Errands
 from smartrouter.journal import Journal
 from smartrouter.linux import process, queue_stats
 from smartrouter.linux.privileges import User
 from smartrouter.linux.upstreams import upstreams
-from smartrouter.seen import Seen
-from smartrouter.watchdog import QueueWatch
+from smartrouter.supervisor import survey
+from smartrouter.supervisor.children import Child, Part, State
+from smartrouter.supervisor.errands import Errands
+from smartrouter.supervisor.seen import Seen
+from smartrouter.supervisor.watchdog import QueueWatch
 
 log = Journal("smartrouter.supervisor")
 

@@ -19,18 +19,18 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from smartrouter.alertlog import AlertLog
-from smartrouter.analysis import TROUBLE, Run, analyse, last_run, settle
+from smartrouter.analyzer.alertlog import AlertLog
+from smartrouter.analyzer.analysis import TROUBLE, Run, analyse, last_run, settle
+from smartrouter.analyzer.discovery import Found
+from smartrouter.analyzer.reverse import Lookups
+from smartrouter.analyzer.scout import Scout
 from smartrouter.channel import Channel, Gone
 from smartrouter.config import Config, load
 from smartrouter.core.errors import SmartrouterError, Unavailable
 from smartrouter.core.names import registrable_domain
-from smartrouter.discovery import Found
 from smartrouter.linux import interfaces, privileges
 from smartrouter.linux.leases import USUAL_PATHS, LeaseFiles
 from smartrouter.linux.makers import Makers
-from smartrouter.reverse import Lookups
-from smartrouter.scout import Scout
 from smartrouter.store.changes import Sighting, set_meta, upsert_devices
 from smartrouter.store.connect import identity, open_writer
 from smartrouter.store.queries import devices

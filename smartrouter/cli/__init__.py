@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
 
-from smartrouter.commands import BadUsage, Does, parser
+from smartrouter.cli.commands import BadUsage, Does, parser
 from smartrouter.core.errors import SmartrouterError
 
 
@@ -58,7 +58,3 @@ def demo(arguments: argparse.Namespace) -> int:
 
     chosen = {"--quick": arguments.quick, "--keep-going": arguments.keep_going}
     return show([option for option, wanted in chosen.items() if wanted])
-
-
-if __name__ == "__main__":
-    sys.exit(main())

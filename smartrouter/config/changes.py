@@ -9,11 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from smartrouter.config import Config, DeviceConfig, MainConfig, RuleConfig, checked, from_text, text_of
+from smartrouter.config.options import options_of, texts_of, time_text
+from smartrouter.config.uci import find, parse
+from smartrouter.config.uci_edit import add_section, delete_section, set_option, set_options
+from smartrouter.config.uci_file import write_text
 from smartrouter.core.errors import BadConfig
-from smartrouter.options import options_of, texts_of, time_text
-from smartrouter.uci import find, parse
-from smartrouter.uci_edit import add_section, delete_section, set_option, set_options
-from smartrouter.uci_file import write_text
 
 
 def make_rule(

@@ -7,10 +7,10 @@ Goes by the tree's actions, not by argparse's own help: that looks different fro
 import argparse
 from collections.abc import Iterator, Mapping
 
-from smartrouter.alert_listings import ALERT
-from smartrouter.device_listings import DETAILS, DEVICE
-from smartrouter.doctor import CHECK, REPORT
-from smartrouter.status import STATUS
+from smartrouter.cli.alerts import ALERT
+from smartrouter.cli.devices import DETAILS, DEVICE
+from smartrouter.cli.doctor import CHECK, REPORT
+from smartrouter.cli.status import STATUS
 
 _HEAD = """\
 # The commands

@@ -7,11 +7,11 @@ reference in docs/configuration.md go by. Values only; knows neither files nor w
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from smartrouter import options as kinds
+from smartrouter.config import options as kinds
+from smartrouter.config.options import members, option, words
 from smartrouter.core.destinations import Match
 from smartrouter.core.effects import Severity
 from smartrouter.core.policy import Action, Mode, NewDevices, Watching
-from smartrouter.options import members, option, words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

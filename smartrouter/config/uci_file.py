@@ -15,8 +15,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from smartrouter.config.uci import MAX_TEXT
 from smartrouter.core.errors import BadConfig, Unavailable
-from smartrouter.uci import MAX_TEXT
 
 _PATIENCE = 10.0  # seconds for the `uci` command, which takes some milliseconds
 _PACKAGE = re.compile(r"[A-Za-z0-9_-]+")  # what `uci` takes as a file's name

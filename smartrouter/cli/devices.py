@@ -14,11 +14,11 @@ from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from smartrouter.alert_listings import alert_json
+from smartrouter.cli.alerts import alert_json
+from smartrouter.cli.known import EVERY_DEVICE, Known, UnknownDevice
 from smartrouter.config import RuleConfig
 from smartrouter.core.learning import Progress, State
 from smartrouter.core.policy import Action
-from smartrouter.known import EVERY_DEVICE, Known, UnknownDevice
 from smartrouter.store import queries
 from smartrouter.store.alerts import AlertState, alerts
 from smartrouter.store.attempts import StoredAttempt, attempts_of

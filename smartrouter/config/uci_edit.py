@@ -13,8 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
+from smartrouter.config.uci import Command, find, gather, parse, read
 from smartrouter.core.errors import BadConfig
-from smartrouter.uci import Command, find, gather, parse, read
 
 _NAME = re.compile(r"[A-Za-z0-9_]+")
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from smartrouter.core.errors import SmartrouterError
-from smartrouter.errands import Work
+from smartrouter.supervisor.errands import Work
 
 
 def whole(config_path: str, parts: Sequence[str], gid: int) -> Work:

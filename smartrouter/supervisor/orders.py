@@ -24,8 +24,8 @@ import smartrouter
 from smartrouter.channel import Answer, plain
 from smartrouter.control import Peer, Reply
 from smartrouter.core.errors import SmartrouterError
-from smartrouter.household import GUARD, Household
 from smartrouter.linux.process import rss_kib
+from smartrouter.supervisor.household import GUARD, Household
 
 STATUS_PATIENCE = 1.0  # seconds for the guard's part of the status
 LONGEST_PAUSE = 7 * 86400  # seconds; who wants more wants monitor mode
@@ -93,7 +93,7 @@ class Orders:
         until, at = request.get("until"), time.time()
 
         def write(path: str) -> None:
-            from smartrouter.config_changes import add_rule, make_rule
+            from smartrouter.config.changes import add_rule, make_rule
 
             add_rule(path, make_rule(action, device, destination, service, until=until, by=by, at=at))
 
@@ -104,7 +104,7 @@ class Orders:
         device = _mac(request["device"]) if request.get("device") else None
 
         def write(path: str) -> None:
-            from smartrouter.config_changes import set_mode
+            from smartrouter.config.changes import set_mode
 
             set_mode(path, mode, device)
 

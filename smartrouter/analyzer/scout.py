@@ -7,7 +7,7 @@ The doing half of `discovery`, which decides. Knows neither the store nor the gu
 import time
 from collections.abc import Collection, Iterable
 
-from smartrouter.discovery import Found, Inventory, Network
+from smartrouter.analyzer.discovery import Found, Inventory, Network
 from smartrouter.linux.leases import LeaseFiles
 from smartrouter.linux.makers import Makers
 from smartrouter.linux.neighbours import Neighbours
