@@ -36,7 +36,7 @@ def namespaces() -> Iterator[tuple[str, str]]:
         _ip("-n", router, "neigh", "add", _SERVER, "lladdr", "02:00:00:00:01:00", "dev", "wan")
         _ip("-n", router, "address", "add", "192.168.77.1/24", "dev", "lan")
         _ip("-n", router, "route", "add", "default", "dev", "wan")
-        _ip("netns", "exec", router, "sysctl", "-qw", "net.ipv4.ip_forward=1")
+        _ip("netns", "exec", router, "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward")
         yield device, router
     finally:
         for name in (device, router):

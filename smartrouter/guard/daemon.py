@@ -312,6 +312,7 @@ def main(arguments: Namespace) -> int:
         return _run_alone(arguments.config)
     with Channel(arguments.channel) as channel:
         registrable_domain("example.com")  # reads its list while we still may, and not at the first packet
+        ruleset.template()  # likewise
         privileges.drop(privileges.service_user(), keep_net_admin=True)
         try:
             return _run_supervised(channel)

@@ -8,6 +8,7 @@ Only interface names, MACs and numbers ever enter the text, and each is checked 
 from the network can be nft syntax.
 """
 
+import functools
 import os
 import re
 import shutil
@@ -61,7 +62,7 @@ def render(plan: Plan, native_queue: bool) -> str:
     left as they are. Raises BadConfig for a plan that cannot be."""
     check(plan)
     refusal = "meta l4proto tcp reject with tcp reset\n\t\treject with icmpx admin-prohibited"
-    return Template(_template().read_text("utf-8")).substitute(
+    return Template(template()).substitute(
         pass_mark=f"0x{plan.pass_mark:08x}",
         block_mark=f"0x{plan.block_mark:08x}",
         keep_mark=f"0x{0xFFFFFFFF & ~(plan.pass_mark | plan.block_mark):08x}",
@@ -184,13 +185,15 @@ def _member_lines(plan: Plan) -> Iterable[str]:
             yield f"add element inet smartrouter {name} {{ {', '.join(members)} }}"
 
 
-def _template() -> Path:
-    """The template: beside the installed package, or in the checkout."""
+@functools.cache
+def template() -> str:
+    """The template, from beside the installed package or from the checkout. Who gives up root calls it before:
+    later the file may be out of reach."""
     package = Path(__file__).resolve().parent.parent
     for folder in (package / "nft", package.parent / "nft"):
         path = folder / "smartrouter.nft"
         if path.is_file():
-            return path
+            return path.read_text("utf-8")
     raise Unavailable(f"{package}/nft/smartrouter.nft is missing: install smartrouter again.")
 
 

@@ -12,7 +12,7 @@ from smartrouter.lab.hosts import PREFIX, leftovers
 
 pytestmark = pytest.mark.netns
 
-DEMO = [sys.executable, "-m", "smartrouter.cli", "demo", "--quick"]
+DEMO = [sys.executable, "-m", "smartrouter", "demo", "--quick"]
 
 
 def left_of(pid: int) -> list[str]:

@@ -133,7 +133,7 @@ def test_a_guard_that_hangs_is_killed_and_back_in_time(home: Home) -> None:
         return took
 
     with opened(home.camera, KNOWN[1]) as old:
-        assert least(2, 3.5, hang) <= 3.5
+        assert least(3, 3.5, hang) <= 4.0
         assert traffic.say(old, b"still there", 2.0).answer == b"still there"
 
 
@@ -168,7 +168,8 @@ def test_without_a_guard_on_failure_open_lets_everything_through(home: Home) -> 
 
 def test_without_a_guard_on_failure_closed_lets_nothing_new_through(home: Home) -> None:
     before = home.product.config.read_text()
-    change(home, "\toption on_failure 'closed'\n")
+    home.product.config.write_text(f"{before}config smartrouter 'main'\n\toption on_failure 'closed'\n")
+    assert home.ask("reload")["applied"]
     try:
         with opened(home.camera, KNOWN[0]) as old, home.wire() as wire, dead_guard(home):
             for address in UNKNOWN:
@@ -185,20 +186,13 @@ def test_without_a_guard_on_failure_closed_lets_nothing_new_through(home: Home) 
     assert home.camera.connect(KNOWN[0], 443).ok
 
 
-def change(home: Home, line: str) -> None:
-    """Add a line to the main section, and have it read."""
-    text = home.product.config.read_text()
-    home.product.config.write_text(text.replace("\toption enabled '1'\n", f"\toption enabled '1'\n{line}", 1))
-    os.kill(home.status()["pid"], signal.SIGHUP)
-    sleep(0.05)
-
-
 # -- configuration -------------------------------------------------------------------------------------
 
 
 def test_a_broken_configuration_changes_nothing_and_is_told(home: Home) -> None:
     before, pid = home.product.config.read_text(), home.guard_pid()
-    change(home, "\toption mode 'permissive'\n")
+    home.product.config.write_text(before.replace("option mode 'enforce'", "option mode 'permissive'"))
+    os.kill(home.status()["pid"], signal.SIGHUP)
     assert eventually(lambda: home.status()["config"]["error"])
     error = home.status()["config"]["error"]
     for word in (str(home.product.config), "mode", "permissive", "monitor", "enforce"):
