@@ -12,12 +12,14 @@ ARGS ?=
 PACKAGES := nftables iproute2 iputils-ping dnsmasq-base gcc libc6-dev libnetfilter-queue-dev libnfnetlink-dev \
 	python3-dev python3-venv
 
-.PHONY: help install packages demo test test-long check fix bench docs clean
+.PHONY: help install develop packages demo test test-long check fix bench docs clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r verb text; do printf '  make %-10s %s\n' "$$verb" "$$text"; done
 
 install: packages $(VENV)/installed ## Install what is missing: Debian packages (as root), the environment in .venv
+
+develop: install $(VENV)/developed
 
 packages:
 	@missing=; for package in $(PACKAGES); do \
@@ -31,29 +33,33 @@ packages:
 
 $(VENV)/installed: pyproject.toml setup.py smartrouter/__init__.py
 	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/developed: $(VENV)/installed
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
 demo: install ## Show it: the real guard between simulated devices and a simulated Internet (about a minute, as root)
 	$(BIN)/smartrouter demo $(ARGS)
 
-test: install ## Run all tests (network tests need root)
+test: develop ## Run all tests (network tests need root)
 	ROUNDS=$(ROUNDS) $(BIN)/python -m pytest $(ARGS)
 
 test-long: ## The same with every loop twenty times as long
 	$(MAKE) test ROUNDS=20
 
-check: install ## Style, types, import contract
+check: develop ## Style, types, import contract
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-fix: install ## Mend what can be mended by a program
+fix: develop ## Mend what can be mended by a program
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: install ## Measure, as ratios in one run (as root)
+bench: develop ## Measure, as ratios in one run (as root)
 	$(BIN)/python -m bench $(ARGS)
 
 docs: install ## Write the generated pages of docs/ anew

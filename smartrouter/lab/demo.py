@@ -55,8 +55,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def _explain(stage: Stage, product: Product, error: Exception) -> None:
     if not isinstance(error, ClaimError):
-        stage.failures.append(str(error))
-        stage.tell(f"The demonstration cannot go on: {error or type(error).__name__}")
+        why = (str(error) or type(error).__name__).partition("\n")[0]
+        stage.failures.append(why)
+        stage.tell(f"The demonstration cannot go on: {why}")
     if product.log.exists():
         stage.command(f"tail {product.log}", product.last_words())
 

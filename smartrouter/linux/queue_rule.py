@@ -11,6 +11,7 @@ import struct
 
 from smartrouter.linux.netlink import Message, Netlink, attribute, number, text, unavailable
 from smartrouter.linux.nftables import (
+    FAMILY,
     SUBSYSTEM,
     append_rule,
     expression,
@@ -22,6 +23,7 @@ from smartrouter.linux.nftables import (
 FLOWS_QUEUE = 7370  # new connections
 DNS_QUEUE = 7371  # DNS queries and replies
 
+_IPV4 = 2  # NFPROTO_IPV4
 _BYPASS = 1  # NFT_QUEUE_FLAG_BYPASS and NFQ_FLAG_BYPASS: nobody listens -> accept
 _QUEUE_SUBSYSTEM = 3  # NFNL_SUBSYS_QUEUE
 _QUEUE_CONFIG = 2  # NFQNL_MSG_CONFIG
@@ -53,6 +55,7 @@ def place_xtables(link: Netlink, queues: dict[str, int]) -> None:
     One transaction: a packet meets the old rule or the new one, never an empty chain. The table and the
     chains are made where they are missing.
     """
+    _load_xtables(link)
     messages = [new_table()]
     for chain, queue in queues.items():
         messages.append(new_chain(chain))
@@ -68,6 +71,7 @@ def has_native_queue(link: Netlink) -> bool:
 
 def has_xt_target(link: Netlink) -> bool:
     """Whether this kernel takes the xtables target in a chain of nft's. Loads the modules, if any."""
+    _load_xtables(link)
     return takes(link, xtables_expression(FLOWS_QUEUE))
 
 
@@ -83,12 +87,19 @@ def has_queues(link: Netlink) -> bool:
     return True
 
 
-def takes(link: Netlink, statement: bytes) -> bool:
+def _load_xtables(link: Netlink) -> None:
+    """Have the kernel load the target's module, if it is one (xt_NFQUEUE). Asked in a table of ours it
+    looks for one it has no such name for; asked for IPv4 it finds it, and keeps it for every family."""
+    takes(link, xtables_expression(FLOWS_QUEUE), _IPV4)
+
+
+def takes(link: Netlink, statement: bytes, family: int = FAMILY) -> bool:
     """Whether this kernel would take a rule made of one expression. Changes nothing."""
     table = "smartrouter_probe"  # a name of its own: the answer must not depend on what ours holds now
     rule = append_rule("probe", [statement], "a probe", table)
+    messages = [new_table(table), new_chain("probe", table), rule]
     try:
-        link.transaction(SUBSYSTEM, [new_table(table), new_chain("probe", table), rule], check=True)
+        link.transaction(SUBSYSTEM, [each._replace(family=family) for each in messages], check=True)
     except OSError as error:
         if error.errno in _UNKNOWN:
             return False

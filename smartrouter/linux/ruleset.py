@@ -187,8 +187,8 @@ def _member_lines(plan: Plan) -> Iterable[str]:
 
 @functools.cache
 def template() -> str:
-    """The template, from beside the installed package or from the checkout. Who gives up root calls it before:
-    later the file may be out of reach."""
+    """The template, from beside the installed package or from the checkout. Who gives up root asks for it
+    before: later the file may be out of reach."""
     package = Path(__file__).resolve().parent.parent
     for folder in (package / "nft", package.parent / "nft"):
         path = folder / "smartrouter.nft"

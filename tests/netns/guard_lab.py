@@ -24,6 +24,7 @@ from smartrouter.control import ask
 from smartrouter.lab.dnsmasq import Names
 from smartrouter.lab.hosts import Host
 from smartrouter.lab.network import Network
+from smartrouter.lab.plan import IOT
 from smartrouter.lab.product import Product
 from smartrouter.lab.traffic import family_of
 
@@ -43,8 +44,15 @@ NAMES: Names = {
 KNOWN, STRANGER = NAMES["cloud.maker.example"], NAMES["stranger.example"]
 
 
+_OTHER_LAN = f"config smartrouter 'main'\n\tlist device '{IOT.bridge}'\n"  # sections of one name are one
+PRINTER = {4: "192.168.78.14", 6: "fd78::e"}
+
+
 class Home:
-    """The lab with smartrouter running: a camera and a TV that are watched, a phone and a PC that are not."""
+    """The lab with smartrouter running: a camera and a TV that are watched, a phone and a PC that are not.
+
+    On another local network is a printer, which is not watched either.
+    """
 
     def __init__(self, network: Network, options: Mapping[str, str], more: str = "") -> None:
         self.network = network
@@ -53,7 +61,9 @@ class Home:
         self.tv = network.add_device("tv", mac=TV)
         self.phone = network.add_device("phone", mac=PHONE)
         self.pc = network.add_device("pc", mac=PC)
-        self.devices = (self.camera, self.tv, self.phone, self.pc)
+        network.add_lan(IOT)
+        self.printer = network.add_device("printer", lan=IOT)
+        assert (self.printer.ipv4, self.printer.ipv6) == (PRINTER[4], PRINTER[6])
         own = {"mode": "enforce", "learning": "14d", "analysis_interval": "1h"}
         self.product = Product(network, own | dict(options))
         watched = {"camera": CAMERA, "tv": TV}
@@ -62,7 +72,7 @@ class Home:
             for name, mac in watched.items()
         ]
         with self.product.config.open("a") as config:
-            config.write("\n".join([*sections, more]))
+            config.write("\n".join([*sections, _OTHER_LAN, more]))
 
     # -- asking the product ----------------------------------------------------------------------------
 
@@ -172,7 +182,7 @@ class Wire:
 
 @contextmanager
 def home(options: Mapping[str, str] | None = None, more: str = "", names: Names = NAMES) -> Iterator[Home]:
-    """A home with smartrouter guarding it, and the router's dnsmasq answering. `more`: of the configuration."""
+    """A home that smartrouter guards, where the router's dnsmasq answers. `more`: of the configuration."""
     with Network(names) as network:
         found = Home(network, options or {}, more)
         network.start_router_dnsmasq()
@@ -215,7 +225,9 @@ def assert_nothing_is_lost(found: Home) -> None:
 
 def queued(kernel: Mapping[str, int]) -> int:
     """How many packets the ruleset gave to the guard, by its counters."""
-    return sum(kernel[name] for name in kernel if name.startswith(("queued_", "router_flows", "router_queries")))
+    return sum(
+        kernel[name] for name in kernel if name.startswith(("queued_", "router_flows", "router_queries"))
+    )
 
 
 def eventually(condition: Callable[[], object], patience: float = 5.0) -> bool:

@@ -15,6 +15,7 @@ from netns.guard_lab import (
     CAMERA,
     KINDS,
     NAMES,
+    PRINTER,
     VERSIONS,
     Home,
     Resolver,
@@ -36,7 +37,7 @@ both = pytest.mark.parametrize("version", VERSIONS)
 
 RESOLVER = {4: "192.0.2.200", 6: "2001:db8:200::53"}  # trusted, and in the test's hands
 FOREIGN = {4: "192.0.2.201", 6: "2001:db8:201::53"}
-TRUSTED = "".join(f"\tlist resolver '{address}'\n" for address in RESOLVER.values())
+TRUSTED = "".join(f"\tlist resolver '{address}'\n" for address in (*RESOLVER.values(), *PRINTER.values()))
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +108,11 @@ def test_names_come_with_replies_of_the_router_and_of_public_resolvers(
         ("forward", 4): "8.8.8.8",
         ("forward", 6): "2606:4700:4700::1111",
     }
-    name = ("other.example", "third.example")[tcp] if way == "router" else ("fourth.example", "time.maker.example")[tcp]
+    name = (
+        ("other.example", "third.example")[tcp]
+        if way == "router"
+        else ("fourth.example", "time.maker.example")[tcp]
+    )
     answered = home.camera.resolve(name, KINDS[version], server=resolvers[way, version], tcp=tcp)
     assert answered.addresses == (NAMES[name][version == 6],), answered
     address = answered.addresses[0]
@@ -171,6 +176,25 @@ def race_address(number: int) -> str:
     return f"198.51.100.{number % 200 + 1}" if number < 200 else f"203.0.113.{100 + number % 150}"
 
 
+@both
+def test_a_resolver_on_another_local_network_names_and_speaks_for_itself(home: Home, version: int) -> None:
+    address, forged = forged_address(version, 31), forged_address(version, 32)
+    with (
+        Resolver(home.printer, PRINTER[version]) as resolver,
+        Client(home.camera, PRINTER[version]) as client,
+    ):
+        client.ask(query(NAME, KINDS[version]))
+        asked = resolver.take()
+        way = home.network.way_out(home.pc, own_address(home.camera, version), source=there)
+        home.pc.send(packets.dns_reply(way, NAME, forged, port=client.port))
+        sleep(0.05)
+        assert not known(home, forged)
+        resolver.say(asked, answer(NAME, [address], asked.ident))
+        while client.hear() != answer(NAME, [address], asked.ident):
+            pass
+    assert known(home, address)
+
+
 def test_two_devices_are_each_told_their_own(home: Home) -> None:
     with Resolver(home.internet, RESOLVER[4]) as resolver:
         for device, address in ((home.camera, "192.0.2.91"), (home.tv, "192.0.2.92")):
@@ -219,7 +243,7 @@ def test_a_reply_over_tcp_counts_however_it_is_cut(home: Home, version: int, pie
 
 def test_several_messages_in_one_segment_all_count(home: Home) -> None:
     with serving_tcp(home, RESOLVER[4]) as server, stream(home.camera, RESOLVER[4]) as client:
-        asked = [(f"m{number}.maker.example", f"192.0.2.{120 + number}", number) for number in range(3)]
+        asked = [(f"m{number}.maker.example", f"192.0.2.{120 + number}", number) for number in range(7)]
         client.sendall(b"".join(framed(query(name, ident=ident)) for name, _, ident in asked))
         connection, _ = server.accept()
         with connection:
@@ -254,7 +278,10 @@ NAME = "cloud.maker.example"  # learned: an address under this name is let throu
 def test_the_forgeries_below_would_work_if_they_were_no_forgeries(home: Home) -> None:
     for version in VERSIONS:
         address = forged_address(version, 1)
-        with Resolver(home.internet, RESOLVER[version]) as resolver, Client(home.camera, RESOLVER[version]) as client:
+        with (
+            Resolver(home.internet, RESOLVER[version]) as resolver,
+            Client(home.camera, RESOLVER[version]) as client,
+        ):
             client.ask(query(NAME, KINDS[version]))
             asked = resolver.take()
             resolver.say(asked, answer(NAME, [address], asked.ident))
@@ -266,12 +293,12 @@ def forged_address(version: int, number: int) -> str:
     return (f"198.51.100.{20 + number}", f"2001:db8:f0::{number}")[version == 6]
 
 
-FORGERIES = {
-    "id": dict(ident=4712),
-    "port": dict(port=1),
-    "question": dict(name="api.maker.example"),
-    "source": dict(source="192.0.2.202"),
-    "source port": dict(source_port=5353),
+FORGERIES: dict[str, dict[str, Any]] = {
+    "id": {"ident": 4712},
+    "port": {"port": 1},
+    "question": {"name": "api.maker.example"},
+    "source": {"source": "192.0.2.202"},
+    "source port": {"source_port": 5353},
 }
 
 
@@ -279,8 +306,11 @@ FORGERIES = {
 @pytest.mark.parametrize("wrong", FORGERIES)
 def test_a_reply_that_is_wrong_in_one_thing_names_nothing(home: Home, version: int, wrong: str) -> None:
     address = forged_address(version, 2 + list(FORGERIES).index(wrong))
-    fault: dict[str, Any] = FORGERIES[wrong]
-    with Resolver(home.internet, RESOLVER[version]) as resolver, Client(home.camera, RESOLVER[version]) as client:
+    fault = FORGERIES[wrong]
+    with (
+        Resolver(home.internet, RESOLVER[version]) as resolver,
+        Client(home.camera, RESOLVER[version]) as client,
+    ):
         client.ask(query(NAME, KINDS[version]))
         resolver.take()
         source = fault.get("source", RESOLVER[version])
@@ -315,7 +345,10 @@ def test_a_reply_that_nobody_asked_for_names_nothing(home: Home, version: int) -
 @both
 def test_the_second_answer_to_one_question_names_nothing(home: Home, version: int) -> None:
     first, second = forged_address(version, 11), forged_address(version, 12)
-    with Resolver(home.internet, RESOLVER[version]) as resolver, Client(home.camera, RESOLVER[version]) as client:
+    with (
+        Resolver(home.internet, RESOLVER[version]) as resolver,
+        Client(home.camera, RESOLVER[version]) as client,
+    ):
         client.ask(query(NAME, KINDS[version]))
         asked = resolver.take()
         for address in (first, second):
@@ -334,7 +367,10 @@ def test_a_reply_that_comes_from_the_local_network_names_nothing(
     number = 13 + ["itself", "another device", "a PC"].index(sender)
     address = forged_address(version, number)
     forger = {"itself": home.camera, "another device": home.tv, "a PC": home.pc}[sender]
-    with Resolver(home.internet, RESOLVER[version]) as resolver, Client(home.camera, RESOLVER[version]) as client:
+    with (
+        Resolver(home.internet, RESOLVER[version]) as resolver,
+        Client(home.camera, RESOLVER[version]) as client,
+    ):
         client.ask(query(NAME, KINDS[version]))
         resolver.take()
         way = home.network.way_out(forger, own_address(home.camera, version), source=RESOLVER[version])
@@ -418,7 +454,10 @@ def test_a_foreign_resolver_is_reported_in_monitor_mode_and_blocked_in_enforce_m
 def test_a_query_from_port_53_makes_no_device_of_the_gateway(home: Home) -> None:
     devices = {device["mac"] for device in home.product.json("devices")}
     watched = home.status()["guard"]["devices"]["watched"]
-    with Resolver(home.internet, RESOLVER[4]) as resolver, Client(home.camera, RESOLVER[4], port=53) as client:
+    with (
+        Resolver(home.internet, RESOLVER[4]) as resolver,
+        Client(home.camera, RESOLVER[4], port=53) as client,
+    ):
         client.ask(query(NAME))
         asked = resolver.take()
         assert asked.peer[1] == 53

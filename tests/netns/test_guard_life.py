@@ -13,8 +13,6 @@ from pathlib import Path
 from time import monotonic, sleep
 
 import pytest
-
-import smartrouter
 from netns.guard_lab import (
     KNOWN,
     STRANGER,
@@ -27,6 +25,8 @@ from netns.guard_lab import (
     processes_mentioning,
     status_of,
 )
+
+import smartrouter
 from smartrouter.lab import traffic
 from smartrouter.lab.hosts import Host
 from smartrouter.lab.traffic import Result, family_of
@@ -56,13 +56,14 @@ def assert_it_guards(home: Home) -> None:
         assert home.visit(home.camera, "stranger.example", version).result == Result.REFUSED
 
 
-def judged_away(home: Home) -> bool:
-    """Do unnamed attempts pass just now, because the guard was away a moment ago?"""
-    passed = home.camera.connect(UNKNOWN[0], 443).ok
-    if passed:
-        count = len(home.attempts(home.camera, UNKNOWN[0])) or 1
-        assert home.attempt(home.camera, UNKNOWN[0], count)["reason"] == "after-outage"
-    return passed
+def assert_only_the_unnamed_may_pass(home: Home) -> None:
+    """After an outage an attempt without a name may pass for a while, and is then called so."""
+    if home.camera.connect(UNKNOWN[0], 443).ok:
+        assert eventually(lambda: home.attempts(home.camera, UNKNOWN[0])[-1:])
+        assert eventually(lambda: home.attempts(home.camera, UNKNOWN[0])[-1]["reason"] == "after-outage"), (
+            home.attempts(home.camera, UNKNOWN[0])
+        )
+    assert home.camera.connect(STRANGER[0], 443).result == Result.REFUSED
 
 
 def until_another_guard_runs(home: Home, pid: int) -> float:
@@ -71,7 +72,7 @@ def until_another_guard_runs(home: Home, pid: int) -> float:
 
     def back() -> bool:
         part = next(part for part in home.status()["parts"] if part["name"] == "guard")
-        return part["state"] == "running" and part["pid"] != pid
+        return bool(part["state"] == "running" and part["pid"] != pid)
 
     assert eventually(back, 15.0), home.product.last_words()
     return monotonic() - begun
@@ -92,36 +93,9 @@ def opened(device: Host, address: str) -> socket.socket:
     return sock
 
 
-# -- death ---------------------------------------------------------------------------------------------
+# A guard that dies young comes back the later the oftener it does: so deaths are far apart here.
 
-
-def test_a_killed_guard_is_back_within_a_second_and_nothing_is_forgotten(home: Home) -> None:
-    home.visit(home.camera, "stranger.example", 4)
-    home.visit(home.camera, "stranger.example", 6)
-    learned = home.product.rows("SELECT device, name, service FROM learned")
-
-    def kill() -> float:
-        pid = home.guard_pid()
-        os.kill(pid, signal.SIGKILL)
-        return until_another_guard_runs(home, pid)
-
-    sleep(0.7)  # longer than the store waits for a batch
-    with opened(home.camera, KNOWN[0]) as old4, opened(home.camera, KNOWN[1]) as old6:
-        assert least(3, 1.0, kill) < 1.0
-        for old in (old4, old6):
-            assert traffic.say(old, b"still there", 2.0).answer == b"still there"
-    for version in VERSIONS:
-        assert home.camera.connect(KNOWN[version == 6], 443).ok, "names are kept"
-        assert home.camera.connect(STRANGER[version == 6], 443).result == Result.REFUSED, "of strangers too"
-    judged_away(home)
-    assert home.product.rows("SELECT device, name, service FROM learned") == learned
-    assert home.status()["guard"]["devices"]["protected"] == 2
-
-
-def test_established_connections_go_on_while_the_guard_is_dead(home: Home) -> None:
-    with opened(home.camera, KNOWN[0]) as old, dead_guard(home):
-        for _ in range(5):
-            assert traffic.say(old, b"on and on", 1.0).answer == b"on and on"
+# -- hanging ---------------------------------------------------------------------------------------------
 
 
 def test_a_guard_that_hangs_is_killed_and_back_in_time(home: Home) -> None:
@@ -135,55 +109,6 @@ def test_a_guard_that_hangs_is_killed_and_back_in_time(home: Home) -> None:
     with opened(home.camera, KNOWN[1]) as old:
         assert least(3, 3.5, hang) <= 4.0
         assert traffic.say(old, b"still there", 2.0).answer == b"still there"
-
-
-class dead_guard:  # noqa: N801 - reads as a statement
-    """While entered, there is no guard, and nobody who would start another."""
-
-    def __init__(self, home: Home) -> None:
-        self._home = home
-
-    def __enter__(self) -> None:
-        status = self._home.status()
-        self._supervisor = int(status["pid"])
-        self._guard = self._home.guard_pid()
-        os.kill(self._supervisor, signal.SIGSTOP)
-        os.kill(self._guard, signal.SIGKILL)
-        assert eventually(lambda: not alive(self._guard))
-
-    def __exit__(self, *_: object) -> None:
-        os.kill(self._supervisor, signal.SIGCONT)
-        until_another_guard_runs(self._home, self._guard)
-
-
-def test_without_a_guard_on_failure_open_lets_everything_through(home: Home) -> None:
-    with dead_guard(home):
-        for address in UNKNOWN:
-            assert home.camera.connect(address, 443).ok
-            assert home.camera.udp(address, 5683).ok
-        assert home.camera.resolve("other.example", server="9.9.9.9").addresses
-    assert home.kernel()["unjudged_down"] >= 4
-    judged_away(home)
-
-
-def test_without_a_guard_on_failure_closed_lets_nothing_new_through(home: Home) -> None:
-    before = home.product.config.read_text()
-    home.product.config.write_text(f"{before}config smartrouter 'main'\n\toption on_failure 'closed'\n")
-    assert home.ask("reload")["applied"]
-    try:
-        with opened(home.camera, KNOWN[0]) as old, home.wire() as wire, dead_guard(home):
-            for address in UNKNOWN:
-                assert home.camera.connect(address, 443, timeout=1.0).result == Result.REFUSED
-                assert not home.camera.udp(address, 5683, timeout=0.3).ok
-                assert not home.camera.ping(address, timeout=0.3).ok
-                assert not wire.to(address)
-            assert traffic.say(old, b"still there", 1.0).ok
-            assert home.phone.connect(UNKNOWN[0], 443).ok, "who is not watched is left alone"
-            assert home.camera.resolve("cloud.maker.example").addresses, "the router itself answers"
-    finally:
-        home.product.config.write_text(before)
-        home.ask("reload")
-    assert home.camera.connect(KNOWN[0], 443).ok
 
 
 # -- configuration -------------------------------------------------------------------------------------
@@ -240,6 +165,46 @@ def test_rules_that_somebody_takes_away_are_back_in_a_moment(home: Home, damage:
     assert home.guard_pid() == pid
 
 
+# -- what it is allowed, and how large it is -----------------------------------------------------------
+
+
+def test_the_guard_may_configure_the_network_and_nothing_else(home: Home) -> None:
+    found = status_of(home.guard_pid())
+    net_admin = 1 << 12  # linux/capability.h
+    for which in ("CapPrm", "CapEff", "CapBnd", "CapAmb", "CapInh"):
+        assert int(found[which], 16) == net_admin, which
+    assert found["NoNewPrivs"] == "1"
+    assert "0" not in found["Uid"].split() + found["Gid"].split()
+    assert found.get("Groups", "") == ""
+    assert int(found["VmRSS"].split()[0]) <= 32 * 1024  # KiB
+
+
+# -- death -----------------------------------------------------------------------------------------------
+
+
+def test_a_killed_guard_is_back_within_a_second_and_nothing_is_forgotten(home: Home) -> None:
+    home.visit(home.camera, "stranger.example", 4)
+    home.visit(home.camera, "stranger.example", 6)
+    learned = home.product.rows("SELECT device, name, service FROM learned")
+
+    def kill() -> float:
+        pid = home.guard_pid()
+        os.kill(pid, signal.SIGKILL)
+        return until_another_guard_runs(home, pid)
+
+    sleep(0.7)  # longer than the store waits for a batch
+    with opened(home.camera, KNOWN[0]) as old4, opened(home.camera, KNOWN[1]) as old6:
+        assert least(3, 1.0, kill) < 1.0
+        for old in (old4, old6):
+            assert traffic.say(old, b"still there", 2.0).answer == b"still there"
+    for version in VERSIONS:
+        assert home.camera.connect(KNOWN[version == 6], 443).ok, "names are kept"
+        assert home.camera.connect(STRANGER[version == 6], 443).result == Result.REFUSED, "of strangers too"
+    assert_only_the_unnamed_may_pass(home)
+    assert home.product.rows("SELECT device, name, service FROM learned") == learned
+    assert home.status()["guard"]["devices"]["protected"] == 2
+
+
 # -- beginning and end ---------------------------------------------------------------------------------
 
 
@@ -256,7 +221,7 @@ def test_stopping_leaves_nothing_and_starting_again_knows_everything(home: Home)
     assert home.product.rows("SELECT device, name, service FROM learned") == learned
     assert home.status()["guard"]["devices"]["protected"] == 2
     assert_it_guards(home)
-    judged_away(home)
+    assert_only_the_unnamed_may_pass(home)
 
 
 def test_a_supervisor_that_was_killed_leaves_the_rules_and_the_next_one_takes_over(home: Home) -> None:
@@ -307,18 +272,57 @@ def test_it_runs_from_a_directory_that_only_root_may_enter(home: Home) -> None:
     home.product.start()
 
 
-# -- what it is allowed, and how large it is -----------------------------------------------------------
+# -- no guard at all -------------------------------------------------------------------------------------
 
 
-def test_the_guard_may_configure_the_network_and_nothing_else(home: Home) -> None:
-    found = status_of(home.guard_pid())
-    net_admin = 1 << 12  # linux/capability.h
-    for which in ("CapPrm", "CapEff", "CapBnd", "CapAmb", "CapInh"):
-        assert int(found[which], 16) == net_admin, which
-    assert found["NoNewPrivs"] == "1"
-    assert "0" not in found["Uid"].split() + found["Gid"].split()
-    assert found.get("Groups", "") == ""
-    assert int(found["VmRSS"].split()[0]) <= 32 * 1024  # KiB
+class dead_guard:  # noqa: N801 - reads as a statement
+    """While entered, there is no guard, and nobody who would start another."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+
+    def __enter__(self) -> None:
+        status = self._home.status()
+        self._supervisor = int(status["pid"])
+        self._guard = self._home.guard_pid()
+        os.kill(self._supervisor, signal.SIGSTOP)
+        os.kill(self._guard, signal.SIGKILL)
+        assert eventually(lambda: not alive(self._guard))
+
+    def __exit__(self, *_: object) -> None:
+        os.kill(self._supervisor, signal.SIGCONT)
+        until_another_guard_runs(self._home, self._guard)
+
+
+def test_without_a_guard_on_failure_open_lets_everything_through(home: Home) -> None:
+    with opened(home.camera, KNOWN[0]) as old, dead_guard(home):
+        for address in UNKNOWN:
+            assert traffic.say(old, b"still there", 1.0).ok
+            assert home.camera.connect(address, 443).ok
+            assert home.camera.udp(address, 5683).ok
+        assert home.camera.resolve("other.example", server="9.9.9.9").addresses
+    assert home.kernel()["unjudged_down"] >= 4
+    assert_only_the_unnamed_may_pass(home)
+
+
+def test_without_a_guard_on_failure_closed_lets_nothing_new_through(home: Home) -> None:
+    before = home.product.config.read_text()
+    home.product.config.write_text(f"{before}config smartrouter 'main'\n\toption on_failure 'closed'\n")
+    assert home.ask("reload")["applied"]
+    try:
+        with opened(home.camera, KNOWN[0]) as old, home.wire() as wire, dead_guard(home):
+            for address in UNKNOWN:
+                assert home.camera.connect(address, 443, timeout=1.0).result == Result.REFUSED
+                assert not home.camera.udp(address, 5683, timeout=0.3).ok
+                assert not home.camera.ping(address, timeout=0.3).ok
+                assert not wire.to(address)
+            assert traffic.say(old, b"still there", 1.0).ok
+            assert home.phone.connect(UNKNOWN[0], 443).ok, "who is not watched is left alone"
+            assert home.camera.resolve("cloud.maker.example").addresses, "the router itself answers"
+    finally:
+        home.product.config.write_text(before)
+        home.ask("reload")
+    assert home.camera.connect(KNOWN[0], 443).ok
 
 
 def test_every_packet_that_was_queued_was_judged(home: Home) -> None:

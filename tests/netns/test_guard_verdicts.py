@@ -188,8 +188,7 @@ def test_what_is_odd_but_to_a_known_destination_gets_out(home: Home) -> None:
                 packets.syn_with_ip_options(way, 443, source_port=41001),
                 packets.bare_data(way, 443, source_port=41002),
             )
-        for address in KNOWN:
-            assert eventually(lambda address=address: len(wire.to(address)) >= 2), address
+        assert eventually(lambda: all(len(wire.to(address)) >= 2 for address in KNOWN))
 
 
 def odd_addresses(block: int) -> dict[tuple[str, int], str]:
@@ -307,6 +306,20 @@ def test_between_local_devices_and_to_the_router_nothing_is_blocked(home: Home, 
     seen = home.attempt(camera, router)
     assert (seen["verdict"], seen["reason"], seen["scope"]) == ("accepted", "to-router", "router")
     assert seen["service"] == "tcp/2222"
+
+
+@both
+def test_to_another_local_network_nothing_is_blocked(home: Home, version: int) -> None:
+    there = (home.printer.ipv4, home.printer.ipv6)[version == 6]
+    family = socket.AF_INET6 if version == 6 else socket.AF_INET
+    with home.printer.new_socket(family, socket.SOCK_STREAM) as server:
+        server.bind((there, 9100))
+        server.listen()
+        assert home.camera.connect(there, 9100).ok
+    assert home.camera.ping(there).ok
+    seen = home.attempt(home.camera, there, 2)
+    assert (seen["verdict"], seen["reason"], seen["scope"]) == ("accepted", "lan", "lan")
+    assert not [alert for alert in home.alerts(home.camera) if there in alert["addresses"]]
 
 
 # -- modes, rules, pause -------------------------------------------------------------------------------

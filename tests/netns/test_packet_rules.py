@@ -2,6 +2,7 @@
 """What the ruleset does to real packets: who is looked at, what is queued, what the gate lets through."""
 
 import contextlib
+import re
 import shutil
 import socket
 import subprocess
@@ -629,8 +630,10 @@ def test_a_reload_keeps_counters_clients_and_members_that_the_plan_does_not_give
     assert counters(lab) == before
     assert before["queued_flows"] == 1
     listed = lab.listed()
-    for kept in ("10.1.0.2", "fd01::2", "02:5a:00:00:00:55", DEVICE_MAC, "queue num 7370", "queue num 7371"):
+    for kept in ("10.1.0.2", "fd01::2", "02:5a:00:00:00:55", DEVICE_MAC):
         assert kept in listed
+    for queue in (7370, 7371):  # either statement
+        assert re.search(rf"^\s+queue .*\b{queue}\b", listed, re.MULTILINE)
     load(lab, PLAN)
     assert "02:5a:00:00:00:55" not in lab.listed()
 

@@ -55,4 +55,5 @@ def test_asking_changes_nothing() -> None:
     kernel: Any = Kernel(0)
     queue_rule.has_native_queue(kernel)
     queue_rule.has_xt_target(kernel)
-    assert kernel.checked == [True, True]
+    assert len(kernel.checked) >= 2
+    assert all(kernel.checked)
