@@ -5,13 +5,18 @@ A packet's MACs are those of one hop, its addresses those of the whole way. So a
 outside stand behind belongs to a router:
 
 * it sends packets that come *from* outside to an address of the LAN, and is handed those that go *to* the
-  outside. One of the two is enough for a MAC that neither asks for an address nor speaks to the outside
-  itself: a device that forges a source address, or whose own access point a phone once took for the
-  Internet, is no router;
+  outside. One of the two is enough for a MAC that neither asks for an address or a name nor speaks to the
+  outside itself: a device that forges a source address, or whose own access point a phone once took for
+  the Internet, is no router;
 * where every address is a public one (IPv6 without NAT; a campus), the router is the MAC behind which the
   most networks stand. This is asked only where the first question found nobody;
 * where nothing left the LAN, the router is who hands out addresses by DHCP and asks for none;
-* a MAC that sends from outside addresses only, on a LAN with private ones, is another network's.
+* a MAC that sends from outside addresses only, on a LAN with private ones, is another network's, unless it
+  uses this LAN's router.
+
+A hub that routes for others is a device all the same, as is whatever asked for an address or speaks to the
+outside from an address of the LAN that nobody else has. So in doubt a MAC is a device: a router among the
+devices is a line too many, a device that was dropped is one that nobody watches.
 
 An address that a MAC itself claimed by ARP is its own, wherever it comes from. Bounded: a few addresses per
 MAC say as much as all of them. Knows nothing of packets or files.
@@ -73,10 +78,12 @@ class _Seen:
 
     __slots__ = (
         "addresses",
+        "asks",
         "brings",
         "capturing",
         "claims",
         "first_handed",
+        "hands_to",
         "initiates",
         "inside",
         "is_leased",
@@ -94,7 +101,9 @@ class _Seen:
         self.claims: set[str] = set()  # addresses that it said by ARP to have
         self.inside = False  # sends from an address of the LAN
         self.outside = False  # sends from an outside IPv4 address
-        self.initiates = False  # sends from an IPv4 address of the LAN to the outside
+        self.initiates: set[str] = set()  # IPv4 addresses of the LAN from which it sends to the outside
+        self.hands_to: set[str] = set()  # MACs that it hands what it sends from outside to outside addresses
+        self.asks = False  # asks for names
         self.brings: set[str] = set()  # outside IPv4 addresses whose packets it sends to the LAN's
         self.takes: set[str] = set()  # outside IPv4 addresses for which the LAN's hosts hand it packets
         self.networks: set[bytes] = set()  # outside networks behind it, whoever speaks
@@ -104,8 +113,10 @@ class _Seen:
 
     def is_router(self) -> bool:
         brings, takes = bool(self.brings - self.claims), bool(self.takes - self.claims)
-        acts_as_device = self.initiates or self.is_leased
-        return brings and takes if acts_as_device else brings or takes
+        return brings and takes if self.acts_as_device() else brings or takes
+
+    def acts_as_device(self) -> bool:
+        return bool(self.initiates) or self.is_leased or self.asks
 
 
 class Gateways:
@@ -148,12 +159,15 @@ class Gateways:
         if origin is Place.INSIDE:
             seen.inside = True
             _add(seen.addresses, source)
-            seen.initiates |= four and goal is Place.OUTSIDE
+            if four and goal is Place.OUTSIDE:
+                _add(seen.initiates, source)
         elif origin is Place.OUTSIDE and goal is not Place.NOBODY:
             seen.outside |= four
             _add_network(seen.networks, source)
             if four and goal is Place.INSIDE:
                 _add(seen.brings, source)
+            elif four:
+                _add(seen.hands_to, receiver)
         if goal is Place.OUTSIDE:
             self._was_handed(receiver, destination, from_lan=four and origin is Place.INSIDE)
 
@@ -164,6 +178,12 @@ class Gateways:
             seen.sent = True
             seen.leases |= as_server
             seen.is_leased |= not as_server
+
+    def asked(self, mac: str) -> None:
+        """`mac` sent a DNS query."""
+        seen = self._seen(mac)
+        if seen is not None:
+            seen.asks = True
 
     def _was_handed(self, receiver: str, destination: str, *, from_lan: bool) -> None:
         seen = self._seen(receiver)
@@ -177,29 +197,50 @@ class Gateways:
             _add(seen.takes, destination)
 
     def routers(self) -> frozenset[str]:
-        """The MACs that are no devices."""
+        """The MACs behind which other networks lie."""
         found = {mac for mac, seen in self._macs.items() if seen.is_router()}
         if not found:
             return self._best_connected() or self._leasing()
+        foreign = {
+            mac
+            for mac, seen in self._macs.items()
+            if seen.outside and not seen.inside and seen.hands_to.isdisjoint(found)
+        }
         if any(self._macs[mac].capturing for mac in found):
             found |= {mac for mac, seen in self._macs.items() if seen.capturing}
-        found |= {mac for mac, seen in self._macs.items() if seen.outside and not seen.inside}
-        return frozenset(found)
+        return frozenset(found | foreign)
 
     def devices(self) -> list[str]:
-        """The MACs that sent something and are no routers, in the order in which they appeared."""
-        routers = self.routers()
-        return [mac for mac, seen in self._macs.items() if seen.sent and mac not in routers]
+        """The MACs that sent something and are no routers, or are devices as well, in the order in which
+        they appeared."""
+        without = self.routers()
+        without -= self._own_masters(without)
+        return [mac for mac, seen in self._macs.items() if seen.sent and mac not in without]
+
+    def _own_masters(self, routers: Iterable[str]) -> frozenset[str]:
+        """Those of `routers` that are devices too. Whoever only sends on what others sent does so from their
+        addresses."""
+        candidates = {mac: self._macs[mac] for mac in routers if not self._macs[mac].capturing}
+        own = {mac: seen.initiates for mac, seen in candidates.items() if seen.initiates}
+        for mac, seen in self._macs.items():
+            own = {other: left if other == mac else left - seen.addresses for other, left in own.items()}
+        leased = {mac for mac, seen in candidates.items() if seen.is_leased}
+        return frozenset(leased | {mac for mac, left in own.items() if left})
 
     def addresses_of(self, macs: Iterable[str]) -> frozenset[str]:
         """Addresses of the LAN that `macs` send from; at most so many of each."""
         return frozenset(address for mac in macs for address in self._macs[mac].addresses)
 
     def _best_connected(self) -> frozenset[str]:
-        """The MAC behind which the most networks stand; among equals, the one that was the first to be
-        handed a packet for the outside: somebody asks before anybody answers."""
+        """The MAC behind which the most networks stand; among equals, one that does not act as a device, and
+        the one that was the first to be handed a packet for the outside: somebody asks before anybody
+        answers."""
         ranks = {
-            mac: (len(seen.networks - {_network_of(address) for address in seen.claims}), -seen.first_handed)
+            mac: (
+                len(seen.networks - {_network_of(address) for address in seen.claims}),
+                not seen.acts_as_device(),
+                -seen.first_handed,
+            )
             for mac, seen in self._macs.items()
             if seen.networks and seen.first_handed
         }

@@ -23,7 +23,10 @@ _ARP_ETHERNET_IP4 = b"\x00\x01\x08\x00\x06\x04"  # RFC 826: hardware, protocol, 
 _SYN, _ACK = 0x02, 0x10  # RFC 9293 section 3.1
 _WEB_PORTS = (80, 443)
 _DHCP6_PORTS = (546, 547)  # RFC 9915
-FLOWS = 65_536  # flows that are told apart in any case; a busy scan takes seconds to fill them
+# Flows that are told apart in any case. Small devices begin with the same port and sequence number whenever
+# they start, so what repeats may be weeks apart.
+FLOWS = 262_144
+_MOST_HEADER = 60  # bytes of a TCP header with all options
 _ROUTINE_PORTS = frozenset((DNS_PORT, *DHCP_PORTS, *_DHCP6_PORTS))
 
 
@@ -53,10 +56,23 @@ def hear(captured: Captured) -> Heard | None:
         return None
     if ethertype in (_IP4, _IP6):
         data = data[payload:]
-        return Heard(sender, receiver, capturing, "", parse_ip(data), data)
+        return Heard(sender, receiver, capturing, "", _parse_cut_ip(data), data)
     if ethertype == _ARP:
         return Heard(sender, receiver, capturing, _claim(data[payload:], sender), None, b"")
     return None
+
+
+def _parse_cut_ip(data: bytes) -> Packet:
+    """`parse_ip` for a capture that kept the first bytes of each packet only (`tcpdump -s 68`): the options
+    of a TCP header may be missing, and what stands before them tells all that is asked here."""
+    try:
+        return parse_ip(data)
+    except BadPacket:
+        # Lengths that are missing become 0, and that is refused; so the header is there up to them.
+        packet = parse_ip(data + bytes(_MOST_HEADER))
+        if packet.protocol not in (TCP, UDP):
+            raise
+        return packet._replace(payload=min(packet.payload, len(data)), end=min(packet.end, len(data)))
 
 
 def _claim(arp: bytes, sender: str) -> str:

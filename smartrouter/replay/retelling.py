@@ -20,6 +20,7 @@ from smartrouter.core.events import (
     FlowOpened,
     Moment,
     Query,
+    Reply,
     Scope,
     Tick,
 )
@@ -36,8 +37,6 @@ from smartrouter.wire.dns_tcp import TcpStream
 from smartrouter.wire.packet import Packet
 
 MAX_STREAMS = 256  # DNS connections over TCP that are followed at once
-_MAX_ASKED = 4_096  # questions whose resolver is remembered
-_MAX_RESOLVERS = 4  # asked under one id
 _MAX_OWNERS = 65_536  # addresses whose MAC is remembered, for links that do not name the receiver
 
 
@@ -60,30 +59,6 @@ class _Streams:
         return stream.feed((packet.sequence + opens) % 2**32, data[packet.payload : packet.end])
 
 
-class _Asked:
-    """Whom a device asked. A router that redirects DNS may be captured where the answer still bears the
-    address of the server that gave it; the device sees, and the guard would see, the one that was asked.
-    Bounded; the oldest question goes first."""
-
-    def __init__(self) -> None:
-        self._resolvers: OrderedDict[tuple[str, int, int, int], tuple[str, ...]] = OrderedDict()
-
-    def remember(self, packet: Packet, ident: int) -> None:
-        """`packet` asks its destination, under the message id `ident`; some ask several at once so."""
-        key = (packet.source, packet.source_port, packet.protocol, ident)
-        before = self._resolvers.pop(key, ())
-        others = tuple(resolver for resolver in before if resolver != packet.destination)
-        self._resolvers[key] = (*others, packet.destination)[-_MAX_RESOLVERS:]
-        if len(self._resolvers) > _MAX_ASKED:
-            self._resolvers.popitem(last=False)
-
-    def resolver(self, packet: Packet, ident: int) -> str:
-        """Who was asked what `packet` answers; its source if that is unknown."""
-        key = (packet.destination, packet.destination_port, packet.protocol, ident)
-        asked = self._resolvers.get(key)
-        return packet.source if asked is None or packet.source in asked else asked[-1]
-
-
 class Retelling:
     """The second pass: tells the judge what happened, and counts."""
 
@@ -93,7 +68,6 @@ class Retelling:
         self._result = result
         self._flows = Flows(FLOWS)
         self._streams = _Streams()
-        self._asked_whom = _Asked()
         self._owners: dict[str, str] = {}
         self._ticked = -inf
         self._moment = Moment(0.0, 0.0)
@@ -120,8 +94,7 @@ class Retelling:
                 self._owners[packet.source] = heard.sender
             self._sent(heard, packet, sender)
         if packet.source_port == DNS_PORT and packet.protocol in (TCP, UDP):
-            receiver = heard.receiver or self._owners.get(packet.destination, "")
-            figures = self._result.devices.get(receiver)
+            figures = self._result.devices.get(self._receiver(heard, packet))
             if figures is not None:
                 self._answered(heard, packet, figures)
 
@@ -131,19 +104,23 @@ class Retelling:
             device = self.judge.roster.devices.get(mac)
             figures.learned_destinations = len(device.learning.learned) if device is not None else 0
 
+    def _receiver(self, heard: Heard, packet: Packet) -> str:
+        return heard.receiver or self._owners.get(packet.destination, "")
+
     def _sent(self, heard: Heard, packet: Packet, figures: DeviceFigures) -> None:
-        place = place_of(packet.destination)
-        if place is Place.NOBODY:
-            return
-        scope = Scope.OUTSIDE if place is Place.OUTSIDE else Scope.LAN
+        scope = _scope(packet.destination)
         to_dns = packet.destination_port == DNS_PORT and packet.protocol in (TCP, UDP)
         if scope is Scope.OUTSIDE and is_syn(packet):
             figures.syn_packets += 1
         if to_dns:
             self._asked(heard, packet, scope, figures)
+        if place_of(packet.destination) is Place.NOBODY:
+            return
         if not self._options.counts(packet):
             return
-        if scope is Scope.OUTSIDE and is_new(self._flows, heard.sender, packet, self._moment.running):
+        if scope is Scope.OUTSIDE:
+            if not is_new(self._flows, heard.sender, packet, self._moment.running):
+                return  # nothing to a judge that remembers the flow; ours remembers fewer than this does
             figures.connections += 1
             figures.tested_connections += self._moment.running > self._until.get(heard.sender, inf)
         if not to_dns:
@@ -163,10 +140,8 @@ class Retelling:
             None
         ]
         for query in queries:
-            if query is not None:
-                self._asked_whom.remember(packet, query.ident)
-                if packet.protocol == UDP:
-                    figures.asked_for(query.question.name)
+            if query is not None and packet.protocol == UDP:
+                figures.asked_for(query.question.name)
             self._judged(
                 DnsAsked(
                     heard.sender, packet.source, packet.source_port, packet.destination, packet.protocol,
@@ -181,11 +156,25 @@ class Retelling:
             except BadPacket:
                 continue
             figures.dns_replies += packet.protocol == UDP
-            any_resolver = self._options.any_resolver
-            resolver = self._asked_whom.resolver(packet, reply.ident) if any_resolver else packet.source
+            if self._options.any_resolver:
+                reply = self._believed(heard, packet, reply)
             self._judged(
-                DnsAnswered(packet.destination, packet.destination_port, resolver, packet.protocol, reply)
+                DnsAnswered(packet.destination, packet.destination_port, packet.source, packet.protocol, reply)
             )
+
+    def _believed(self, heard: Heard, packet: Packet, reply: Reply) -> Reply:
+        """Where every DNS server is believed, so is every reply that reached the device: a capture may lack
+        the query, or have it to another server, if the router redirects DNS; and it may lack the TCP
+        connection in which the device asked again after a reply that was cut short."""
+        if len(reply.questions) == 1:
+            query = Query(reply.ident, reply.questions[0])
+            self._judged(
+                DnsAsked(
+                    self._receiver(heard, packet), packet.destination, packet.destination_port, packet.source,
+                    packet.protocol, query, _scope(packet.source),
+                )
+            )  # fmt: skip
+        return reply._replace(truncated=False)
 
     def _messages(self, heard: Heard, packet: Packet) -> list[bytes]:
         if packet.protocol == UDP:
@@ -198,3 +187,7 @@ class Retelling:
             if isinstance(effect, Raise):
                 self._result.raised(effect.alert)
         return effects
+
+
+def _scope(address: str) -> Scope:
+    return Scope.OUTSIDE if place_of(address) is Place.OUTSIDE else Scope.LAN

@@ -26,6 +26,7 @@ CLONE_NEWNET = 0x40000000
 DEVICE_MAC, PC_MAC = "02:5a:00:00:00:01", "02:5a:00:00:00:02"
 MARKS = Marks(0x40000000, 0x80000000)
 HOSTS = ("router", "device", "pc", "outside")
+PATIENCE = 15.0  # seconds for what must happen: in an emulated machine it takes its time
 ADDRESSES = {
     4: {"device": "10.1.0.2", "pc": "10.2.0.2", "outside": "198.51.100.2", "router": "10.1.0.1"},
     6: {"device": "fd01::2", "pc": "fd02::2", "outside": "2001:db8::2", "router": "fd01::1"},
@@ -207,13 +208,13 @@ def family(version: int) -> socket.AddressFamily:
 
 def bound(lab: Lab, host: str, version: int, kind: int, port: int) -> socket.socket:
     """A socket of `host` bound to `port`; a stream one listens, so that the kernel itself completes
-    connections. 3 s of patience."""
+    connections."""
     with lab.at(host):
         server = socket.socket(family(version), kind)
     server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if version == 6:
         server.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-    server.settimeout(3)
+    server.settimeout(PATIENCE)
     server.bind(("" if version == 4 else "::", port))
     if kind == socket.SOCK_STREAM:
         server.listen(64)
@@ -243,7 +244,7 @@ def echoing(lab: Lab, host: str, version: int, port: int) -> Iterator[None]:
         server.close()
 
 
-def connect(lab: Lab, host: str, version: int, to: str, port: int, patience: float = 3.0) -> str:
+def connect(lab: Lab, host: str, version: int, to: str, port: int, patience: float = PATIENCE) -> str:
     """How a TCP connection fares: 'connected', 'reset', 'prohibited' or 'silence'."""
     with lab.at(host):
         client = socket.socket(family(version), socket.SOCK_STREAM)
@@ -253,7 +254,7 @@ def connect(lab: Lab, host: str, version: int, to: str, port: int, patience: flo
 
 
 def ask(
-    lab: Lab, host: str, version: int, to: str, port: int, patience: float = 3.0, payload: bytes = b"?"
+    lab: Lab, host: str, version: int, to: str, port: int, patience: float = PATIENCE, payload: bytes = b"?"
 ) -> str:
     """How a UDP question fares: 'answered', 'reset' (port closed), 'prohibited' or 'silence'."""
     with lab.at(host):
@@ -289,7 +290,7 @@ def send(lab: Lab, host: str, packet: bytes) -> None:
         sender.sendto(packet, (destination, 0))
 
 
-def eventually(condition: Callable[[], object], patience: float = 3.0) -> bool:
+def eventually(condition: Callable[[], object], patience: float = PATIENCE) -> bool:
     """Whether `condition` comes true in time."""
     end = time.monotonic() + patience
     while time.monotonic() < end:

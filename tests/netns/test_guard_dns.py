@@ -147,6 +147,8 @@ def test_no_connection_is_judged_before_the_name_of_its_address(
         thread.start()
         try:
             for number in range(races):
+                if number > 500:
+                    sleep(0.004)  # beyond the burst, a device has 500 packets a second to be judged
                 with Client(home.camera, RESOLVER[4]) as client:
                     client.ask(query(f"{number}.race.example", ident=number))
                     racer = home.camera.new_socket(socket.AF_INET, socket.SOCK_STREAM)
@@ -167,6 +169,7 @@ def test_no_connection_is_judged_before_the_name_of_its_address(
         )
 
     assert eventually(lambda: stored()[0][2] == races, 10.0), f"{stored()[0][2]} of {races} had their name"
+    assert home.kernel()["over_limit_passed"] == 0
     addresses = {race_address(number) for number in range(races)}
     rows = home.product.rows("SELECT address, name FROM timeline WHERE port = 443 AND mac = ?", CAMERA)
     assert not [row for row in rows if row[0] in addresses and not row[1]]
@@ -177,12 +180,10 @@ def race_address(number: int) -> str:
 
 
 @both
-def test_a_resolver_on_another_local_network_names_and_speaks_for_itself(home: Home, version: int) -> None:
+def test_a_resolver_on_another_local_network_names_and_nobody_else_for_it(home: Home, version: int) -> None:
+    there = PRINTER[version]
     address, forged = forged_address(version, 31), forged_address(version, 32)
-    with (
-        Resolver(home.printer, PRINTER[version]) as resolver,
-        Client(home.camera, PRINTER[version]) as client,
-    ):
+    with Resolver(home.printer, there) as resolver, Client(home.camera, there) as client:
         client.ask(query(NAME, KINDS[version]))
         asked = resolver.take()
         way = home.network.way_out(home.pc, own_address(home.camera, version), source=there)

@@ -2,12 +2,13 @@
 """The collected hostile DNS messages: what a trusted reply with these bytes teaches."""
 
 import json
-import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import dns.name
 import pytest
+from counting import steps
 
 from smartrouter.core.addresses import taught
 from smartrouter.core.errors import BadPacket
@@ -47,12 +48,6 @@ def test_names_survive_the_way_to_text_and_back(messages: list[dict[str, Any]]) 
     assert survived > 60
 
 
-def test_no_message_takes_more_than_five_milliseconds(messages: list[dict[str, Any]]) -> None:
+def test_no_message_costs_more_than_bounded_work(messages: list[dict[str, Any]]) -> None:
     for case in messages:
-        wire = bytes.fromhex(case["hex"])
-        times = []
-        for _ in range(5):
-            start = time.perf_counter()
-            lessons(wire)
-            times.append(time.perf_counter() - start)
-        assert min(times) < 0.005, case["name"]
+        assert steps(partial(lessons, bytes.fromhex(case["hex"]))) < 100_000, case["name"]

@@ -2,14 +2,13 @@
 """What a DNS message says, and which messages are refused."""
 
 import struct
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import dns.exception
 import dns.message
 import pytest
+from counting import steps
 from scapy.utils import RawPcapReader
 from unit.made_messages import (
     AAAA,
@@ -312,20 +311,19 @@ COSTLY = {
 
 
 @pytest.mark.parametrize("wire", COSTLY.values(), ids=COSTLY.keys())
-def test_no_message_costs_more_than_ten_milliseconds(wire: bytes) -> None:
-    assert min(seconds_for(wire) for _ in range(5)) < 0.010
+def test_no_message_costs_more_than_bounded_work(wire: bytes) -> None:
+    assert steps(lambda: is_accepted(wire)) < 150_000
 
 
-def test_a_usual_reply_is_read_many_times_as_fast_as_by_dnspython() -> None:
+def test_a_usual_reply_is_read_in_a_few_steps() -> None:
     answers = [
         record(TO_QUESTION, CNAME, name("mesu.apple.com.edgekey.net")),
         record("mesu.apple.com.edgekey.net", CNAME, name("e1329.g.akamaiedge.net")),
         *[record("e1329.g.akamaiedge.net", A, ipv4(f"203.0.113.{n}")) for n in range(4)],
     ]
     wire = message([question("mesu.apple.com")], answers)
-    ours = min(seconds_for(wire, times=100) for _ in range(20))
-    theirs = min(seconds_for(wire, dns.message.from_wire, times=10) * 10 for _ in range(10))
-    assert theirs / ours > 20
+    parse_reply(wire)
+    assert steps(lambda: parse_reply(wire)) < 300
 
 
 def test_every_dns_message_of_the_captures_is_read_as_dnspython_reads_it(shared: Path) -> None:
@@ -333,16 +331,6 @@ def test_every_dns_message_of_the_captures_is_read_as_dnspython_reads_it(shared:
     assert len(messages) > 1000
     for wire in messages:
         assert is_accepted(wire) is is_accepted_by_dnspython(wire), wire.hex()
-
-
-def seconds_for(wire: bytes, read: Callable[[bytes], object] = parse_reply, times: int = 1) -> float:
-    start = time.perf_counter()
-    for _ in range(times):
-        try:
-            read(wire)
-        except BadPacket:
-            pass
-    return time.perf_counter() - start
 
 
 def is_accepted(wire: bytes) -> bool:

@@ -3,9 +3,9 @@
 
 import subprocess
 import sys
-import time
 
 import pytest
+from counting import steps
 
 from smartrouter.core.errors import BadConfig
 from smartrouter.core.names import (
@@ -84,15 +84,10 @@ def test_names_are_grouped_by_what_somebody_registered(name: str, group: str) ->
 
 
 @pytest.mark.parametrize("label", ["a", "\\000", "\\.", "*", "!"])
-def test_grouping_a_new_name_takes_less_than_a_millisecond(label: str) -> None:
+def test_grouping_a_new_name_is_bounded_work(label: str) -> None:
     name = ".".join([label] * 127)
-    took = []
-    for _ in range(5):
-        registrable_domain.cache_clear()
-        start = time.perf_counter()
-        registrable_domain(name)
-        took.append(time.perf_counter() - start)
-    assert min(took) < 0.001
+    registrable_domain("warm.example")
+    assert steps(lambda: registrable_domain(name)) < 5000
 
 
 def test_nothing_beyond_the_standard_library_is_loaded_before_a_name_is_grouped() -> None:

@@ -20,7 +20,7 @@ root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give up 
 NET_ADMIN = f"{1 << CAP_NET_ADMIN:016x}"
 NOTHING = f"{0:016x}"
 REPORT = """
-import json, os, resource, sys
+import ctypes, json, os, resource, subprocess, sys
 from smartrouter.core.errors import Unavailable
 from smartrouter.linux.privileges import drop, service_user
 {before}

@@ -2,7 +2,7 @@
 """Outstanding queries: what is remembered, for how long, and how much of it."""
 
 from smartrouter.core.events import UDP, DnsAnswered, DnsAsked, Query, Question, Reply, Scope
-from smartrouter.core.queries import LIFETIME, MAX_QUERIES, OutstandingQueries
+from smartrouter.core.queries import LIFETIME, MAX_IN_ALL, MAX_QUERIES, OutstandingQueries
 
 QUESTION = Question("cloud.example", 1, 1)
 
@@ -19,24 +19,34 @@ def answered(ident: int = 1, question: Question = QUESTION) -> DnsAnswered:
 def test_an_answer_finds_its_asker_once() -> None:
     queries = OutstandingQueries()
     queries.remember(asked(), 0.0)
-    assert queries.asker(answered(), 1.0) == "02:00:00:00:00:01"
-    assert queries.asker(answered(), 1.0) is None
+    assert queries.askers(answered(), 1.0) == ["02:00:00:00:00:01"]
+    assert not queries.askers(answered(), 1.0)
     assert len(queries) == 0
 
 
 def test_an_answer_to_another_question_finds_nobody_and_leaves_the_query() -> None:
     queries = OutstandingQueries()
     queries.remember(asked(), 0.0)
-    assert queries.asker(answered(question=Question("bank.example", 1, 1)), 1.0) is None
-    assert queries.asker(answered(), 1.0) is not None
+    assert not queries.askers(answered(question=Question("bank.example", 1, 1)), 1.0)
+    assert queries.askers(answered(), 1.0)
 
 
-def test_a_query_that_takes_the_id_of_another_device_takes_its_place() -> None:
+def test_a_query_in_the_name_of_another_device_takes_nothing_from_it() -> None:
     queries = OutstandingQueries()
     queries.remember(asked(), 0.0)
     queries.remember(asked(mac="02:00:00:00:00:02"), 0.0)
-    assert queries.asker(answered(), 1.0) == "02:00:00:00:00:02"
-    assert len(queries) == 0
+    queries.remember(asked(mac="02:00:00:00:00:02", question=Question("bank.example", 1, 1)), 0.0)
+    assert queries.askers(answered(), 1.0) == ["02:00:00:00:00:01", "02:00:00:00:00:02"]
+    assert len(queries) == 1
+
+
+def test_all_devices_together_hold_a_bounded_number_and_the_oldest_goes() -> None:
+    queries = OutstandingQueries()
+    for number in range(MAX_IN_ALL + 10):
+        queries.remember(asked(number % 65536, mac=f"02:00:00:00:{number >> 8:02x}:{number & 255:02x}"), 0.0)
+    assert len(queries) == MAX_IN_ALL
+    assert not queries.askers(answered(9), 1.0)
+    assert queries.askers(answered(10), 1.0)
 
 
 def test_old_queries_expire() -> None:
@@ -53,8 +63,8 @@ def test_a_device_holds_a_bounded_number_and_loses_its_oldest() -> None:
     for ident in range(MAX_QUERIES + 10):
         queries.remember(asked(ident), 0.0)
     assert len(queries) == MAX_QUERIES
-    assert queries.asker(answered(9), 1.0) is None
-    assert queries.asker(answered(10), 1.0) is not None
+    assert not queries.askers(answered(9), 1.0)
+    assert queries.askers(answered(10), 1.0)
 
 
 def test_a_device_that_goes_takes_its_queries_along() -> None:

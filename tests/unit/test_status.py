@@ -3,6 +3,7 @@
 
 import copy
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -167,7 +168,8 @@ def test_a_device_of_unknown_kind_that_was_decided_about_needs_nobody(
 
 def test_the_last_run_of_the_analyzer_is_shown(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
     conn = open_writer(home.database)
-    record = {"at": NOW - 120, "seconds": 0.31, "rows": 12, "findings": ["One finding."], "stages": {}}
+    at = time.time() - 125
+    record = {"at": at, "seconds": 0.31, "rows": 12, "findings": ["One finding."], "stages": {}}
     set_meta(conn, "analysis", json.dumps(record))
     conn.close()
     run(home)
