@@ -9,10 +9,12 @@ ROUNDS ?= 1
 ARGS ?=
 
 # What the guard, the lab and the tests run, and what the queue's library is built with.
-PACKAGES := nftables iproute2 iputils-ping dnsmasq-base gcc libc6-dev libnetfilter-queue-dev libnfnetlink-dev \
+PACKAGES := nftables iproute2 dnsmasq-base gcc libc6-dev libnetfilter-queue-dev libnfnetlink-dev \
 	python3-dev python3-venv
+# What the tests boot another kernel with.
+TEST_PACKAGES := busybox-static qemu-system-x86
 
-.PHONY: help install develop packages demo test test-long check fix bench docs clean
+.PHONY: help install develop packages test-packages demo test test-long check fix bench docs clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r verb text; do printf '  make %-10s %s\n' "$$verb" "$$text"; done
@@ -21,8 +23,10 @@ install: packages $(VENV)/installed ## Install what is missing: Debian packages 
 
 develop: install $(VENV)/developed
 
-packages:
-	@missing=; for package in $(PACKAGES); do \
+packages: WANTED = $(PACKAGES)
+test-packages: WANTED = $(TEST_PACKAGES)
+packages test-packages:
+	@missing=; for package in $(WANTED); do \
 		dpkg-query -W -f '$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$package"; \
 	done; \
 	[ -z "$$missing" ] && exit 0; \
@@ -43,7 +47,7 @@ $(VENV)/developed: $(VENV)/installed
 demo: install ## Show it: the real guard between simulated devices and a simulated Internet (about a minute, as root)
 	$(BIN)/smartrouter demo $(ARGS)
 
-test: develop ## Run all tests (network tests need root)
+test: develop test-packages ## Run all tests (network tests need root)
 	ROUNDS=$(ROUNDS) $(BIN)/python -m pytest $(ARGS)
 
 test-long: ## The same with every loop twenty times as long

@@ -90,6 +90,14 @@ def forwarding() -> Iterator[Check]:
         )  # fmt: skip
 
 
+def idle_options(config: Config) -> Iterator[Check]:
+    """Does the configuration ask for what this version does not do?"""
+    idle = config.idle()
+    if idle:
+        text = f"Without effect in this version: {', '.join(idle)}."
+        yield Check("options", Level.WARNING, text, "Nothing: it does no harm. Only do not count on it.")
+
+
 def network(config: Config) -> Iterator[Check]:
     """The local interfaces."""
     main = config.main

@@ -65,6 +65,7 @@ def examine(arguments: Namespace) -> Iterator[Check]:
         yield Check("configuration", Level.PROBLEM, str(error))
     else:
         yield Check("configuration", Level.OK, f"{arguments.config} has no fault.")
+        yield from checks.idle_options(known.config)
         yield from checks.network(known.config)
         yield from checks.disk(known.config)
         yield from household(known)

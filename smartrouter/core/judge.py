@@ -34,6 +34,7 @@ from smartrouter.core.effects import (
     Name,
     Raise,
     Record,
+    Relax,
     Severity,
     Unwatch,
     Verdict,
@@ -100,6 +101,12 @@ class Judge:
         For a packet there is exactly one `Verdict` in the list; only `AdmitReplies` and `DismissReplies`
         stand before it, and must have taken effect before it is given.
         """
+        effects = self._handle(event, now)
+        if self.roster.changes or self.roster.evicted:
+            effects += self._turnover()
+        return effects
+
+    def _handle(self, event: Event, now: Moment) -> list[Effect]:
         match event:
             case FlowOpened():
                 return self._flow(event, now)
@@ -114,9 +121,9 @@ class Judge:
             case DeviceSeen():
                 device = self.roster.device(event.mac)
                 device.iot, device.on_iot_network = event.iot, event.on_iot_network
-                return self.roster.refresh(device)
+                return self._without_replies(self.roster.refresh(device))
             case SettingsChanged():
-                return self.roster.configure(event.settings)
+                return self._without_replies(self.roster.configure(event.settings))
             case LearningRestarted():
                 device = self.roster.device(event.mac)
                 device.learning.restart()
@@ -286,15 +293,17 @@ class Judge:
 
     def _answered(self, event: DnsAnswered, now: Moment) -> list[Effect]:
         effects: list[Effect] = [self._verdict(_DNS_REPLY)]
-        mac = self._queries.asker(event, now.running)
-        device = self.roster.devices.get(mac) if mac is not None else None
-        if device is None:
+        askers = self._queries.askers(event, now.running)
+        if not askers:
             return effects
         reply = event.reply
         ttl = min([told.ttl for told in reply.addresses] + [alias.ttl for alias in reply.aliases], default=0)
-        for address, name in taught(reply).items():
-            if device.book.tell(address, name, ttl, now.running):
-                effects.append(Name(device.mac, address, name, ttl, now.wall))
+        lessons = taught(reply)
+        for mac in askers:
+            device = self.roster.devices[mac]  # who is let go takes its queries along
+            for address, name in lessons.items():
+                if device.book.tell(address, name, ttl, now.running):
+                    effects.append(Name(mac, address, name, ttl, now.wall))
         return effects
 
     # -- time, and what the user says ----------------------------------------------------------------
@@ -311,20 +320,31 @@ class Judge:
             if self._check_learning(device, now) or keep_all:
                 effects += self._keep(device)
         self._queries.expire(now.running)
-        effects += self._evicted()
         if self.roster.paused or self.roster.after_outage:
             effects += self._suspended(now)
         return effects
 
-    def _evicted(self) -> list[Effect]:
-        effects: list[Effect] = []
-        for device in self.roster.evicted:
-            self._queries.drop_device(device.mac)
-            for client in device.clients:
-                effects += self._dismissed(client)
+    def _turnover(self) -> list[Effect]:
+        """Devices came to the roster, or went."""
+        effects, self.roster.changes = self.roster.changes, []
+        evicted, self.roster.evicted = self.roster.evicted, []
+        for device in evicted:
+            effects += self._let_go(device)
             if device.watched:
                 effects.append(Unwatch(device.mac))
-        self.roster.evicted.clear()
+            if device.enforced:
+                effects.append(Relax(device.mac))
+        return effects
+
+    def _without_replies(self, effects: list[Effect]) -> list[Effect]:
+        """`effects`, and that replies to a device that is watched no more are not held any more either."""
+        gone = [effect.mac for effect in effects if isinstance(effect, Unwatch)]
+        return effects + [effect for mac in gone for effect in self._let_go(self.roster.devices[mac])]
+
+    def _let_go(self, device: Device) -> list[Effect]:
+        self._queries.drop_device(device.mac)
+        effects = [effect for client in device.clients for effect in self._dismissed(client)]
+        device.clients.clear()
         return effects
 
     def _suspended(self, now: Moment) -> list[Effect]:
@@ -357,7 +377,8 @@ class Judge:
         return [Keep(device.mac, device.kept)]
 
     def _forgotten(self, event: DestinationForgotten) -> list[Effect]:
-        learned = self.roster.device(event.mac).learning.learned
+        device = self.roster.devices.get(event.mac)
+        learned = {} if device is None else device.learning.learned
         gone = [
             destination
             for destination in learned

@@ -3,7 +3,7 @@
 
 A device's standing follows from the settings, from what discovery says of it, from its learning, and from
 a pause or an outage that concerns all. It is worked out when one of these changes, never per packet.
-Bounded: when the roster is full, the oldest device that is neither configured nor protected goes.
+Bounded: when the roster is full, a device goes that is neither configured nor protected, if there is one.
 """
 
 from collections import OrderedDict
@@ -44,20 +44,26 @@ class Device:
 
 
 class Roster:
-    """See the module. `paused`, `after_outage`: concern every device; call `refresh_all` after a change."""
+    """See the module. `paused`, `after_outage`: concern every device; call `refresh_all` after a change.
+
+    A new device may have another one go. `changes` and `evicted` hold what came of packets until somebody
+    empties them.
+    """
 
     def __init__(self, settings: Settings, *, fresh_forever: bool = False):
         self.settings = settings
         self.paused = False
         self.after_outage = False
         self.devices: OrderedDict[str, Device] = OrderedDict()
-        self.evicted: list[Device] = []  # those that had to go since somebody last emptied this list
+        self.changes: list[Effect] = []  # what the kernel's sets must learn of devices that `queued` made
+        self.evicted: list[Device] = []  # those that had to go
         self._stale_after = inf if fresh_forever else STALE_AFTER
         for mac in settings.devices:
             self.device(mac)
+        self.refresh_all()  # the first ruleset is made after us
 
     def device(self, mac: str) -> Device:
-        """The device with this MAC; made if it is new."""
+        """The device with this MAC; made if it is new, and then to be refreshed."""
         device = self.devices.get(mac)
         if device is not None:
             return device
@@ -65,7 +71,6 @@ class Roster:
             self._make_room()
         book = AddressBook(grace=self.settings.name_grace, stale_after=self._stale_after)
         device = self.devices[mac] = Device(mac, book)
-        self.refresh(device)
         return device
 
     def queued(self, mac: str) -> Device:
@@ -75,7 +80,7 @@ class Roster:
         if device is None:
             device = self.device(mac)
             device.on_iot_network = True
-            self.refresh(device)
+            self.changes += self.refresh(device)
         return device
 
     def configure(self, settings: Settings) -> list[Effect]:
@@ -127,13 +132,18 @@ class Roster:
         return self.settings.new_devices in (NewDevices.LEARN, NewDevices.ISOLATE)
 
     def _make_room(self) -> None:
+        """Have the oldest device go, of those that matter least: who makes MACs up to fill the roster pushes
+        out others of that sort before any device that has been learning for a while."""
         configured = self.settings.devices
+        oldest = ["", "", ""]
         for mac, device in self.devices.items():
-            if mac not in configured and device.learning.progress.state is not State.PROTECTED:
+            progress = device.learning.progress
+            lasting = mac in configured or progress.state is State.PROTECTED
+            worth = 2 if lasting else int(progress.units > 1)
+            oldest[worth] = oldest[worth] or mac
+            if worth == 0:
                 break
-        else:
-            mac = next(iter(self.devices))
-        self.evicted.append(self.devices.pop(mac))
+        self.evicted.append(self.devices.pop(oldest[0] or oldest[1] or oldest[2]))
 
 
 def regrouped(learned: Mapping[Destination, Seen], match: Match) -> dict[Destination, Seen]:

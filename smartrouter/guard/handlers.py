@@ -53,6 +53,9 @@ from smartrouter.wire.packet import Packet, parse_ip
 log = logging.getLogger("smartrouter.guard")
 
 MAX_STREAMS = 256  # DNS connections over TCP that are followed at once
+MAX_QUERY = 512  # bytes: a longer query names nothing; none that asks for a name is half as long
+MAX_MESSAGES = 8  # looked at in one packet, so that nobody's packet takes a hundred times another's
+NO_MAC = "00:00:00:00:00:00"  # stands for what came over an interface that knows no MACs
 _DNS_PORT = 53
 
 
@@ -150,7 +153,7 @@ class FlowHandler:
     def judge(self, payload: bytes, mac: str | None, hook: int, mark: int) -> bool | None:
         """The verdict on a packet: accept or not; None to accept without a mark."""
         scope = _scope(hook, mark, self._pass_mark)
-        source = mac or ""
+        source = mac or NO_MAC
         event: FlowOpened | PacketUnreadable
         try:
             packet = parse_ip(payload)
@@ -192,13 +195,13 @@ class DnsHandler:
         try:
             packet = parse_ip(payload)
         except BadPacket:
-            unreadable = PacketUnreadable(mac or "", _scope(hook, mark, self._pass_mark))
-            effects = self._bench.handle(unreadable) if is_query and mac else []
+            unreadable = PacketUnreadable(mac or NO_MAC, _scope(hook, mark, self._pass_mark))
+            effects = self._bench.handle(unreadable) if hook != LOCAL_OUT else []
         else:
             is_query = is_query and packet.destination_port == _DNS_PORT
             messages = self._messages(payload, packet)
             if is_query:
-                effects = self._asked(packet, messages, mac or "", hook, mark)
+                effects = self._asked(packet, messages, mac or NO_MAC, hook, mark)
             else:
                 effects = self._answered(packet, messages)
         verdicts = []
@@ -268,7 +271,7 @@ class DnsHandler:
             del self._streams[key]
             return []
         sequence = (packet.sequence + bool(packet.flags & _SYN)) % 2**32
-        return stream.feed(sequence, payload[packet.payload : packet.end])
+        return stream.feed(sequence, payload[packet.payload : packet.end])[:MAX_MESSAGES]
 
 
 _SYN, _RST = 0x02, 0x04  # RFC 9293 section 3.1
@@ -282,6 +285,8 @@ def _scope(hook: int, mark: int, pass_mark: int) -> Scope:
 
 
 def _query(message: bytes) -> Query | None:
+    if len(message) > MAX_QUERY:
+        return None
     try:
         return parse_query(message)
     except BadPacket:

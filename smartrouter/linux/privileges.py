@@ -89,9 +89,10 @@ def drop(user: User, keep_net_admin: bool) -> None:
 
 def _permitted() -> int:
     """This thread's permitted capabilities, as bits (proc(5), CapPrm)."""
-    with open("/proc/thread-self/status", encoding="ascii", errors="replace") as status:
+    # As bytes: a text's codec may be one of the modules that only root can read.
+    with open("/proc/thread-self/status", "rb") as status:
         for line in status:
-            if line.startswith("CapPrm:"):
+            if line.startswith(b"CapPrm:"):
                 return int(line.split()[1], 16)
     return 0
 

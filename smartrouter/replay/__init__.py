@@ -39,6 +39,7 @@ def replay(
     with scapy_silenced():
         survey = Survey(options)
         _pass(captures, survey.take, 0, progress)
+        survey.end()
         result = Result(survey.packets, survey.mangled, sorted(survey.gateways.routers()))
         macs = options.macs or survey.gateways.devices()
         result.devices = {mac: DeviceFigures() for mac in macs}

@@ -193,6 +193,7 @@ def _reader(source: _Source, path: Path) -> Any:
             return _SectionedReader(source)
         if magic in _PCAP:
             reader = RawPcapReader(source)
+            reader.linktype &= 0xFFFF  # above it stands how long the checksum behind each packet is
             _require_usable(path, (reader.linktype,))
             return reader
     except Scapy_Exception as error:

@@ -18,8 +18,8 @@ A hub that routes for others is a device all the same, as is whatever asked for 
 outside from an address of the LAN that nobody else has. So in doubt a MAC is a device: a router among the
 devices is a line too many, a device that was dropped is one that nobody watches.
 
-An address that a MAC itself claimed by ARP is its own, wherever it comes from. Bounded: a few addresses per
-MAC say as much as all of them. Knows nothing of packets or files.
+An address that a MAC itself claimed by ARP, or asks for names from, is its own, wherever it comes from.
+Bounded: a few addresses per MAC say as much as all of them. Knows nothing of packets or files.
 """
 
 from collections.abc import Iterable
@@ -98,7 +98,7 @@ class _Seen:
         self.sent = False
         self.capturing = False  # a card of the host that captured
         self.addresses: set[str] = set()  # of the LAN, that it sends from
-        self.claims: set[str] = set()  # addresses that it said by ARP to have
+        self.claims: set[str] = set()  # outside addresses that it said by ARP to have, or asks for names from
         self.inside = False  # sends from an address of the LAN
         self.outside = False  # sends from an outside IPv4 address
         self.initiates: set[str] = set()  # IPv4 addresses of the LAN from which it sends to the outside
@@ -179,11 +179,13 @@ class Gateways:
             seen.leases |= as_server
             seen.is_leased |= not as_server
 
-    def asked(self, mac: str) -> None:
-        """`mac` sent a DNS query."""
+    def asked(self, mac: str, address: str) -> None:
+        """`mac` sent a DNS query from `address`."""
         seen = self._seen(mac)
         if seen is not None:
             seen.asks = True
+            if place_of(address) is Place.OUTSIDE:
+                _add(seen.claims, address)
 
     def _was_handed(self, receiver: str, destination: str, *, from_lan: bool) -> None:
         seen = self._seen(receiver)

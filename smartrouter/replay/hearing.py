@@ -25,7 +25,7 @@ _WEB_PORTS = (80, 443)
 _DHCP6_PORTS = (546, 547)  # RFC 9915
 # Flows that are told apart in any case. Small devices begin with the same port and sequence number whenever
 # they start, so what repeats may be weeks apart.
-FLOWS = 262_144
+FLOWS = 131_072
 _MOST_HEADER = 60  # bytes of a TCP header with all options
 _ROUTINE_PORTS = frozenset((DNS_PORT, *DHCP_PORTS, *_DHCP6_PORTS))
 

@@ -125,6 +125,10 @@ class Retelling:
             figures.tested_connections += self._moment.running > self._until.get(heard.sender, inf)
         if not to_dns:
             self._opened(heard.sender, packet, scope, figures)
+        elif scope is Scope.OUTSIDE:
+            book = self.judge.roster.device(heard.sender).book
+            evidence = book.evidence(packet.destination, self._moment.running)
+            figures.named_connections += evidence is Evidence.DNS
 
     def _opened(self, mac: str, packet: Packet, scope: Scope, figures: DeviceFigures) -> None:
         event = FlowOpened(
@@ -159,7 +163,9 @@ class Retelling:
             if self._options.any_resolver:
                 reply = self._believed(heard, packet, reply)
             self._judged(
-                DnsAnswered(packet.destination, packet.destination_port, packet.source, packet.protocol, reply)
+                DnsAnswered(
+                    packet.destination, packet.destination_port, packet.source, packet.protocol, reply
+                )
             )
 
     def _believed(self, heard: Heard, packet: Packet, reply: Reply) -> Reply:

@@ -90,10 +90,14 @@ class Survey:
             self.gateways.spoke_dhcp(heard.sender, as_server=packet.source_port == DHCP_SERVER_PORT)
         elif packet.protocol == UDP and packet.destination_port == DNS_PORT:
             if query_in(heard.data[packet.payload : packet.end]) is not None:
-                self.gateways.asked(heard.sender)
+                self.gateways.asked(heard.sender, packet.source)
                 self._began(heard.sender, running)
         elif is_attempt(packet) and place_of(packet.destination) is Place.OUTSIDE:
             self._opened(heard.sender, packet, running)
+
+    def end(self) -> None:
+        """There are no more packets: what was needed for counting alone can go."""
+        self._flows = Flows(FLOWS)
 
     def _opened(self, mac: str, packet: Packet, running: float) -> None:
         span = self._began(mac, running)

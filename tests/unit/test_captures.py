@@ -299,3 +299,11 @@ def test_how_far_reading_has_come_is_known(tmp_path: Path) -> None:
     assert positions == sorted(positions)
     assert 0 < positions[0] < capture.size
     assert capture.position == capture.size
+
+
+def test_a_note_on_checksums_beside_the_link_type_makes_no_difference(tmp_path: Path) -> None:
+    path = write_pcap(tmp_path / "made.pcap", [(START, syn())])
+    content = bytearray(path.read_bytes())
+    content[20:24] = (0x54000000 | ETHERNET).to_bytes(4, "little")
+    path.write_bytes(content)
+    assert [captured.link for captured in Capture(path).packets()] == [ETHERNET]

@@ -292,3 +292,84 @@ def test_a_flood_of_macs_and_addresses_fills_no_memory() -> None:
     assert seen.is_full
     assert len(seen.devices()) < MAX_MACS
     assert seen.routers() == {ROUTER}
+
+
+def _set_up(seen: Gateways) -> None:
+    """While it is set up, the device is an access point that answers a phone in the place of a server."""
+    seen.passed(PHONE, DEVICE, "192.168.4.2", SERVER)
+    seen.passed(DEVICE, PHONE, SERVER, "192.168.4.2")
+
+
+def test_an_access_point_that_answers_for_the_internet_and_later_uses_it_is_a_device() -> None:
+    seen = Gateways()
+    _set_up(seen)
+    goes_out(seen, DEVICE)
+    comes_back(seen, DEVICE)
+    assert seen.devices() == [PHONE, DEVICE]
+
+
+def test_an_access_point_that_answers_for_the_internet_and_asked_for_an_address_is_a_device() -> None:
+    seen = Gateways()
+    _set_up(seen)
+    seen.spoke_dhcp(DEVICE, as_server=False)
+    goes_out(seen, PHONE, PHONE_LAN)
+    comes_back(seen, PHONE, PHONE_LAN)
+    assert seen.devices() == [PHONE, DEVICE]
+
+
+def test_a_device_that_was_once_taken_for_a_router_and_only_asks_for_names_is_a_device() -> None:
+    seen = Gateways()
+    seen.passed(PHONE, DEVICE, "192.168.4.2", SERVER)
+    seen.passed(DEVICE, ROUTER, LAN, ROUTER_LAN)
+    seen.asked(DEVICE, LAN)
+    goes_out(seen, PHONE, PHONE_LAN)
+    comes_back(seen, PHONE, PHONE_LAN)
+    assert seen.devices() == [PHONE, DEVICE]
+
+
+def test_a_router_that_asks_for_names_is_a_router() -> None:
+    seen = Gateways()
+    goes_out(seen, DEVICE)
+    comes_back(seen, DEVICE)
+    seen.asked(ROUTER, ROUTER_LAN)
+    assert seen.devices() == [DEVICE]
+
+
+def test_a_hub_that_routes_for_others_is_a_device_too() -> None:
+    seen = Gateways()
+    goes_out(seen, DEVICE, "192.168.7.2", router=SECOND)
+    comes_back(seen, DEVICE, "192.168.7.2", router=SECOND)
+    goes_out(seen, SECOND, LAN)
+    comes_back(seen, SECOND, LAN)
+    assert seen.routers() == {ROUTER, SECOND}
+    assert seen.devices() == [DEVICE, SECOND]
+
+
+def test_a_device_with_a_public_address_beside_private_ones_is_a_device() -> None:
+    seen = Gateways()
+    goes_out(seen, DEVICE)
+    comes_back(seen, DEVICE)
+    goes_out(seen, PHONE, "198.51.100.77")
+    comes_back(seen, PHONE, "198.51.100.77")
+    assert seen.devices() == [DEVICE, PHONE]
+
+
+def test_a_device_whose_answer_was_captured_first_is_a_device() -> None:
+    seen = Gateways()
+    comes_back(seen, DEVICE, "2001:db8:1:1::50", "2001:db8:2::9")
+    goes_out(seen, DEVICE, "2001:db8:1:1::50", "2001:db8:2::9")
+    seen.asked(DEVICE, "2001:db8:1:1::50")
+    assert seen.devices() == [DEVICE]
+
+
+def test_a_device_with_a_public_address_may_ask_a_private_resolver() -> None:
+    resolver, own = "10.0.0.53", "198.51.100.77"
+    seen = Gateways()
+    goes_out(seen, DEVICE, own, resolver)
+    seen.asked(DEVICE, own)
+    comes_back(seen, DEVICE, own, resolver)
+    for server in SERVERS[:5]:
+        goes_out(seen, DEVICE, own, server)
+        comes_back(seen, DEVICE, own, server)
+    assert seen.routers() == {ROUTER}
+    assert DEVICE in seen.devices()

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What is heard in a captured packet, and what opens a connection."""
 
+from collections.abc import Callable
+
 import pytest
 from scapy.layers.inet import IP, TCP, UDP
 from scapy.layers.l2 import ARP, CookedLinux, Dot1Q, Ether
@@ -12,6 +14,8 @@ from smartrouter.replay.hearing import Heard, hear, is_attempt, is_syn, query_in
 from smartrouter.wire.packet import Packet
 
 MAC = bytes.fromhex(DEVICE.replace(":", ""))
+
+_UP_TO_FLAGS = 14 + 20 + 14  # bytes of a frame up to its TCP flags
 
 
 def heard(data: bytes, link: int = ETHERNET) -> Heard:
@@ -69,9 +73,22 @@ def test_what_is_neither_ip_nor_arp_is_not_heard() -> None:
 
 def test_a_mangled_packet_is_a_bad_packet() -> None:
     whole = syn()
-    for size in range(len(whole)):
+    for size in range(_UP_TO_FLAGS - 1):
         with pytest.raises(BadPacket):
             hear(Captured(0.0, ETHERNET, whole[:size]))
+
+
+@pytest.mark.parametrize("make", [syn, datagram])
+def test_a_packet_of_which_the_capture_kept_the_first_bytes_is_heard_as_far_as_they_go(
+    make: Callable[[], bytes],
+) -> None:
+    whole = make()
+    entire = packet(whole)
+    for size in range(_UP_TO_FLAGS, len(whole)):
+        found = heard(whole[:size])
+        assert found.packet is not None
+        assert found.packet[:8] == entire[:8]
+        assert found.packet.payload <= found.packet.end <= len(found.data)
 
 
 @pytest.mark.parametrize(

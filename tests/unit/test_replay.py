@@ -46,6 +46,7 @@ from unit.made_traffic import (
 
 from smartrouter.core.destinations import Match
 from smartrouter.core.errors import SmartrouterError
+from smartrouter.core.flows import CAPACITY as JUDGED_FLOWS
 from smartrouter.core.policy import Mode
 from smartrouter.replay import main, replay
 from smartrouter.replay.captures import LINUX_COOKED, BadCapture
@@ -168,9 +169,57 @@ def test_a_connection_is_named_by_an_earlier_reply_to_this_device_however_old(tm
     assert figures(tmp_path, packets, mac=PHONE)["named_connections"] == 0
 
 
-def test_a_reply_that_nobody_asked_for_names_nothing(tmp_path: Path) -> None:
-    packets = [(START, reply("a.example", [SERVER])), (START + 1, syn())]
-    assert figures(tmp_path, packets)["named_connections"] == 0
+@pytest.mark.parametrize(("any_resolver", "named"), [(True, 1), (False, 0)])
+def test_a_reply_whose_query_the_capture_lacks_counts_where_every_resolver_is_believed(
+    tmp_path: Path, any_resolver: bool, named: int
+) -> None:
+    packets = [(START, reply("a.example", [SERVER])), (START + 1, syn()), (START + 2, syn_ack())]
+    assert figures(tmp_path, packets, Options(any_resolver=any_resolver))["named_connections"] == named
+
+
+@pytest.mark.parametrize(("any_resolver", "named"), [(True, 1), (False, 0)])
+def test_a_reply_that_comes_late_counts_where_every_resolver_is_believed(
+    tmp_path: Path, any_resolver: bool, named: int
+) -> None:
+    packets = [
+        (START, query("a.example")),
+        (START + 60, reply("a.example", [SERVER])),
+        (START + 61, syn()),
+        (START + 62, syn_ack()),
+    ]
+    assert figures(tmp_path, packets, Options(any_resolver=any_resolver))["named_connections"] == named
+
+
+def test_a_reply_that_was_cut_short_counts_since_the_capture_may_lack_the_one_over_tcp(
+    tmp_path: Path,
+) -> None:
+    answer = bytearray(reply("a.example", [SERVER]))
+    answer[14 + 20 + 8 + 2] |= 0x02  # TC
+    packets = [(START, query("a.example")), (START + 0.1, bytes(answer)), (START + 1, syn())]
+    assert figures(tmp_path, packets)["named_connections"] == 1
+
+
+def test_names_asked_of_everybody_count(tmp_path: Path) -> None:
+    packets = [(START, query("a.example", resolver="255.255.255.255")), (START + 1, syn())]
+    assert figures(tmp_path, packets)["names"] == 1
+
+
+def test_a_retransmission_is_reported_once_however_many_flows_come_between(tmp_path: Path) -> None:
+    made = syn()
+    at = 14 + 20 + 4  # of the sequence number
+    between = [
+        (START + 20, made[:at] + number.to_bytes(4, "big") + made[at + 4 :])
+        for number in range(100, 2 * JUDGED_FLOWS + 110)
+    ]
+    packets = [
+        (START, syn(sequence=1)),
+        (START + 10, syn(OTHER_SERVER, sequence=2)),
+        *between,
+        (START + 30, syn(OTHER_SERVER, sequence=2)),
+    ]
+    found = figures(tmp_path, packets, Options(counted=Counted.TCP))
+    assert found["connections"] == len(between) + 2
+    assert (found["alerted_connections"], found["alerts"]) == (1, 1)
 
 
 @pytest.mark.parametrize(("any_resolver", "named"), [(True, 1), (False, 0)])
@@ -289,6 +338,12 @@ def test_alerts_say_what_when_and_where(tmp_path: Path) -> None:
     )
 
 
+def test_a_connection_to_a_resolver_counts_as_named_if_it_was(tmp_path: Path) -> None:
+    packets = [*told("dns.example", [SERVER], START), (START + 1, syn(port=53)), (START + 2, syn(port=53))]
+    found = figures(tmp_path, packets, Options(counted=Counted.TCP))
+    assert (found["connections"], found["named_connections"]) == (1, 1)
+
+
 def test_the_match_groups_names(tmp_path: Path) -> None:
     packets = in_order(
         told("a.known.example", [SERVER], START - 2),
@@ -380,6 +435,17 @@ def test_random_bytes_in_every_packet_raise_nothing(tmp_path: Path, rounds: Call
                 content[chance.randrange(len(content))] = chance.randrange(256)
             damaged.append((at, bytes(content)))
         assert replay([write_pcap(tmp_path / "made.pcap", damaged)]).packets == len(packets)
+
+
+@pytest.mark.parametrize("size", [54, 60, 68, 96])
+def test_a_capture_of_the_first_bytes_of_each_packet_counts_every_attempt(tmp_path: Path, size: int) -> None:
+    options = [("MSS", 1460), ("SAckOK", b""), ("Timestamp", (1, 0)), ("NOP", None), ("WScale", 7)]
+    segment = TCP(sport=40000, dport=443, flags="S", seq=1, options=options)
+    long_syn = syn()[:14] + bytes(IP(src=DEVICE_IP, dst=SERVER) / segment)
+    packets = [(START, long_syn[:size]), (START + 1, datagram(data=bytes(500))[:size])]
+    path = write_pcap(tmp_path / "made.pcap", packets)
+    found = replay([path])
+    assert (found.devices[DEVICE].syn_packets, found.devices[DEVICE].connections, found.mangled) == (1, 2, 0)
 
 
 def test_a_capture_that_breaks_off_is_replayed_so_far_and_the_file_is_named(tmp_path: Path) -> None:

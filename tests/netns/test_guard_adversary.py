@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A device that means harm, to the outside or to its neighbours, and devices that nobody announced."""
+
+import fcntl
+import os
+import signal
+import struct
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from statistics import median
+from time import monotonic, sleep
+
+import pytest
+from netns.guard_lab import CAMERA, KNOWN, STRANGER, VERSIONS, Home, eventually, framed, home, query
+
+from smartrouter.lab import packets
+from smartrouter.lab.hosts import Host
+from smartrouter.lab.plan import IOT, Way
+from smartrouter.lab.traffic import Result
+
+pytestmark = pytest.mark.netns
+
+IOT_NETWORK = f"config smartrouter 'main'\n\tlist iot_network '{IOT.bridge}'\n"
+_TUNSETIFF, _IFF_TUN, _IFF_NO_PI = 0x400454CA, 0x0001, 0x1000  # linux/if_tun.h
+
+
+def members(found: Home, name: str) -> str:
+    return found.router.run(["nft", "list", "set", "inet", "smartrouter", name]).stdout
+
+
+# -- devices that nobody announced -----------------------------------------------------------------------
+
+
+def test_an_odd_packet_of_a_device_that_came_later_is_no_way_out() -> None:
+    """Nobody configured the printer: its own packet is the first that the guard hears of it."""
+    with home(more=IOT_NETWORK) as found:
+        printer = found.printer
+        assert printer.connect(KNOWN[0], 443).ok
+        found.protect(printer)
+        assert printer.connect(STRANGER[0], 443).result is Result.REFUSED
+        with found.wire() as wire:
+            for version in VERSIONS:
+                way = found.network.way_out(printer, STRANGER[version == 6])
+                printer.send(packets.strange_flags(way, 443, "SF"), packets.bad_checksum(way, 443))
+            sleep(0.3)
+            assert not any(wire.to(address) for address in STRANGER)
+        assert found.kernel()["invalid_dropped"] == 4
+
+
+def test_a_new_device_on_the_lan_is_watched_where_the_policy_says_so() -> None:
+    with home({"new_devices": "learn"}) as found:
+        plug = found.network.add_device("plug", mac="ac:de:48:00:6a:77")
+        assert plug.connect(KNOWN[0], 443).ok  # now the neighbour table knows it
+        assert eventually(lambda: plug.mac in members(found, "watched"), 10.0)
+        assert found.visit(plug, "cloud.maker.example").ok
+        assert found.attempt(plug, KNOWN[0])["reason"] == "learning"
+
+
+@contextmanager
+def tunnel(found: Home, name: str) -> Iterator[int]:
+    """An interface of the router without MACs; gives the descriptor that takes IP packets for it."""
+
+    def make() -> int:
+        fd = os.open("/dev/net/tun", os.O_RDWR)
+        fcntl.ioctl(fd, _TUNSETIFF, struct.pack("16sH22x", name.encode(), _IFF_TUN | _IFF_NO_PI))
+        return fd
+
+    fd = found.router.inside(make)
+    try:
+        found.router.ip(f"addr add 192.168.79.1/24 dev {name}\nlink set {name} up")
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def test_an_interface_without_macs_may_be_watched_and_breaks_nothing() -> None:
+    more = "config smartrouter 'main'\n\tlist iot_network 'tun-iot'\n"
+    with home(more=more) as found, tunnel(found, "tun-iot") as descriptor:
+        assert eventually(lambda: "tun-iot" in members(found, "iot"), 15.0)
+        way = Way(CAMERA, CAMERA, "192.168.79.5", STRANGER[0])
+        os.write(descriptor, packets.syn(way, 443)[14:])  # without its Ethernet header
+        assert eventually(lambda: found.judged().get("learning"))
+        assert found.status()["guard"]["faults"] == 0
+        found.router.run(["nft", "delete", "table", "inet", "smartrouter"], check=True)
+        assert eventually(found.product.has_table), found.product.last_words()
+        pid = found.guard_pid()
+        os.kill(pid, signal.SIGKILL)
+        assert eventually(lambda: found.product.is_guarding() and found.guard_pid() != pid, 10.0)
+
+
+# -- one device against another --------------------------------------------------------------------------
+
+
+@contextmanager
+def flood(device: Host, frames: list[bytes], a_second: int) -> Iterator[None]:
+    """`device` sends `frames` over and over."""
+    stop = threading.Event()
+
+    def send() -> None:
+        with device.frames() as sock:
+            begun, sent = monotonic(), 0
+            while not stop.is_set():
+                for _ in range(max(0, int((monotonic() - begun) * a_second) - sent)):
+                    sock.send(frames[sent % len(frames)])
+                    sent += 1
+                sleep(0.005)
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def crowded_segments(way: Way) -> list[bytes]:
+    """TCP to port 53, each segment full of the shortest queries."""
+    data = framed(query(".")) * 76
+    return [packets.bare_data(way, 53, data=data, source_port=port) for port in range(41000, 41400)]
+
+
+def laborious_queries(way: Way) -> list[bytes]:
+    """Queries whose every record takes a name of a hundred labels to read."""
+    name = b"\x01a" * 110 + b"\0"
+    records = b"".join(
+        b"\x01%c\xc0\x0c" % (33 + n % 90)
+        + struct.pack("!HHIH", 2, 1, 1, 4)
+        + b"\x01%c\xc0\x0c" % (33 + n // 90)
+        for n in range(64)
+    )
+    data = struct.pack("!6H", 1, 0, 1, 0, 64, 0) + name + struct.pack("!HH", 1, 1) + records
+    return [packets.datagram(way, 53, data=data, source_port=port) for port in range(41000, 41400)]
+
+
+@pytest.mark.parametrize("made", [crowded_segments, laborious_queries])
+def test_queries_that_are_much_work_delay_nobody_elses(made: Callable[[Way], list[bytes]]) -> None:
+    with home() as found:
+        way = found.network.way_out(found.camera, "192.168.77.1")
+        plain = [
+            packets.dns_query(way, "cloud.maker.example", source_port=port) for port in range(41000, 41400)
+        ]
+        usual, _ = under_flood(found, plain)
+        load, waits = under_flood(found, made(way))
+        assert load < 3 * usual, f"{load:.0%} of a core, and {usual:.0%} for usual queries"
+        assert median(waits) < 100, waits
+
+
+def under_flood(found: Home, frames: list[bytes]) -> tuple[float, list[float]]:
+    """What share of a core the guard takes while the camera sends just below its limit, and how long each
+    of the TV's queries waits meanwhile, in milliseconds."""
+    with flood(found.camera, frames, 480):
+        sleep(0.5)
+        before, begun = cpu(found.guard_pid()), monotonic()
+        waits = []
+        while monotonic() < begun + 2.0:
+            waits.append(found.tv.resolve("cloud.maker.example").ms)
+            sleep(0.02)
+        return (cpu(found.guard_pid()) - before) / (monotonic() - begun), waits
+
+
+def cpu(pid: int) -> float:
+    """Seconds of processor time that a process has used."""
+    with open(f"/proc/{pid}/stat") as stat:
+        fields = stat.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
