@@ -160,6 +160,21 @@ def under_flood(found: Home, frames: list[bytes]) -> tuple[float, list[float]]:
         return (cpu(found.guard_pid()) - before) / (monotonic() - begun), waits
 
 
+def test_a_device_that_makes_macs_up_keeps_the_guard_from_nobody_else() -> None:
+    with home(more=IOT_NETWORK) as found:
+        assert found.visit(found.tv, "cloud.maker.example").ok
+        found.protect(found.tv)
+        pid = found.guard_pid()
+        frame = packets.syn(found.network.way_out(found.printer, STRANGER[0]), 443)
+        made_up = [frame[:6] + b"\x02\x55" + struct.pack("!I", n) + frame[12:] for n in range(20_000)]
+        with flood(found.printer, made_up, 3000):
+            sleep(2.0)
+            visits = [found.visit(found.tv, "cloud.maker.example") for _ in range(20)]
+        assert all(visit.ok for visit in visits), visits
+        assert found.guard_pid() == pid, found.product.last_words()
+        assert not any(queue["dropped"] for queue in found.status()["queues"].values())
+
+
 def cpu(pid: int) -> float:
     """Seconds of processor time that a process has used."""
     with open(f"/proc/{pid}/stat") as stat:
