@@ -15,6 +15,15 @@ from collections.abc import Callable
 from ipaddress import ip_address
 
 import dns.exception
+
+# dnspython loads record types when it meets them; by then our code may lie where we may not look.
+import dns.rdtypes.ANY.CNAME
+import dns.rdtypes.ANY.DNAME
+import dns.rdtypes.ANY.OPT
+import dns.rdtypes.ANY.PTR
+import dns.rdtypes.ANY.SOA
+import dns.rdtypes.IN.A
+import dns.rdtypes.IN.AAAA
 import dns.resolver
 
 log = logging.getLogger("smartrouter.analyzer")

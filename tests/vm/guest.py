@@ -29,7 +29,7 @@ cd {checkout}
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 NO_COLOR=1 ROUNDS={rounds}
 ip link set lo up
 timeout -s INT -k 20 {seconds} {pytest} </dev/null
-echo "pytest ended with status $?"
+echo $? > {reports}/status
 exec {own}/busybox reboot -f
 """
 
@@ -43,8 +43,10 @@ class Outcome(NamedTuple):
 
 
 class Report(NamedTuple):
-    """`outcomes` by `path::function`, a test's parameters together; `console`: all that the guest printed."""
+    """`outcomes` by `path::function`, a test's parameters together; `status`: pytest's, -1 if it did not end
+    by itself; `console`: all that the guest printed."""
 
+    status: int
     outcomes: dict[str, list[Outcome]]
     console: str
 
@@ -74,7 +76,12 @@ def run_pytest(kernel: Kernel, tests: Sequence[str], work: Path, seconds: float)
         guest.wait()
     console = work / "console"
     printed = console.read_text("utf-8", "replace") if console.exists() else ""
-    return Report(_outcomes(shared / "report.xml"), f"{printed}\n{complaint}".strip())
+    status = shared / "status"
+    return Report(
+        int(status.read_text()) if status.exists() else -1,
+        _outcomes(shared / "report.xml"),
+        f"{printed}\n{complaint}".strip(),
+    )
 
 
 def _arguments(kernel: Kernel, work: Path) -> list[str]:
@@ -106,6 +113,7 @@ def _script(tests: Sequence[str], seconds: float) -> str:
         seconds=int(seconds),
         pytest=shlex.join(pytest),
         own=OWN,
+        reports=REPORTS,
     )
 
 

@@ -43,7 +43,9 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
 
 
 def test_the_guest_runs_every_test(report: Report) -> None:
-    assert sorted(WANTED) == sorted(report.outcomes), f"The guest's last words:\n{report.console[-6000:]}"
+    last_words = f"the guest's last words:\n{report.console[-6000:]}"
+    assert report.status in (0, 1), last_words  # all passed, or some failed; all else is no whole run
+    assert sorted(WANTED) == sorted(report.outcomes), last_words
 
 
 @pytest.mark.parametrize("test", WANTED, ids=lambda test: test.rpartition("/")[2])
