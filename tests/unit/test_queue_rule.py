@@ -29,9 +29,11 @@ class Kernel:
     def __init__(self, code: int) -> None:
         self.code = code
         self.checked: list[bool] = []
+        self.families: list[set[int]] = []
 
     def transaction(self, subsystem: int, messages: list[Message], *, check: bool = False) -> None:
         self.checked.append(check)
+        self.families.append({message.family for message in messages})
         self.request(messages[0])
 
     def request(self, message: Message) -> None:
@@ -57,3 +59,13 @@ def test_asking_changes_nothing() -> None:
     queue_rule.has_xt_target(kernel)
     assert len(kernel.checked) >= 2
     assert all(kernel.checked)
+
+
+@pytest.mark.parametrize(
+    "ask", [queue_rule.has_xt_target, lambda link: queue_rule.place_xtables(link, {"to_guard": 7370})]
+)
+def test_the_targets_module_is_first_asked_for_by_a_family_that_has_a_name_for_it(ask: Any) -> None:
+    kernel = Kernel(0)
+    ask(kernel)
+    assert kernel.families == [{2}, {1}]  # IPv4, inet
+    assert kernel.checked[0]
