@@ -99,11 +99,23 @@ def taught(reply: Reply) -> dict[str, str]:
     chain = _chain(name, reply.aliases) if reply.aliases else (name,)
     lessons = {}
     for owner, address, _ in reply.addresses:
-        if owner in chain and (6 if ":" in address else 4) in versions:
-            reach = _reach(address)
-            if reach is _Reach.PUBLIC or (reach is _Reach.PRIVATE and is_local(name)):
-                lessons[address] = name
+        if owner in chain and (6 if ":" in address else 4) in versions and may_stand(name, address):
+            lessons[address] = name
     return lessons
+
+
+def may_stand(name: str, address: str) -> bool:
+    """May `name` stand for `address`, whoever says so? See `taught`."""
+    reach = _reach(address)
+    return reach is _Reach.PUBLIC or (reach is _Reach.PRIVATE and is_local(name))
+
+
+def targets(reply: Reply) -> set[str]:
+    """The names that the question of a trusted `reply` is an alias of, by its answer; see `taught`."""
+    if reply.opcode or reply.rcode or not reply.aliases or len(reply.questions) != 1:
+        return set()
+    name, _, klass = reply.questions[0]
+    return _chain(name, reply.aliases) - {name} if klass == _INTERNET else set()
 
 
 def _chain(name: str, aliases: Sequence[Alias]) -> set[str]:
@@ -120,21 +132,23 @@ def _chain(name: str, aliases: Sequence[Alias]) -> set[str]:
 
 
 class _Entry:
-    """What was told of one address: three lists side by side, newest first, and the least `fresh_until`."""
+    """What was told of one address: four lists side by side, newest first, and the least `fresh_until`."""
 
-    __slots__ = ("fresh_until", "names", "oldest", "stored_until")
+    __slots__ = ("fresh_until", "names", "oldest", "sources", "stored_until")
 
     def __init__(self) -> None:
         self.names: tuple[str, ...] = ()
         self.fresh_until: list[float] = []
+        self.sources: list[Evidence] = []
         self.stored_until: list[float] = []  # what `fresh_until` was when it was called worth storing
         self.oldest = inf
 
-    def tell(self, name: str, until: float) -> bool:
+    def tell(self, name: str, until: float, source: Evidence) -> bool:
         """`name` is the newest now, and fresh until then at least. Is that worth storing?"""
         if name not in self.names:
             self.names = (intern(name), *self.names[: MAX_NAMES - 1])  # one may have hundreds of addresses
             self.fresh_until = [until, *self.fresh_until[: MAX_NAMES - 1]]
+            self.sources = [source, *self.sources[: MAX_NAMES - 1]]
             self.stored_until = [until, *self.stored_until[: MAX_NAMES - 1]]
             self.oldest = min(self.fresh_until)
             return True
@@ -143,6 +157,7 @@ class _Entry:
             self._keep([at, *[other for other in range(len(self.names)) if other != at]])
         if until > self.fresh_until[0]:
             self.fresh_until[0] = until
+            self.sources[0] = source
             self.oldest = min(self.fresh_until)
         if until > self.stored_until[0] + WORTH_STORING:
             self.stored_until[0] = until
@@ -156,6 +171,7 @@ class _Entry:
     def _keep(self, places: list[int]) -> None:
         self.names = tuple([self.names[at] for at in places])
         self.fresh_until = [self.fresh_until[at] for at in places]
+        self.sources = [self.sources[at] for at in places]
         self.stored_until = [self.stored_until[at] for at in places]
         self.oldest = min(self.fresh_until, default=inf)
 
@@ -175,16 +191,16 @@ class AddressBook:
         self._entries: dict[str, _Entry] = {}  # the least recently told address first
         self._pairs = 0
 
-    def tell(self, address: str, name: str, ttl: int, now: float) -> bool:
-        """The device was told that `name` has `address` for `ttl` seconds. True: worth storing, since the
-        pair is new, or lives notably longer than when this was last said of it."""
+    def tell(self, address: str, name: str, ttl: int, now: float, source: Evidence = Evidence.DNS) -> bool:
+        """The device was told that `name` has `address` for `ttl` seconds; `source`: by whom. True: worth
+        storing, since the pair is new, or lives notably longer than when this was last said of it."""
         ttl = 0 if ttl > MAX_TTL_ON_WIRE else min(ttl, MAX_TTL)
         entry = self._entries.pop(address, None)
         if entry is None:
             entry = _Entry()
         self._entries[address] = entry
         self._pairs -= len(entry.names)
-        is_news = entry.tell(name, now + ttl + self._stale_after)
+        is_news = entry.tell(name, now + ttl + self._stale_after, source)
         self._pairs += len(entry.names)
         while len(self._entries) > MAX_ADDRESSES or self._pairs > MAX_PAIRS:
             oldest = next(iter(self._entries))
@@ -208,4 +224,9 @@ class AddressBook:
         """How good the newest name of `address` is."""
         if not self.names(address, now):
             return Evidence.NONE
-        return Evidence.DNS if now <= self._entries[address].fresh_until[0] else Evidence.STALE
+        entry = self._entries[address]
+        return entry.sources[0] if now <= entry.fresh_until[0] else Evidence.STALE
+
+    def all_names(self) -> set[str]:
+        """Every name in it, those past their time too."""
+        return {name for entry in self._entries.values() for name in entry.names}

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What to do: the values that the judge yields. Doing them is somebody else's work.
 
-Order counts: the verdict comes first, except that `AdmitReplies` must be carried out, and acknowledged
-by the kernel, before the query's verdict is given.
+Order counts: the verdict comes first, except that `AdmitReplies`, `DismissReplies`, `Inspect` and `Cut`
+must be carried out, and acknowledged by the kernel, before the packet's verdict is given.
 """
 
 from enum import StrEnum
@@ -14,10 +14,13 @@ from smartrouter.core.policy import Reason
 
 
 class Evidence(StrEnum):
-    """Why we believe that an address is the name (DESIGN: what a connection is called)."""
+    """Why we believe that an address is the name (ARCHITECTURE.md: what a connection is called)."""
 
     DNS = "dns"  # a trusted resolver told this device so, within the answer's TTL and an hour
     STALE = "stale"  # the same, longer ago
+    SHARED = "shared"  # a trusted resolver on the local network was told so through the router
+    REFRESHED = "refreshed"  # the router itself looked the name up
+    HELLO = "hello"  # the server name in the first data of a connection: labels, allows only if confirmed
     REVERSE = "reverse"  # a reverse lookup, forward-confirmed: labels, never allows
     NONE = "none"
 
@@ -34,8 +37,21 @@ class Kind(StrEnum):
     """What an alert is about."""
 
     NEW_DESTINATION = "new-destination"  # a protected device tried something it has not learned
+    NEW_PORT = "new-port"  # … but only another port of a name that it has
+    SCAN = "scan"  # many addresses or ports within a short time
     FOREIGN_RESOLVER = "foreign-resolver"  # a device asks a DNS server that nobody vouches for
+    ENCRYPTED_DNS = "encrypted-dns"  # a device speaks DNS over TLS or HTTPS, or asks whether it may
+    DNS_TUNNEL = "dns-tunnel"  # data is carried in the names that a device asks for
+    IP_SPOOFING = "ip-spoofing"  # packets with another's source address
+    ADDRESS_CONFLICT = "address-conflict"  # two devices use one address by turns
+    FRONTING = "fronting"  # the hello names another server than the one that is known at the address
+    NEW_NAME = "new-name"  # let pass by a name that is known, while the newest one is not
+    AFTER_OUTAGE = "after-outage"  # let pass without a name, soon after the guard was away
     ROUTER_SERVICE = "router-service"  # a device opens a port of the router other than the usual
+    HIDDEN_RESOLVER = "hidden-resolver"  # a device connects, but asks for no names in the router's sight
+    REPEATER = "repeater"  # several devices behind one MAC
+    PERSON = "person"  # what a device learns looks like a person's phone or computer
+    UNUSED = "unused"  # a learned destination was not used for long, and is known no more
 
 
 class Verdict(NamedTuple):
@@ -79,6 +95,7 @@ class Alert(NamedTuple):
     port: int
     protocol: int
     blocked: bool
+    detail: str = ""  # what else a person should know: figures, another device's MAC
 
     @property
     def key(self) -> tuple[str, str, str, str]:
@@ -95,6 +112,19 @@ class Raise(NamedTuple):
     """Raise this alert, or count one more of it."""
 
     alert: Alert
+
+
+class Withdraw(NamedTuple):
+    """An alert has turned out to be part of a greater one, which is raised in its place."""
+
+    mac: str
+    kind: Kind
+    destination: str
+    service: str
+
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        return (self.mac, self.kind, self.destination, self.service)
 
 
 class Learn(NamedTuple):
@@ -123,6 +153,15 @@ class Name(NamedTuple):
     at: float
 
 
+class NameAlias(NamedTuple):
+    """Keep: for `mac`, `target` is what `head` leads to, by an answer of `at` (epoch seconds)."""
+
+    mac: str
+    target: str
+    head: str
+    at: float
+
+
 class Keep(NamedTuple):
     """Keep a device's learning progress."""
 
@@ -140,6 +179,51 @@ class DismissReplies(NamedTuple):
     """No longer queue DNS replies to this LAN address."""
 
     address: str
+
+
+class Flow(NamedTuple):
+    """A connection from a device's side."""
+
+    client: str
+    client_port: int
+    address: str
+    port: int
+    protocol: int
+
+
+class Inspect(NamedTuple):
+    """Queue the first data of this connection, from before its first packet goes on. `held`: nothing of
+    it may go on before it was judged (`HelloHeard`)."""
+
+    flow: Flow
+    held: bool
+
+
+class Release(NamedTuple):
+    """The first data of this connection was judged; queue no more of it."""
+
+    flow: Flow
+
+
+class Cut(NamedTuple):
+    """No further packet of this connection passes, from before the verdict on this one."""
+
+    flow: Flow
+
+
+class Label(NamedTuple):
+    """The first data of a connection of `mac` to `address` named the server: so is called, with evidence
+    `hello`, what was recorded and raised about that address without a name."""
+
+    mac: str
+    address: str
+    name: str
+
+
+class LookUp(NamedTuple):
+    """Have the router look `name` up, and tell the judge (`LookedUp`)."""
+
+    name: str
 
 
 class Watch(NamedTuple):
@@ -170,12 +254,19 @@ Effect: TypeAlias = (
     Verdict
     | Record
     | Raise
+    | Withdraw
     | Learn
     | Forget
     | Name
+    | NameAlias
     | Keep
     | AdmitReplies
     | DismissReplies
+    | Inspect
+    | Release
+    | Cut
+    | Label
+    | LookUp
     | Watch
     | Unwatch
     | Enforce

@@ -111,6 +111,39 @@ class FlowOpened(NamedTuple):
     destination_port: int
     sequence: int  # TCP sequence number, else 0: tells a retransmitted SYN from a new one
     scope: Scope
+    spoofed: bool = False  # its source does not live where it came from
+    opens: bool = True  # for TCP: it is a SYN
+    asks_time: bool = False  # a well-formed request for the time: udp/123, 48 bytes, client mode (RFC 5905)
+
+
+class HelloHeard(NamedTuple):
+    """The first data of a connection that was to be inspected. `name`: the server name in a TLS or QUIC
+    hello or an HTTP request, '' if there is none or it cannot be read; `encrypted`: the hello holds, or
+    pretends to hold, an encrypted one, so that `name` need not be the real one (ECH)."""
+
+    mac: str
+    client: str
+    client_port: int
+    address: str
+    port: int
+    protocol: int
+    name: str
+    encrypted: bool
+
+
+class AddressClaimed(NamedTuple):
+    """The network says that `mac` has the local address `address` (ARP, neighbour discovery)."""
+
+    mac: str
+    address: str
+
+
+class LookedUp(NamedTuple):
+    """The router itself looked `name` up: `addresses` for `ttl` seconds, none if there are none."""
+
+    name: str
+    addresses: tuple[str, ...]
+    ttl: int
 
 
 class PacketUnreadable(NamedTuple):
@@ -175,6 +208,9 @@ Event: TypeAlias = (
     DnsAsked
     | DnsAnswered
     | FlowOpened
+    | HelloHeard
+    | AddressClaimed
+    | LookedUp
     | PacketUnreadable
     | DeviceSeen
     | SettingsChanged

@@ -13,7 +13,7 @@ nothing per packet. A flow that was forgotten counts as new: more is recorded, n
 Knows nothing of names, devices or verdicts.
 """
 
-from smartrouter.core.events import TCP
+from smartrouter.core.events import TCP, FlowOpened
 
 SILENCE = 300.0  # seconds after which a flow without sequence numbers is a new attempt
 CAPACITY = 16_384  # about 3.5 MB when both generations are full
@@ -31,6 +31,13 @@ class Flows:
 
     def __len__(self) -> int:
         return len(self._young) + len(self._old)
+
+    def begins(self, event: FlowOpened, running: float) -> bool:
+        """Is `event` a new attempt? See `is_new`."""
+        return self.is_new(
+            event.mac, event.source, event.source_port, event.destination, event.destination_port,
+            event.protocol, event.sequence, running,
+        )  # fmt: skip
 
     def is_new(
         self,

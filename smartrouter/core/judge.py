@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The state machine that ties naming, learning and policy together: an event in, effects out.
+"""The state machine that ties naming, learning, policy and detection together: an event in, effects out.
 
 Theory of operation. The judge owns everything that a verdict needs, in memory, so that a verdict never
 waits. It is told what happened (`core.events`) with the time as an argument, and yields what to do
@@ -10,6 +10,7 @@ same effects, live or replayed.
 * A DNS reply is handled completely, its names stored, before `handle` returns; whoever holds the packet
   releases it only then. So no connection can be judged before the reply that named its address.
 * A query admits the asker's address to the set of those whose replies are seen, before it goes on.
+* A connection without a name may be inspected: its first data may hold the server's name.
 
 It knows nothing of packets, threads, files or the kernel. One caller at a time: the guard holds a lock.
 """
@@ -19,55 +20,42 @@ from collections.abc import Iterable, Mapping
 from math import inf
 from typing import assert_never
 
-from smartrouter.core.addresses import taught
-from smartrouter.core.destinations import Destination, group_of, service_of
-from smartrouter.core.effects import (
-    AdmitReplies,
-    Alert,
-    Attempt,
-    DismissReplies,
-    Effect,
-    Forget,
-    Keep,
-    Kind,
-    Learn,
-    Name,
-    Raise,
-    Record,
-    Relax,
-    Severity,
-    Unwatch,
-    Verdict,
-)
+from smartrouter.core import notes
+from smartrouter.core.attempts import Attempts
+from smartrouter.core.destinations import Destination
+from smartrouter.core.detection import Detection
+from smartrouter.core.effects import Effect, Forget, Kind, Raise, Relax, Unwatch, Verdict
 from smartrouter.core.events import (
+    AddressClaimed,
     DestinationForgotten,
     DeviceSeen,
     DnsAnswered,
     DnsAsked,
     Event,
     FlowOpened,
+    HelloHeard,
     LearningFinished,
     LearningRestarted,
+    LookedUp,
     Moment,
     OutageEnded,
     PacketUnreadable,
     Paused,
-    Scope,
     SettingsChanged,
     Tick,
 )
 from smartrouter.core.flows import Flows
+from smartrouter.core.hellos import Hellos
 from smartrouter.core.learning import Learning, Progress, Seen
-from smartrouter.core.policy import Action, Attempted, Decision, Reason, Settings, decide, ruling
-from smartrouter.core.queries import OutstandingQueries
+from smartrouter.core.names import registrable_domain
+from smartrouter.core.naming import Naming
+from smartrouter.core.policy import Reason, Settings
+from smartrouter.core.questions import Questions
 from smartrouter.core.roster import Device, Roster, regrouped
 
-MAX_CLIENTS = 16  # LAN addresses of one device whose DNS replies are queued
 AFTER_OUTAGE = 900.0  # seconds during which an unnamed attempt passes after the guard was away
 KEEP_EVERY = 60.0  # seconds between two records of a device's progress
-_DNS_PORT = 53
-
-_VERDICTS = {(accept, reason): Verdict(accept, reason) for accept in (True, False) for reason in Reason}
+UNUSED_EVERY = 3600.0  # seconds between two looks for what was not used for long
 
 
 class Judge:
@@ -84,24 +72,32 @@ class Judge:
         learning_until: Mapping[str, float] | None = None,
         fresh_forever: bool = False,
     ):
-        self.roster = Roster(settings, fresh_forever=fresh_forever)
+        self.roster = Roster(settings, learning_until=learning_until, fresh_forever=fresh_forever)
         self.counts: Counter[Reason] = Counter()  # packets judged, by reason
-        self._learning_until = learning_until
-        self._flows = Flows()
-        self._queries = OutstandingQueries()
-        self._claims: Counter[str] = Counter()  # by how many devices an admitted address is claimed
+        self._naming = Naming(self.roster)
+        self._detection = Detection(self.roster)
+        self._hellos = Hellos(self.roster, self._naming, self._detection)
+        flows = Flows()
+        self._attempts = Attempts(self.roster, self._naming, self._detection, flows, self._hellos)
+        self._questions = Questions(self.roster, self._naming, self._detection, flows)
         self._paused_until = -inf
         self._after_outage_until = -inf
         self._last_tick: float | None = None
         self._last_kept = -inf
+        self._last_unused = -inf
+        registrable_domain("example.com")  # reads its list now, while no packet waits for it
 
     def handle(self, event: Event, now: Moment) -> list[Effect]:
         """What to do about `event`.
 
-        For a packet there is exactly one `Verdict` in the list; only `AdmitReplies` and `DismissReplies`
-        stand before it, and must have taken effect before it is given.
+        For a packet there is exactly one `Verdict` in the list; only `AdmitReplies`, `DismissReplies`,
+        `Inspect` and `Cut` stand before it, and must have taken effect before it is given.
         """
         effects = self._handle(event, now)
+        for effect in effects:
+            if type(effect) is Verdict:
+                self.counts[effect.reason] += 1
+                break
         if self.roster.changes or self.roster.evicted:
             effects += self._turnover()
         return effects
@@ -109,29 +105,54 @@ class Judge:
     def _handle(self, event: Event, now: Moment) -> list[Effect]:
         match event:
             case FlowOpened():
-                return self._flow(event, now)
+                return self._attempts.opened(event, now)
             case DnsAsked():
-                return self._asked(event, now)
+                return self._questions.asked(event, now)
             case DnsAnswered():
-                return self._answered(event, now)
+                return self._questions.answered(event, now)
+            case HelloHeard():
+                return self._hellos.heard(event, now)
             case PacketUnreadable():
-                return [self._verdict(self._decide_unreadable(event))]
+                return self._attempts.unreadable(event)
             case Tick():
                 return self._tick(now)
+            case AddressClaimed():
+                return self._detection.uses(event.mac, event.address, now)
+            case LookedUp():
+                return self._naming.looked_up(event, now)
+            case _:
+                return self._told(event, now)
+
+    def _told(
+        self,
+        event: DeviceSeen
+        | SettingsChanged
+        | LearningRestarted
+        | LearningFinished
+        | DestinationForgotten
+        | Paused
+        | OutageEnded,
+        now: Moment,
+    ) -> list[Effect]:
+        """What discovery, the configuration or the user says."""
+        match event:
             case DeviceSeen():
                 device = self.roster.device(event.mac)
                 device.iot, device.on_iot_network = event.iot, event.on_iot_network
+                device.maker = event.maker
                 return self._without_replies(self.roster.refresh(device))
             case SettingsChanged():
-                return self._without_replies(self.roster.configure(event.settings))
+                effects = self.roster.configure(event.settings)
+                self._naming.configure()
+                return self._without_replies(effects)
             case LearningRestarted():
                 device = self.roster.device(event.mac)
                 device.learning.restart()
-                return [*self.roster.refresh(device), *self._keep(device)]
+                return [*self.roster.refresh(device), *self.roster.keep(device)]
             case LearningFinished():
                 device = self.roster.device(event.mac)
                 device.learning.finish(settled=True)
-                return [*self.roster.refresh(device), *self._keep(device)]
+                return [*self.roster.refresh(device), *self.roster.keep(device)]
             case DestinationForgotten():
                 return self._forgotten(event)
             case Paused():
@@ -139,7 +160,9 @@ class Judge:
                 return self._suspended(now)
             case OutageEnded():
                 self._after_outage_until = now.running + AFTER_OUTAGE
-                return self._suspended(now)
+                protected = [each for each in self.roster.devices.values() if not each.standing.learning]
+                lookups = [effect for each in protected for effect in self._naming.refresh(each, now.running)]
+                return [*self._suspended(now), *lookups]
             case _:
                 assert_never(event)
 
@@ -150,161 +173,30 @@ class Judge:
         learned: Mapping[Destination, Seen],
         names: Iterable[tuple[str, str, int, float]],
         now: Moment,
+        aliases: Iterable[tuple[str, str, float]] = (),
     ) -> None:
         """Take a device up where an earlier guard left it.
 
-        `names`: (address, name, ttl, told_at), oldest first; told_at in epoch seconds. A time in the
-        future (the clock was set back) counts as now.
+        `names`: (address, name, ttl, told_at), `aliases`: (target, head, seen_at), oldest first; both times
+        in epoch seconds. A time in the future (the clock was set back) counts as now.
         """
         device = self.roster.device(mac)
         device.learning = Learning(progress, regrouped(learned, self.roster.settings.match))
         device.kept = progress
         for address, name, ttl, told_at in names:
-            age = max(0.0, now.wall - told_at)
-            device.book.tell(address, name, ttl, now.running - age)
+            device.book.tell(address, name, ttl, now.running - max(0.0, now.wall - told_at))
+        for target, head, seen_at in aliases:
+            device.aliases.tell(head, (target,), now.running - max(0.0, now.wall - seen_at))
         self.roster.refresh(device)
 
     def paused_for(self, now: Moment) -> float:
         """Seconds that a pause still lasts; 0 if there is none."""
         return max(0.0, self._paused_until - now.running)
 
-    # -- flows -----------------------------------------------------------------------------------
-
-    def _flow(self, event: FlowOpened, now: Moment) -> list[Effect]:
-        device = self.roster.devices.get(event.mac) or self.roster.queued(event.mac)
-        if not device.watched:
-            return [self._verdict(_NOT_WATCHED)]
-        service = service_of(event.protocol, event.destination_port)
-        names = device.book.names(event.destination, now.running)
-        attempted = Attempted(event.destination, service, names)
-        is_new = self._is_new(event, now)
-        if event.scope is not Scope.OUTSIDE:
-            return self._inside(device, event, attempted, is_new, now)
-        learning = device.learning
-        if is_new and device.standing.learning:
-            learning.counted()
-        ended = self._check_learning(device, now)
-        settings = self.roster.settings
-        decision = decide(
-            device.standing, device.rules, learning.learned, attempted, settings.match, now.wall
-        )
-        effects: list[Effect] = [self._verdict(decision)]
-        if ended:
-            effects += self._keep(device)
-        if not is_new:
-            return effects
-        effects.append(self._record(device, event, attempted, decision, now))
-        if device.standing.learning:
-            if decision.reason in (Reason.LEARNING, Reason.LEARNED):
-                destination = self._destination(attempted)
-                seen = learning.used(destination)
-                if seen is not None:
-                    effects.append(Learn(event.mac, destination, seen, now.wall))
-        elif decision.alert:
-            effects.append(self._raise(device, event, attempted, decision, Kind.NEW_DESTINATION, now))
-        return effects
-
-    def _inside(
-        self, device: Device, event: FlowOpened, attempted: Attempted, is_new: bool, now: Moment
-    ) -> list[Effect]:
-        """A flow that stays inside: to the LAN, or to the router itself. Never blocked."""
-        decision = _LAN if event.scope is Scope.LAN else _TO_ROUTER
-        effects: list[Effect] = [self._verdict(decision)]
-        if is_new:
-            effects.append(self._record(device, event, attempted, decision, now))
-            if decision.alert:
-                effects.append(self._raise(device, event, attempted, decision, Kind.ROUTER_SERVICE, now))
-        return effects
-
-    def _decide_unreadable(self, event: PacketUnreadable) -> Decision:
-        """Nobody can say where it goes: it passes only where unknown destinations pass."""
-        device = self.roster.devices.get(event.mac) or self.roster.queued(event.mac)
-        standing = device.standing
-        strict = standing.isolated or (standing.enforcing and not standing.learning)
-        blocked = device.watched and strict and not standing.paused and event.scope is Scope.OUTSIDE
-        return Decision(not blocked, Reason.BAD_PACKET)
-
-    # -- DNS ---------------------------------------------------------------------------------------
-
-    def _asked(self, event: DnsAsked, now: Moment) -> list[Effect]:
-        device = self.roster.devices.get(event.mac) or self.roster.queued(event.mac)
-        if not device.watched:
-            return [self._verdict(_NOT_WATCHED)]
-        service = service_of(event.protocol, _DNS_PORT)
-        names = device.book.names(event.resolver, now.running)
-        attempted = Attempted(event.resolver, service, names)
-        decision = self._decide_query(device, event, attempted, now)
-        if decision is _DNS_QUERY:
-            self._queries.remember(event, now.running)
-            return [*self._admitted(device, event.client), self._verdict(decision)]
-        effects: list[Effect] = [self._verdict(decision)]
-        flow = FlowOpened(
-            event.mac, event.client, event.resolver, event.protocol, event.client_port, _DNS_PORT, 0,
-            event.scope,
-        )  # fmt: skip
-        if self._is_new(flow, now):
-            effects.append(self._record(device, flow, attempted, decision, now))
-            if decision.alert:
-                effects.append(self._raise(device, flow, attempted, decision, Kind.FOREIGN_RESOLVER, now))
-        return effects
-
-    def _decide_query(self, device: Device, event: DnsAsked, attempted: Attempted, now: Moment) -> Decision:
-        """Only a resolver that somebody vouches for may name things; `_DNS_QUERY` says that it may."""
-        settings = self.roster.settings
-        trusted = settings.resolvers is None or event.resolver in settings.resolvers
-        if event.scope is Scope.ROUTER:
-            return _DNS_QUERY
-        if event.scope is Scope.LAN:
-            return _DNS_QUERY if trusted else _LAN
-        action = ruling(device.rules, attempted, settings.match, now.wall) if device.rules else None
-        if action is Action.DENY:
-            return Decision(False, Reason.DENIED_BY_RULE)
-        if trusted:
-            return _DNS_QUERY
-        if action is Action.ALLOW:
-            return Decision(True, Reason.ALLOWED_BY_RULE)
-        standing = device.standing
-        strict = standing.isolated or (standing.enforcing and not standing.learning)
-        blocked = settings.block_foreign_dns and strict and not standing.paused
-        return Decision(not blocked, Reason.FOREIGN_RESOLVER, alert=True)
-
-    def _admitted(self, device: Device, client: str) -> list[Effect]:
-        """An address is in the kernel's set while any device claims it: one that claims another's
-        address must not be able to have it dismissed."""
-        clients = device.clients
-        if client in clients:
-            clients.move_to_end(client)
-            return []
-        effects: list[Effect] = []
-        if len(clients) >= MAX_CLIENTS:
-            effects += self._dismissed(clients.popitem(last=False)[0])
-        clients[client] = None
-        self._claims[client] += 1
-        if self._claims[client] == 1:
-            effects.append(AdmitReplies(client))
-        return effects
-
-    def _dismissed(self, client: str) -> list[Effect]:
-        self._claims[client] -= 1
-        if self._claims[client]:
-            return []
-        del self._claims[client]
-        return [DismissReplies(client)]
-
-    def _answered(self, event: DnsAnswered, now: Moment) -> list[Effect]:
-        effects: list[Effect] = [self._verdict(_DNS_REPLY)]
-        askers = self._queries.askers(event, now.running)
-        if not askers:
-            return effects
-        reply = event.reply
-        ttl = min([told.ttl for told in reply.addresses] + [alias.ttl for alias in reply.aliases], default=0)
-        lessons = taught(reply)
-        for mac in askers:
-            device = self.roster.devices[mac]  # who is let go takes its queries along
-            for address, name in lessons.items():
-                if device.book.tell(address, name, ttl, now.running):
-                    effects.append(Name(mac, address, name, ttl, now.wall))
-        return effects
+    def finds(self, mac: str, name: str, address: str, service: str, now: Moment) -> Reason:
+        """What an attempt of `mac` at `address`, called `name` ('': nobody told it one), would be by what it
+        knows now; rules and requests for the time apart. Changes nothing."""
+        return self._attempts.finds(mac, name, address, service, now)
 
     # -- time, and what the user says ----------------------------------------------------------------
 
@@ -315,13 +207,34 @@ class Judge:
         keep_all = now.running - self._last_kept >= KEEP_EVERY
         if keep_all:
             self._last_kept = now.running
+        look_for_unused = now.running - self._last_unused >= UNUSED_EVERY
+        if look_for_unused:
+            self._last_unused = now.running
         for device in self.roster.devices.values():
             device.learning.observed(passed)
-            if self._check_learning(device, now) or keep_all:
-                effects += self._keep(device)
-        self._queries.expire(now.running)
+            if self.roster.end_learning_if_due(device, now.running) or keep_all:
+                effects += self.roster.keep(device)
+            effects += self._detection.overdue(device.mac, now)
+            if look_for_unused and not device.standing.learning:
+                effects += self._expired(device, now)
+        self._naming.expire(now.running)
         if self.roster.paused or self.roster.after_outage:
             effects += self._suspended(now)
+        return effects
+
+    def _expired(self, device: Device, now: Moment) -> list[Effect]:
+        """What `device` has not used for long is known no more."""
+        effects: list[Effect] = []
+        for destination in device.learning.unused(self.roster.settings.unused_after):
+            device.learning.forget(destination)
+            about = notes.about_device(
+                device.mac, Kind.UNUSED, Reason.UNUSED, now, destination=destination.name,
+                detail="it was learned, and then not used for long",
+            )  # fmt: skip
+            effects += [
+                Forget(device.mac, destination),
+                Raise(about._replace(service=destination.service)),
+            ]
         return effects
 
     def _turnover(self) -> list[Effect]:
@@ -342,10 +255,8 @@ class Judge:
         return effects + [effect for mac in gone for effect in self._let_go(self.roster.devices[mac])]
 
     def _let_go(self, device: Device) -> list[Effect]:
-        self._queries.drop_device(device.mac)
-        effects = [effect for client in device.clients for effect in self._dismissed(client)]
-        device.clients.clear()
-        return effects
+        self._detection.drop(device.mac)
+        return self._naming.let_go(device)
 
     def _suspended(self, now: Moment) -> list[Effect]:
         """Work out whether a pause, or the time after an outage, is on; tell every device if it changed."""
@@ -355,99 +266,15 @@ class Judge:
         self.roster.paused, self.roster.after_outage = paused, after_outage
         return self.roster.refresh_all()
 
-    def _check_learning(self, device: Device, now: Moment) -> bool:
-        """End the learning of `device` if it is time; True if it ended just now."""
-        if not device.standing.learning or not device.learning.started():
-            return False
-        settled: bool | None
-        if self._learning_until is not None:
-            settled = True if now.running > self._learning_until.get(device.mac, inf) else None
-        else:
-            settled = device.learning.ended_by(self.roster.settings.learning)
-        if settled is None:
-            return False
-        device.learning.finish(settled=settled)
-        device.standing = device.standing._replace(learning=False)
-        return True
-
-    def _keep(self, device: Device) -> list[Effect]:
-        if device.learning.progress == device.kept:
-            return []
-        device.kept = device.learning.progress
-        return [Keep(device.mac, device.kept)]
-
     def _forgotten(self, event: DestinationForgotten) -> list[Effect]:
         device = self.roster.devices.get(event.mac)
-        learned = {} if device is None else device.learning.learned
+        if device is None:
+            return []
         gone = [
             destination
-            for destination in learned
+            for destination in device.learning.learned
             if event.name in ("*", destination.name) and event.service in ("", destination.service)
         ]
         for destination in gone:
-            del learned[destination]
+            device.learning.forget(destination)
         return [Forget(event.mac, destination) for destination in gone]
-
-    # -- values ------------------------------------------------------------------------------------
-
-    def _verdict(self, decision: Decision) -> Verdict:
-        self.counts[decision.reason] += 1
-        return _VERDICTS[decision.accept, decision.reason]
-
-    def _is_new(self, event: FlowOpened, now: Moment) -> bool:
-        return self._flows.is_new(
-            event.mac, event.source, event.source_port, event.destination, event.destination_port,
-            event.protocol, event.sequence, now.running,
-        )  # fmt: skip
-
-    def _destination(self, attempted: Attempted) -> Destination:
-        """By the newest name, or by the address where there is none."""
-        if not attempted.names:
-            return Destination(attempted.address, attempted.service)
-        return Destination(group_of(attempted.names[0], self.roster.settings.match), attempted.service)
-
-    def _record(
-        self, device: Device, event: FlowOpened, attempted: Attempted, decision: Decision, now: Moment
-    ) -> Record:
-        name = attempted.names[0] if attempted.names else ""
-        evidence = device.book.evidence(event.destination, now.running)
-        return Record(
-            Attempt(
-                now.wall, event.mac, event.source, event.source_port, event.destination,
-                event.destination_port, event.protocol, event.scope, attempted.service, name, evidence,
-                decision.accept, decision.reason,
-            )
-        )  # fmt: skip
-
-    def _raise(
-        self,
-        device: Device,
-        event: FlowOpened,
-        attempted: Attempted,
-        decision: Decision,
-        kind: Kind,
-        now: Moment,
-    ) -> Raise:
-        destination = self._destination(attempted)
-        name = attempted.names[0] if attempted.names else ""
-        evidence = device.book.evidence(event.destination, now.running)
-        return Raise(
-            Alert(
-                now.wall, event.mac, kind, decision.reason, SEVERITY[kind], destination.name,
-                destination.service, name, evidence, event.destination, event.destination_port,
-                event.protocol, not decision.accept,
-            )
-        )  # fmt: skip
-
-
-SEVERITY: Mapping[Kind, Severity] = {
-    Kind.NEW_DESTINATION: Severity.WARNING,
-    Kind.FOREIGN_RESOLVER: Severity.WARNING,
-    Kind.ROUTER_SERVICE: Severity.NOTICE,
-}
-
-_NOT_WATCHED = Decision(True, Reason.NOT_WATCHED)
-_LAN = Decision(True, Reason.LAN)
-_TO_ROUTER = Decision(True, Reason.TO_ROUTER, alert=True)
-_DNS_QUERY = Decision(True, Reason.DNS_QUERY)
-_DNS_REPLY = Decision(True, Reason.DNS_REPLY)

@@ -7,9 +7,15 @@ one attempt. With m units so far, u quiet units since the last new destination, 
 seen in exactly one unit, `auto` ends learning when m >= 6, u >= 5, Q1 <= 0.1 m, the quiet units fall
 on at least two days, and 24 h and 20 attempts were observed. The floor of six units matters more than
 any estimator (measured on 61 devices).
+
+What is learned lasts as long as it is used: a destination that was not used for `unused_after` seconds of
+observed time is known no more.
 """
 
+from collections import Counter
+from collections.abc import Mapping
 from enum import StrEnum
+from math import log
 from typing import NamedTuple
 
 from smartrouter.core.destinations import Destination
@@ -18,8 +24,8 @@ from smartrouter.core.policy import LearningPlan
 UNIT = 3600.0
 DAY = 86400.0
 MAX_LEARNED = 4096  # destinations of one device; real devices have some dozens, a scan has no end
-_MIN_UNITS, _MIN_QUIET, _MAX_ONCE_SHARE = 6, 5, 0.1
-_MIN_QUIET_DAYS, _MIN_OBSERVED, _MIN_ATTEMPTS = 2, DAY, 20
+MIN_UNITS, MIN_QUIET, MAX_ONCE_SHARE = 6, 5, 0.1
+MIN_QUIET_DAYS, MIN_OBSERVED, MIN_ATTEMPTS = 2, DAY, 20
 
 
 class State(StrEnum):
@@ -34,7 +40,9 @@ class Progress(NamedTuple):
     """A device's learning, as it is kept. `observed`: seconds. `units`: m; `quiet`: u; `unit`: number
     of the unit in progress, -1 before the first; `unit_is_quiet`: nothing new in it yet;
     `first_quiet_day`: the observed day of the oldest quiet unit. `settled`: learning ended by the rule
-    or by the user, not because the time was up."""
+    or by the user, not because the time was up. `new_since_second`: destinations that were new in the second
+    unit or later, and `new_logs` the sum of ln i over them, i the unit that each was new in: what
+    core.novelty needs for its estimate of what is still to come."""
 
     state: State = State.NEW
     observed: float = 0.0
@@ -46,23 +54,37 @@ class Progress(NamedTuple):
     first_quiet_day: int = -1
     last_quiet_day: int = -1
     settled: bool = False
+    new_since_second: int = 0
+    new_logs: float = 0.0
 
 
 class Seen(NamedTuple):
-    """In how many units a destination was used, and in which one last."""
+    """In how many units a destination was used while learning, in which one last, and after how many
+    observed seconds of its device it was used last."""
 
     units: int
     last_unit: int
+    used: float = 0.0
 
 
 class Learning:
     """One device's learned destinations and progress. Mutable; one owner, the judge."""
 
-    __slots__ = ("learned", "progress")
+    __slots__ = ("_learned", "_names", "progress")
 
-    def __init__(self, progress: Progress | None = None, learned: dict[Destination, Seen] | None = None):
+    def __init__(self, progress: Progress | None = None, learned: Mapping[Destination, Seen] | None = None):
         self.progress = progress or Progress()
-        self.learned: dict[Destination, Seen] = {} if learned is None else learned
+        self._learned: dict[Destination, Seen] = dict(learned or {})
+        self._names = Counter(destination.name for destination in self._learned)
+
+    @property
+    def learned(self) -> Mapping[Destination, Seen]:
+        """What the device has been seen to need."""
+        return self._learned
+
+    def knows(self, name: str) -> bool:
+        """Is any service of this name group, or address, learned?"""
+        return name in self._names
 
     def started(self) -> bool:
         """Has anything of this device been judged yet?"""
@@ -87,19 +109,45 @@ class Learning:
     def used(self, destination: Destination) -> Seen | None:
         """`destination` was used while learning. Gives what to keep, or None if nothing changed: it was used
         in this unit before, or it is new and there is no room for more."""
-        unit = self.progress.unit
-        seen = self.learned.get(destination)
-        if seen is not None and seen.last_unit == unit:
-            return None
-        if seen is None and len(self.learned) >= MAX_LEARNED:
+        p = self.progress
+        seen = self._learned.get(destination)
+        if seen is not None and seen.last_unit == p.unit:
             return None
         if seen is None:
-            self.progress = self.progress._replace(
-                unit_is_quiet=False, quiet=0, first_quiet_day=-1, last_quiet_day=-1
+            if len(self._learned) >= MAX_LEARNED:
+                return None
+            self._names[destination.name] += 1
+            self.progress = p._replace(
+                unit_is_quiet=False,
+                quiet=0,
+                first_quiet_day=-1,
+                last_quiet_day=-1,
+                new_since_second=p.new_since_second + (p.units > 1),
+                new_logs=p.new_logs + (log(p.units) if p.units > 1 else 0.0),
             )
-        kept = Seen(1 if seen is None else seen.units + 1, unit)
-        self.learned[destination] = kept
+        kept = Seen(1 if seen is None else seen.units + 1, p.unit, p.observed)
+        self._learned[destination] = kept
         return kept
+
+    def touched(self, destination: Destination) -> Seen | None:
+        """`destination` was used after learning. Gives what to keep, or None: once a day is enough."""
+        seen = self._learned.get(destination)
+        if seen is None or self.progress.observed - seen.used < DAY:
+            return None
+        kept = self._learned[destination] = seen._replace(used=self.progress.observed)
+        return kept
+
+    def unused(self, seconds: float) -> list[Destination]:
+        """What was not used for so many observed seconds."""
+        before = self.progress.observed - seconds
+        return [destination for destination, seen in self._learned.items() if seen.used < before]
+
+    def forget(self, destination: Destination) -> None:
+        """`destination` is known no more."""
+        if self._learned.pop(destination, None) is not None:
+            self._names[destination.name] -= 1
+            if not self._names[destination.name]:
+                del self._names[destination.name]
 
     def observed(self, seconds: float) -> None:
         """So many more seconds were observed."""
@@ -109,7 +157,8 @@ class Learning:
     def restart(self) -> None:
         """Learn again from here on, keeping what is known."""
         self.progress = Progress(state=State.LEARNING)
-        self.learned = {destination: Seen(seen.units, -1) for destination, seen in self.learned.items()}
+        for destination, seen in self._learned.items():
+            self._learned[destination] = Seen(seen.units, -1)
 
     def finish(self, *, settled: bool) -> None:
         """End learning."""
@@ -129,14 +178,17 @@ class Learning:
 
     def _is_settled(self) -> bool:
         p = self.progress
-        if p.units < _MIN_UNITS or p.observed < _MIN_OBSERVED or p.attempts < _MIN_ATTEMPTS:
+        if p.units < MIN_UNITS or p.observed < MIN_OBSERVED or p.attempts < MIN_ATTEMPTS:
             return False
         if int(p.observed // UNIT) > p.unit:
             p = _closed(p)
-        if p.quiet < _MIN_QUIET or p.last_quiet_day - p.first_quiet_day + 1 < _MIN_QUIET_DAYS:
+        if p.quiet < MIN_QUIET or p.last_quiet_day - p.first_quiet_day + 1 < MIN_QUIET_DAYS:
             return False
-        once = sum(1 for seen in self.learned.values() if seen.units == 1)
-        return once <= _MAX_ONCE_SHARE * p.units
+        return self.seen_once() <= MAX_ONCE_SHARE * p.units
+
+    def seen_once(self) -> int:
+        """Q1: destinations that were seen in exactly one unit."""
+        return sum(1 for seen in self._learned.values() if seen.units == 1)
 
 
 def _closed(p: Progress) -> Progress:

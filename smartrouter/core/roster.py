@@ -8,15 +8,18 @@ Bounded: when the roster is full, a device goes that is neither configured nor p
 
 from collections import OrderedDict
 from collections.abc import Mapping
+from itertools import islice
 from math import inf
 
 from smartrouter.core.addresses import AddressBook
-from smartrouter.core.destinations import Destination, Match, group_of
-from smartrouter.core.effects import Effect, Enforce, Relax, Unwatch, Watch
+from smartrouter.core.aliases import Aliases
+from smartrouter.core.destinations import Destination, Match, group_of, is_address
+from smartrouter.core.effects import Effect, Enforce, Keep, Relax, Unwatch, Watch
 from smartrouter.core.learning import Learning, Seen, State
 from smartrouter.core.policy import DeviceSettings, Mode, NewDevices, Rule, Settings, Standing, Watching
 
 MAX_DEVICES = 2048
+MAX_RELATIVES = 64  # that are asked what they know
 STALE_AFTER = 3600.0  # seconds past its TTL after which a name is stale
 
 
@@ -24,8 +27,8 @@ class Device:
     """What the judge knows of one device."""
 
     __slots__ = (
-        "book", "clients", "enforced", "iot", "kept", "learning", "mac", "on_iot_network", "rules",
-        "standing", "told", "watched",
+        "aliases", "answered", "book", "clients", "enforced", "hellos", "iot", "kept", "learning", "mac",
+        "maker", "on_iot_network", "rules", "standing", "told", "watched",
     )  # fmt: skip
 
     def __init__(self, mac: str, book: AddressBook):
@@ -41,17 +44,29 @@ class Device:
         self.watched = False
         self.enforced = False
         self.clients: OrderedDict[str, None] = OrderedDict()  # its addresses whose DNS replies are queued
+        self.aliases = Aliases()
+        self.hellos: OrderedDict[str, str] = OrderedDict()  # address -> server name in its first data
+        self.answered = -inf  # running time of the last DNS reply to it
+        self.maker = ""
 
 
 class Roster:
     """See the module. `paused`, `after_outage`: concern every device; call `refresh_all` after a change.
+    `learning_until`, `fresh_forever`: see `judge.Judge`.
 
     A new device may have another one go. `changes` and `evicted` hold what came of packets until somebody
     empties them.
     """
 
-    def __init__(self, settings: Settings, *, fresh_forever: bool = False):
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        learning_until: Mapping[str, float] | None = None,
+        fresh_forever: bool = False,
+    ):
         self.settings = settings
+        self._learning_until = learning_until
         self.paused = False
         self.after_outage = False
         self.devices: OrderedDict[str, Device] = OrderedDict()
@@ -83,11 +98,19 @@ class Roster:
             self.changes += self.refresh(device)
         return device
 
+    def relatives(self, device: Device) -> list[Device]:
+        """Other devices of the same maker, some at least."""
+        if not device.maker:
+            return []
+        others = (other for other in self.devices.values() if other.maker == device.maker)
+        return list(islice((other for other in others if other is not device), MAX_RELATIVES))
+
     def configure(self, settings: Settings) -> list[Effect]:
         """Take up new settings; yields what the kernel's sets must learn of them."""
         if settings.match is not self.settings.match:
             for device in self.devices.values():
-                device.learning.learned = regrouped(device.learning.learned, settings.match)
+                learning = device.learning
+                device.learning = Learning(learning.progress, regrouped(learning.learned, settings.match))
         self.settings = settings
         for mac in settings.devices:
             self.device(mac)
@@ -112,7 +135,7 @@ class Roster:
             isolated=isolated,
             enforcing=enforcing,
             paused=self.paused,
-            after_outage=self.after_outage,
+            after_outage=self.after_outage and settings.fail_open,
         )
         watched = self._is_watched(device)
         enforced = watched and (enforcing or isolated) and not self.paused
@@ -123,6 +146,28 @@ class Roster:
             effects.append(Enforce(device.mac) if enforced else Relax(device.mac))
         device.watched, device.enforced = watched, enforced
         return effects
+
+    def end_learning_if_due(self, device: Device, running: float) -> bool:
+        """End the learning of `device` if it is time; True if it ended just now."""
+        if not device.standing.learning or not device.learning.started():
+            return False
+        settled: bool | None
+        if self._learning_until is not None:
+            settled = True if running > self._learning_until.get(device.mac, inf) else None
+        else:
+            settled = device.learning.ended_by(self.settings.learning)
+        if settled is None:
+            return False
+        device.learning.finish(settled=settled)
+        device.standing = device.standing._replace(learning=False)
+        return True
+
+    def keep(self, device: Device) -> list[Effect]:
+        """Have the progress of `device` kept, if it has changed."""
+        if device.learning.progress == device.kept:
+            return []
+        device.kept = device.learning.progress
+        return [Keep(device.mac, device.kept)]
 
     def _is_watched(self, device: Device) -> bool:
         if device.told.watch is not Watching.AUTO:
@@ -154,8 +199,9 @@ def regrouped(learned: Mapping[Destination, Seen], match: Match) -> dict[Destina
     """
     groups: dict[Destination, Seen] = {}
     for (name, service), seen in learned.items():
-        is_address = ":" in name or name.replace(".", "").isdecimal()
-        group = Destination(name if is_address else group_of(name, match), service)
+        group = Destination(name if is_address(name) else group_of(name, match), service)
         before = groups.get(group, seen)
-        groups[group] = Seen(max(before.units, seen.units), max(before.last_unit, seen.last_unit))
+        groups[group] = Seen(
+            max(before.units, seen.units), max(before.last_unit, seen.last_unit), max(before.used, seen.used)
+        )
     return groups

@@ -3,16 +3,32 @@
 
 from itertools import count, pairwise
 
-from smartrouter.core.effects import Attempt, Effect, Kind, Raise, Record, Verdict
+from smartrouter.core.effects import (
+    Alert,
+    Attempt,
+    Effect,
+    Flow,
+    Inspect,
+    Kind,
+    LookUp,
+    Raise,
+    Record,
+    Verdict,
+    Withdraw,
+)
 from smartrouter.core.events import (
     TCP,
     UDP,
+    AddressClaimed,
     Alias,
+    DeviceSeen,
     DnsAnswered,
     DnsAsked,
     Event,
     FlowOpened,
+    HelloHeard,
     LearningFinished,
+    LookedUp,
     Moment,
     Query,
     Question,
@@ -132,21 +148,41 @@ class Conversation:
         protocol: int = TCP,
         scope: Scope = Scope.OUTSIDE,
         source: str = CAMERA_ADDRESS,
+        spoofed: bool = False,
+        opens: bool = True,
+        asks_time: bool = False,
     ) -> list[Effect]:
         """A new connection, told from every other by its source port and sequence number."""
         number = next(self._numbers)
+        sequence = number if protocol == TCP else 0
         return self.tell(
             FlowOpened(
-                mac,
-                source,
-                address,
-                protocol,
-                20000 + number % 40000,
-                port,
-                number if protocol == TCP else 0,
-                scope,
+                mac, source, address, protocol, 20000 + number % 40000, port, sequence, scope, spoofed, opens,
+                asks_time,
             )
-        )
+        )  # fmt: skip
+
+    def hello(self, flow: Flow, name: str, *, mac: str = CAMERA, encrypted: bool = False) -> list[Effect]:
+        """The first data of `flow` is there, and names the server."""
+        return self.tell(HelloHeard(mac, *flow, name, encrypted))
+
+    def look_up(self, name: str, *addresses: str, ttl: int = 300) -> list[Effect]:
+        """The router's own lookup of `name` has given `addresses`."""
+        return self.tell(LookedUp(name, addresses, ttl))
+
+    def claims(self, address: str, *, mac: str = CAMERA) -> list[Effect]:
+        """The network says that `mac` has `address`."""
+        return self.tell(AddressClaimed(mac, address))
+
+    def made_by(self, maker: str, *macs: str) -> None:
+        """Discovery says who made these devices."""
+        for mac in macs:
+            self.tell(DeviceSeen(mac, True, False, "", maker))
+
+    def learn(self, name: str, address: str, port: int = 443, *, mac: str = CAMERA) -> None:
+        """The device is told `name`, and uses it; to be called while it learns."""
+        self.resolve(name, address, mac=mac)
+        self.connect(address, port, mac=mac)
 
 
 def verdict(effects: list[Effect]) -> Verdict:
@@ -168,6 +204,42 @@ def alerts(effects: list[Effect]) -> list[tuple[Kind, str, str, bool]]:
         for e in effects
         if isinstance(e, Raise)
     ]
+
+
+def raised(effects: list[Effect]) -> list[Alert]:
+    """The alerts among `effects`."""
+    return [effect.alert for effect in effects if isinstance(effect, Raise)]
+
+
+def inspected(effects: list[Effect]) -> list[tuple[Flow, bool]]:
+    """The connections whose first data is to be inspected, and whether it is held meanwhile."""
+    return [(effect.flow, effect.held) for effect in effects if isinstance(effect, Inspect)]
+
+
+def looked_up(effects: list[Effect]) -> list[str]:
+    """The names that the router is to look up."""
+    return [effect.name for effect in effects if isinstance(effect, LookUp)]
+
+
+class Log:
+    """What is left of all alerts, as a list of them is kept: by key, and without what was withdrawn."""
+
+    def __init__(self) -> None:
+        self.entries: dict[tuple[str, str, str, str], list[Alert]] = {}
+
+    def take(self, effects: list[Effect]) -> None:
+        for effect in effects:
+            match effect:
+                case Raise():
+                    self.entries.setdefault(effect.alert.key, []).append(effect.alert)
+                case Withdraw():
+                    self.entries.pop(effect.key, None)
+                case _:
+                    pass
+
+    def of(self, kind: Kind) -> list[list[Alert]]:
+        """The occurrences of each alert of this kind."""
+        return [each for each in self.entries.values() if each[0].kind is kind]
 
 
 ENFORCE = Mode.ENFORCE

@@ -22,7 +22,7 @@ from smartrouter.core.effects import (
     Watch,
 )
 from smartrouter.core.events import UDP, DestinationForgotten, DeviceSeen
-from smartrouter.core.judge import MAX_CLIENTS
+from smartrouter.core.naming import MAX_CLIENTS
 from smartrouter.core.policy import DeviceSettings, NewDevices, Reason, Watching
 from smartrouter.core.roster import MAX_DEVICES
 

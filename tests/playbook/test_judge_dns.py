@@ -17,7 +17,7 @@ from playbook.conversation import (
 
 from smartrouter.core.effects import AdmitReplies, DismissReplies, Evidence, Kind, Name, Verdict
 from smartrouter.core.events import TCP, DnsAsked, Scope
-from smartrouter.core.judge import MAX_CLIENTS
+from smartrouter.core.naming import MAX_CLIENTS
 from smartrouter.core.policy import Action, Reason, Rule
 from smartrouter.core.queries import LIFETIME, MAX_QUERIES
 

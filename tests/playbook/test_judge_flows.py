@@ -369,6 +369,12 @@ def test_after_an_outage_only_unnamed_attempts_pass_for_a_while() -> None:
     assert verdict(talk.connect("203.0.113.98")) == (False, Reason.UNKNOWN_ADDRESS)
 
 
+def test_after_an_outage_nothing_passes_that_would_not_while_the_guard_is_away() -> None:
+    talk = protected_camera(mode=ENFORCE, fail_open=False)
+    talk.tell(OutageEnded())
+    assert verdict(talk.connect(OTHER)) == (False, Reason.UNKNOWN_ADDRESS)
+
+
 # -- where flows go ------------------------------------------------------------------------------------
 
 

@@ -7,7 +7,15 @@ from math import inf
 
 import pytest
 
-from smartrouter.core.addresses import MAX_ADDRESSES, MAX_NAMES, MAX_PAIRS, MAX_TTL, AddressBook, taught
+from smartrouter.core.addresses import (
+    MAX_ADDRESSES,
+    MAX_NAMES,
+    MAX_PAIRS,
+    MAX_TTL,
+    AddressBook,
+    targets,
+    taught,
+)
 from smartrouter.core.effects import Evidence
 from smartrouter.core.events import Alias, Question, Reply, Told
 
@@ -272,3 +280,37 @@ def test_asking_for_names_makes_nothing_new() -> None:
     after, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert after - before < 1000
+
+
+def test_the_evidence_is_who_told_the_newest_name_last_and_for_longest() -> None:
+    book = AddressBook(grace=DAY)
+    book.tell(FOUR, "a.example", 60, 0.0)
+    book.tell(FOUR, "a.example", 3600, 10.0, Evidence.REFRESHED)
+    assert book.evidence(FOUR, 20.0) is Evidence.REFRESHED
+    book.tell(FOUR, "a.example", 60, 30.0)
+    assert book.evidence(FOUR, 40.0) is Evidence.REFRESHED  # which lasts longer
+    book.tell(FOUR, "b.example", 60, 50.0)
+    assert book.evidence(FOUR, 60.0) is Evidence.DNS
+    assert book.all_names() == {"a.example", "b.example"}
+
+
+# -- what a question is an alias of ------------------------------------------------------------------------
+
+
+def test_what_a_question_leads_to_are_the_names_of_its_chain_and_no_others() -> None:
+    chain = (("dev.example", "a.cdn"), ("a.cdn", "b.cdn"), ("x.cdn", "y.cdn"))
+    assert targets(reply(("b.cdn", FOUR), aliases=chain)) == {"a.cdn", "b.cdn"}
+    assert targets(reply(aliases=chain)) == {"a.cdn", "b.cdn"}  # without any address, too
+    assert targets(DIRECT) == set()
+
+
+def test_a_circle_leads_to_no_more_than_its_names() -> None:
+    assert targets(reply(aliases=(("dev.example", "b"), ("b", "dev.example")))) == {"b"}
+
+
+def test_an_error_or_another_class_leads_nowhere() -> None:
+    answer = reply(aliases=(("dev.example", "a.cdn"),))
+    assert targets(answer._replace(rcode=3)) == set()
+    assert targets(answer._replace(opcode=4)) == set()
+    assert targets(answer._replace(questions=())) == set()
+    assert targets(answer._replace(questions=(Question("dev.example", A, 3),))) == set()

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """When a device has learned enough: the rule of `learning 'auto'`, and fixed periods."""
 
+from math import inf
+
 import pytest
 
 from smartrouter.core.destinations import Destination
@@ -102,3 +104,56 @@ def test_restart_forgets_progress_but_not_destinations() -> None:
     assert set(learning.learned) == set(names("a"))
     learning.counted()
     assert learning.used(Destination("a", "web")) is not None
+
+
+def test_a_name_is_known_by_any_of_its_services_until_the_last_is_forgotten() -> None:
+    learning = Learning()
+    for service in ("web", "tcp/8883"):
+        learning.counted()
+        learning.used(Destination("a", service))
+    learning.forget(Destination("a", "web"))
+    learning.forget(Destination("a", "web"))
+    assert learning.knows("a")
+    learning.forget(Destination("a", "tcp/8883"))
+    assert not learning.knows("a")
+    assert not Learning(None, learning.learned).knows("a")
+
+
+def test_what_is_used_after_learning_is_kept_once_a_day() -> None:
+    learning = Learning()
+    live(learning, [["a"]])
+    learning.finish(settled=True)
+    here = Destination("a", "web")
+    learning.observed(DAY - UNIT - 1)
+    assert learning.touched(here) is None
+    learning.observed(2.0)
+    seen = learning.touched(here)
+    assert seen is not None
+    assert seen.used == learning.progress.observed
+    assert learning.touched(here) is None
+    assert learning.touched(Destination("b", "web")) is None
+
+
+def test_what_was_not_used_for_long_is_told_of_and_what_was_is_not() -> None:
+    learning = Learning()
+    live(learning, [["a", "b"]])
+    learning.observed(10 * DAY)
+    learning.touched(Destination("b", "web"))
+    learning.observed(5 * DAY)
+    assert learning.unused(10 * DAY) == names("a")
+    assert learning.unused(30 * DAY) == []
+    assert learning.unused(inf) == []
+
+
+def test_a_restart_makes_nothing_look_unused() -> None:
+    learning = Learning()
+    live(learning, [["a"]] * 50)
+    learning.restart()
+    learning.observed(DAY)
+    assert learning.unused(2 * DAY) == []
+
+
+def test_what_was_new_in_the_second_unit_or_later_is_counted() -> None:
+    learning = Learning()
+    live(learning, [["a", "b"], ["a", "c"], [], ["d"]])
+    assert learning.progress.new_since_second == 2

@@ -3,65 +3,62 @@
 
 import pytest
 
-from smartrouter.core.destinations import Destination, Match
 from smartrouter.core.policy import (
+    KNOWN,
     REASONS,
+    ROUTINE,
     Action,
-    Attempted,
     Decision,
     Reason,
-    Rule,
     Standing,
     decide,
 )
 
-KNOWN = Attempted("203.0.113.1", "web", ("api.known.example",))
-UNKNOWN = Attempted("203.0.113.2", "web", ("new.example",))
-UNNAMED = Attempted("203.0.113.3", "tcp/23", ())
-LEARNED = {Destination("known.example", "web"): None}
-DENY = (Rule("*", "known.example", "", Action.DENY),)
-
 LEARNING = Standing(learning=True)
 MONITOR = Standing(learning=False)
 ENFORCE = Standing(learning=False, enforcing=True)
+NAME, ADDRESS, PORT = Reason.UNKNOWN_NAME, Reason.UNKNOWN_ADDRESS, Reason.NEW_PORT
 
 
 @pytest.mark.parametrize(
-    ("standing", "rules", "attempted", "expected"),
+    ("standing", "action", "found", "expected"),
     [
-        (LEARNING, (), KNOWN, Decision(True, Reason.LEARNED)),
-        (LEARNING, (), UNKNOWN, Decision(True, Reason.LEARNING)),
-        (LEARNING._replace(enforcing=True), (), UNKNOWN, Decision(True, Reason.LEARNING)),
-        (LEARNING, DENY, KNOWN, Decision(False, Reason.DENIED_BY_RULE)),
-        (MONITOR, (), KNOWN, Decision(True, Reason.LEARNED)),
-        (MONITOR, (), UNKNOWN, Decision(True, Reason.UNKNOWN_NAME, alert=True)),
-        (MONITOR, (), UNNAMED, Decision(True, Reason.UNKNOWN_ADDRESS, alert=True)),
-        (MONITOR, DENY, KNOWN, Decision(False, Reason.DENIED_BY_RULE)),
-        (ENFORCE, (), KNOWN, Decision(True, Reason.LEARNED)),
-        (ENFORCE, (), UNKNOWN, Decision(False, Reason.UNKNOWN_NAME, alert=True)),
-        (ENFORCE, (), UNNAMED, Decision(False, Reason.UNKNOWN_ADDRESS, alert=True)),
-        (ENFORCE, DENY, KNOWN, Decision(False, Reason.DENIED_BY_RULE)),
-        (ENFORCE._replace(paused=True), (), UNNAMED, Decision(True, Reason.PAUSED, alert=True)),
-        (ENFORCE._replace(after_outage=True), (), UNNAMED, Decision(True, Reason.AFTER_OUTAGE, alert=True)),
+        (LEARNING, None, Reason.LEARNED, Decision(True, Reason.LEARNED)),
+        (LEARNING, None, NAME, Decision(True, Reason.LEARNING)),
+        (LEARNING._replace(enforcing=True), None, NAME, Decision(True, Reason.LEARNING)),
+        (LEARNING, Action.DENY, Reason.LEARNED, Decision(False, Reason.DENIED_BY_RULE)),
+        (MONITOR, None, Reason.LEARNED, Decision(True, Reason.LEARNED)),
+        (MONITOR, None, Reason.KIN, Decision(True, Reason.KIN)),
+        (MONITOR, None, NAME, Decision(True, NAME, alert=True)),
+        (MONITOR, None, ADDRESS, Decision(True, ADDRESS, alert=True)),
+        (MONITOR, None, PORT, Decision(True, PORT, alert=True, routine=True)),
+        (MONITOR, Action.DENY, Reason.LEARNED, Decision(False, Reason.DENIED_BY_RULE)),
+        (ENFORCE, None, Reason.LEARNED, Decision(True, Reason.LEARNED)),
+        (ENFORCE, None, Reason.KIN, Decision(True, Reason.KIN)),
+        (ENFORCE, None, Reason.TIME, Decision(True, Reason.TIME)),
+        (ENFORCE, None, NAME, Decision(False, NAME, alert=True)),
+        (ENFORCE, None, ADDRESS, Decision(False, ADDRESS, alert=True)),
+        (ENFORCE, None, PORT, Decision(False, PORT, alert=True, routine=True)),
+        (ENFORCE, Action.ALLOW, ADDRESS, Decision(True, Reason.ALLOWED_BY_RULE)),
+        (ENFORCE, Action.DENY, Reason.LEARNED, Decision(False, Reason.DENIED_BY_RULE)),
+        (ENFORCE._replace(paused=True), None, ADDRESS, Decision(True, Reason.PAUSED, alert=True)),
         (
             ENFORCE._replace(after_outage=True),
-            (),
-            UNKNOWN,
-            Decision(False, Reason.UNKNOWN_NAME, alert=True),
+            None,
+            ADDRESS,
+            Decision(True, Reason.AFTER_OUTAGE, alert=True, routine=True),
         ),
-        (MONITOR._replace(isolated=True), (), UNKNOWN, Decision(False, Reason.ISOLATED, alert=True)),
-        (MONITOR._replace(isolated=True), (), KNOWN, Decision(True, Reason.LEARNED)),
+        (ENFORCE._replace(after_outage=True), None, NAME, Decision(False, NAME, alert=True)),
+        (MONITOR._replace(isolated=True), None, NAME, Decision(False, Reason.ISOLATED, alert=True)),
+        (MONITOR._replace(isolated=True), None, Reason.LEARNED, Decision(True, Reason.LEARNED)),
     ],
 )
-def test_decision_table(
-    standing: Standing, rules: tuple[Rule, ...], attempted: Attempted, expected: Decision
-) -> None:
-    assert decide(standing, rules, LEARNED, attempted, Match.DOMAIN, wall=0.0) == expected
+def test_decision_table(standing: Standing, action: Action | None, found: Reason, expected: Decision) -> None:
+    assert decide(standing, action, found, named=found is not ADDRESS) == expected
 
 
-def test_a_name_learned_for_one_service_is_unknown_for_another() -> None:
-    attempted = KNOWN._replace(service="tcp/22")
-    assert decide(ENFORCE, (), LEARNED, attempted, Match.DOMAIN, 0.0).accept is False
+def test_what_is_known_is_never_routine_news() -> None:
+    assert KNOWN.isdisjoint(ROUTINE)
 
 
 def test_every_reason_has_its_sentence() -> None:

@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Connection attempts: the verdict on each, and what follows from it.
+
+To the outside, an attempt is judged by what it is to the device (core.familiarity), by the user's rules and
+by how the device stands (core.policy). What stays inside is recorded, and never blocked.
+"""
+
+from smartrouter.core import notes
+from smartrouter.core.destinations import Destination, service_of
+from smartrouter.core.detection import Detection, is_encrypted_dns
+from smartrouter.core.effects import Alert, Effect, Kind, Learn, Raise
+from smartrouter.core.encrypted_dns import is_dot
+from smartrouter.core.events import FlowOpened, Moment, PacketUnreadable, Scope
+from smartrouter.core.familiarity import Familiar, learned, unlearned
+from smartrouter.core.flows import Flows
+from smartrouter.core.hellos import Hellos
+from smartrouter.core.naming import Naming
+from smartrouter.core.notes import verdict
+from smartrouter.core.policy import Action, Attempted, Decision, Reason, decide, destination_of, ruling
+from smartrouter.core.roster import Device, Roster
+
+
+class Attempts:
+    """See the module."""
+
+    def __init__(self, roster: Roster, naming: Naming, detection: Detection, flows: Flows, hellos: Hellos):
+        self._roster = roster
+        self._naming = naming
+        self._detection = detection
+        self._flows = flows
+        self._hellos = hellos
+
+    def opened(self, event: FlowOpened, now: Moment) -> list[Effect]:
+        """A connection begins, or goes on without an answer yet."""
+        device = self._roster.devices.get(event.mac) or self._roster.queued(event.mac)
+        if not device.watched:
+            return [verdict(_NOT_WATCHED)]
+        service = service_of(event.protocol, event.destination_port)
+        called = self._naming.called(device, event.destination, now.running)
+        attempted = Attempted(event.destination, service, called)
+        is_new = self._flows.begins(event, now.running)
+        if event.scope is not Scope.OUTSIDE:
+            return self._inside(device, event, attempted, is_new, now)
+        if event.spoofed:
+            return self._spoofed(device, event, attempted, is_new, now)
+        if is_new and device.standing.learning:
+            device.learning.counted()
+        ended = self._roster.end_learning_if_due(device, now.running)
+        found = self._familiar(device, event, attempted, now)
+        action = ruling(device.rules, attempted, now.wall) if device.rules else None
+        decision = self._decide(device, event, attempted, found, action)
+        awaited: list[Effect] = []
+        if not called and service == "web":
+            decision, awaited = self._hellos.wanted(event, decision, now)
+        effects: list[Effect] = [*awaited, verdict(decision)]
+        if ended:
+            effects += self._roster.keep(device)
+        if is_new:
+            effects.append(self._naming.record(device, event, service, decision, now))
+            effects += self._consequences(device, event, attempted, found, decision, now)
+        return effects
+
+    def _familiar(self, device: Device, event: FlowOpened, attempted: Attempted, now: Moment) -> Familiar:
+        found = learned(device.learning, attempted)
+        if found is not None:
+            return found
+        named_in_learning = device.standing.learning and attempted.called
+        asks_time = event.asks_time and not named_in_learning
+        if asks_time and self._detection.conduct(event.mac).may_ask_time(now.running):
+            return Familiar(Reason.TIME, destination_of(attempted))
+        if device.standing.learning:
+            return Familiar(Reason.LEARNING, destination_of(attempted))
+        return unlearned(self._roster, device, attempted, event.destination_port, now.running)
+
+    def _decide(
+        self,
+        device: Device,
+        event: FlowOpened,
+        attempted: Attempted,
+        found: Familiar,
+        action: Action | None,
+    ) -> Decision:
+        settings = self._roster.settings
+        is_refused = settings.redirect_dns and is_dot(event.protocol, event.destination_port)
+        if is_refused and action is not Action.ALLOW:
+            return _REFUSED_DOT
+        return decide(device.standing, action, found.reason, named=bool(attempted.called))
+
+    def _consequences(
+        self,
+        device: Device,
+        event: FlowOpened,
+        attempted: Attempted,
+        found: Familiar,
+        decision: Decision,
+        now: Moment,
+    ) -> list[Effect]:
+        """What follows from a new attempt to the outside, its verdict and record apart."""
+        effects = self._detection.uses(event.mac, event.source, now)
+        called = attempted.called
+        if decision.reason in _SETTLED:
+            return effects
+        if not called and attempted.service == "web":
+            effects += self._detection.connected_without_name(device, event.destination, now)
+        learning = device.standing.learning
+        if decision.reason is Reason.AWAITING_HELLO:  # a scan may go no further than this
+            alert = self._naming.alert(device, event, attempted, decision, Kind.NEW_DESTINATION, now)
+            return effects + (self._detection.nameless(device, alert, now, silent=True) or [])
+        if learning and decision.reason is Reason.LEARNED:
+            return effects + self._needs(device, attempted, now)
+        is_news = decision.alert or decision.reason is Reason.LEARNING
+        kind = notes.kind_of(decision)
+        if is_news and is_encrypted_dns(event, attempted):
+            kind, decision = Kind.ENCRYPTED_DNS, decision._replace(reason=Reason.ENCRYPTED_DNS)
+        elif not learning and not is_news:
+            return effects + self._used(device, event, attempted, found, decision, now)
+        alert = self._naming.alert(device, event, attempted, decision, kind, now)
+        if learning:
+            return effects + self._learn(device, attempted, alert, now)
+        greater = None
+        if found.reason is Reason.NEW_PORT or self._tries_around(device, attempted):
+            greater = self._detection.nameless(device, alert, now)
+        return effects + ([Raise(alert)] if greater is None else greater)
+
+    def _tries_around(self, device: Device, attempted: Attempted) -> bool:
+        """May it be part of a scan: is it without a name, or one of many ports of a named host?"""
+        conduct = self._detection.conduct(device.mac)
+        return not attempted.called or conduct.tries_ports(attempted.address, attempted.service)
+
+    def _learn(self, device: Device, attempted: Attempted, alert: Alert, now: Moment) -> list[Effect]:
+        """A learning device needs this; unless it is part of a scan. `alert` is what a scan counts; by
+        itself it is told only if it is about more than that the destination is new."""
+        destination = destination_of(attempted)
+        silent = alert.kind is Kind.NEW_DESTINATION
+        if destination not in device.learning.learned and self._tries_around(device, attempted):
+            greater = self._detection.nameless(device, alert, now, silent=silent)
+            if greater is not None:
+                return greater
+        return [*([] if silent else [Raise(alert)]), *self._needs(device, attempted, now)]
+
+    def _needs(self, device: Device, attempted: Attempted, now: Moment) -> list[Effect]:
+        """The device needs this."""
+        destination = destination_of(attempted)
+        effects: list[Effect] = []
+        # By the head of its chain, and by just its own name: aliases live shorter than what is learned.
+        names = [destination.name]
+        if attempted.called and attempted.called[0].heads:
+            names.append(attempted.called[0].name)
+        for name in names:
+            learned_as = Destination(name, destination.service)
+            seen = device.learning.used(learned_as)
+            if seen is not None:
+                effects.append(Learn(device.mac, learned_as, seen, now.wall))
+        return effects
+
+    def _used(
+        self,
+        device: Device,
+        event: FlowOpened,
+        attempted: Attempted,
+        found: Familiar,
+        decision: Decision,
+        now: Moment,
+    ) -> list[Effect]:
+        """A protected device uses what it knows."""
+        effects: list[Effect] = []
+        names = [name for called in attempted.called for name in (*called.groups, called.name)]
+        for name in dict.fromkeys((*names, attempted.address)):
+            used = Destination(name, attempted.service)
+            seen = device.learning.touched(used)
+            if seen is not None:
+                effects.append(Learn(event.mac, used, seen, now.wall))
+        if not found.is_newest:
+            about = decision._replace(reason=Reason.NEW_NAME)
+            effects.append(Raise(self._naming.alert(device, event, attempted, about, Kind.NEW_NAME, now)))
+        return effects
+
+    def _inside(
+        self, device: Device, event: FlowOpened, attempted: Attempted, is_new: bool, now: Moment
+    ) -> list[Effect]:
+        """A flow that stays inside: to the LAN, or to the router itself. Never blocked."""
+        in_lan = event.scope is Scope.LAN
+        decision = _LAN if in_lan else _TO_ROUTER
+        effects: list[Effect] = [verdict(decision)]
+        if not is_new:
+            return effects
+        effects.append(self._naming.record(device, event, attempted.service, decision, now))
+        effects += self._detection.uses(event.mac, event.source, now)
+        if is_encrypted_dns(event, attempted):
+            about = decision._replace(reason=Reason.ENCRYPTED_DNS)
+            alert = self._naming.alert(device, event, attempted, about, Kind.ENCRYPTED_DNS, now)
+            return [*effects, Raise(alert)]
+        alert = self._naming.alert(device, event, attempted, decision, Kind.ROUTER_SERVICE, now)
+        tell = self._detection.inside if in_lan else self._detection.at_router
+        return effects + tell(device, alert, now)
+
+    def _spoofed(
+        self, device: Device, event: FlowOpened, attempted: Attempted, is_new: bool, now: Moment
+    ) -> list[Effect]:
+        """A packet that pretends to come from somewhere else: there is no innocent one."""
+        standing = device.standing
+        denied = ruling(device.rules, attempted, now.wall) is Action.DENY
+        blocked = denied or ((standing.enforcing or standing.isolated) and not standing.paused)
+        decision = Decision(not blocked, Reason.SPOOFED_SOURCE, alert=True)
+        effects: list[Effect] = [verdict(decision)]
+        if is_new:
+            effects.append(self._naming.record(device, event, attempted.service, decision, now))
+            detail = f"in the name of {event.source}"
+            label = self._naming.label(device, event.destination, now.running)
+            alert = notes.about_flow(
+                event, Kind.IP_SPOOFING, decision, Destination("", ""), label, now, detail
+            )
+            effects.append(Raise(alert))
+        return effects
+
+    def unreadable(self, event: PacketUnreadable) -> list[Effect]:
+        """Nobody can say where it goes: it passes only where unknown destinations pass."""
+        device = self._roster.devices.get(event.mac) or self._roster.queued(event.mac)
+        blocked = device.watched and device.standing.strict and event.scope is Scope.OUTSIDE
+        return [verdict(Decision(not blocked, Reason.BAD_PACKET))]
+
+    def finds(self, mac: str, name: str, address: str, service: str, now: Moment) -> Reason:
+        """What an attempt of `mac` at `address`, called `name` ('': nobody told it one), would be by what it
+        knows now; rules and requests for the time apart. Changes nothing."""
+        device = self._roster.devices[mac]
+        called = (self._naming.by_name(device, name, now.running),) if name else ()
+        attempted = Attempted(address, service, called)
+        found = learned(device.learning, attempted)
+        return (found or unlearned(self._roster, device, attempted, 0, now.running)).reason
+
+
+_NOT_WATCHED = Decision(True, Reason.NOT_WATCHED)
+_LAN = Decision(True, Reason.LAN)
+_TO_ROUTER = Decision(True, Reason.TO_ROUTER, alert=True)
+_REFUSED_DOT = Decision(False, Reason.ENCRYPTED_DNS, alert=True)
+
+_SETTLED = frozenset((Reason.ALLOWED_BY_RULE, Reason.DENIED_BY_RULE, Reason.TIME))
+"""Decisions from which nothing follows."""

@@ -1,0 +1,254 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What an address is called, for one device: who was told which name, by whom, and what led to that name.
+
+The rules: a name counts for the device that asked for it, if a trusted resolver answered just its question.
+The questions of a trusted resolver on the local network count for every device, where a device has no name
+of its own. The router may look a name up once more, which refreshes it for those devices that knew it.
+The server name in a connection's first data is only a label.
+
+Under `Match.CHAIN` a name is called by the head of the chain that led to it. While a device learns, every
+answer makes aliases; later only answers to a question that is itself known, or whoever controls some name
+could make it lead to anything.
+
+Knows nothing of verdicts and alerts. State is bounded by what it is made of.
+"""
+
+from collections import Counter, OrderedDict
+from functools import lru_cache
+from typing import NamedTuple
+
+from smartrouter.core import notes
+from smartrouter.core.addresses import MAX_TTL, AddressBook, may_stand, targets, taught
+from smartrouter.core.destinations import Match, group_of
+from smartrouter.core.effects import (
+    AdmitReplies,
+    Alert,
+    DismissReplies,
+    Effect,
+    Evidence,
+    Kind,
+    LookUp,
+    Name,
+    NameAlias,
+    Record,
+)
+from smartrouter.core.events import DnsAnswered, DnsAsked, FlowOpened, LookedUp, Moment
+from smartrouter.core.policy import Attempted, Called, Decision, destination_of
+from smartrouter.core.queries import OutstandingQueries
+from smartrouter.core.roster import STALE_AFTER, Device, Roster
+
+MAX_CLIENTS = 16  # LAN addresses of one device whose DNS replies are queued
+MAX_LOOKUPS = 1024  # names that the router was asked to look up, and their answers
+MAX_REFRESHED = 64  # names of one device
+_SHARED = ""  # stands for the MAC of whoever asks for all
+_plain = lru_cache(maxsize=4096)(lambda name, match: Called(name, (), (group_of(name, match),)))
+
+
+class _Wanted(NamedTuple):
+    """Since when a name is being looked up, and for whom."""
+
+    since: float
+    macs: set[str]
+
+
+class Naming:
+    """See the module."""
+
+    def __init__(self, roster: Roster):
+        self._roster = roster
+        self._queries = OutstandingQueries()
+        self._claims: Counter[str] = Counter()  # by how many devices an admitted address is claimed
+        self._shared = AddressBook(grace=roster.settings.name_grace, stale_after=STALE_AFTER)
+        self._shared_clients: OrderedDict[str, None] = OrderedDict()
+        self._wanted: OrderedDict[str, _Wanted] = OrderedDict()  # names that are being looked up
+        self._found: OrderedDict[str, tuple[frozenset[str], float]] = OrderedDict()  # name -> …, good until
+
+    # -- what is known -------------------------------------------------------------------------------
+
+    def called(self, device: Device, address: str, running: float) -> tuple[Called, ...]:
+        """All that `address` is called for `device`, the newest name first."""
+        names = device.book.names(address, running)
+        if not names:
+            if not self._roster.settings.shared_resolvers:
+                return ()
+            names = self._shared.names(address, running)
+        match, aliases = self._roster.settings.match, device.aliases
+        if match is not Match.CHAIN or not aliases:
+            return tuple([_plain(name, match) for name in names])
+        return tuple([self._by_heads(name, aliases.heads(name, running), match) for name in names])
+
+    def by_name(self, device: Device, name: str, running: float) -> Called:
+        """What `name` is called for `device`."""
+        match = self._roster.settings.match
+        return self._by_heads(name, device.aliases.heads(name, running), match)
+
+    def _by_heads(self, name: str, heads: tuple[str, ...], match: Match) -> Called:
+        if not heads:
+            return _plain(name, match)
+        return Called(name, heads, tuple(dict.fromkeys(group_of(each, match) for each in (*heads, name))))
+
+    def label(self, device: Device, address: str, running: float) -> tuple[str, Evidence]:
+        """What to write beside `address`: the newest name, or '', and why it is believed."""
+        names = device.book.names(address, running)
+        if names:
+            return names[0], device.book.evidence(address, running)
+        if self._roster.settings.shared_resolvers:
+            names = self._shared.names(address, running)
+            if names:
+                evidence = self._shared.evidence(address, running)
+                return names[0], Evidence.SHARED if evidence is Evidence.DNS else evidence
+        hello = device.hellos.get(address)
+        return (hello, Evidence.HELLO) if hello else ("", Evidence.NONE)
+
+    def record(
+        self, device: Device, event: FlowOpened, service: str, decision: Decision, now: Moment
+    ) -> Record:
+        """The record of an attempt of `device`, with its label."""
+        return notes.record(event, service, decision, self.label(device, event.destination, now.running), now)
+
+    def alert(
+        self,
+        device: Device,
+        event: FlowOpened,
+        attempted: Attempted,
+        decision: Decision,
+        kind: Kind,
+        now: Moment,
+    ) -> Alert:
+        """An alert about an attempt of `device`, with its label."""
+        label = self.label(device, event.destination, now.running)
+        return notes.about_flow(event, kind, decision, destination_of(attempted), label, now)
+
+    def leads_to(self, name: str, address: str, running: float) -> bool | None:
+        """Did the router's own lookup of `name` give `address`? None: it has not been looked up lately."""
+        addresses, until = self._found.get(name, (frozenset(), 0.0))
+        return address in addresses if running < until else None
+
+    # -- questions and answers -----------------------------------------------------------------------
+
+    def asked(self, device: Device | None, event: DnsAsked, running: float) -> list[Effect]:
+        """A question to a trusted resolver, of a device, or (None) of a resolver that asks for all."""
+        self._queries.remember(event if device else event._replace(mac=_SHARED), running)
+        return self._admitted(device.clients if device else self._shared_clients, event.client)
+
+    def _admitted(self, clients: OrderedDict[str, None], client: str) -> list[Effect]:
+        """An address is in the kernel's set while any device claims it: one that claims another's
+        address must not be able to have it dismissed."""
+        if client in clients:
+            clients.move_to_end(client)
+            return []
+        effects: list[Effect] = []
+        if len(clients) >= MAX_CLIENTS:
+            effects += self._dismissed(clients.popitem(last=False)[0])
+        clients[client] = None
+        self._claims[client] += 1
+        if self._claims[client] == 1:
+            effects.append(AdmitReplies(client))
+        return effects
+
+    def _dismissed(self, client: str) -> list[Effect]:
+        self._claims[client] -= 1
+        if self._claims[client]:
+            return []
+        del self._claims[client]
+        return [DismissReplies(client)]
+
+    def answered(self, event: DnsAnswered, now: Moment) -> list[Effect]:
+        """A reply; it names nothing unless it answers an outstanding question."""
+        effects: list[Effect] = []
+        askers = self._queries.askers(event, now.running)
+        if not askers:
+            return effects
+        reply = event.reply
+        ttl = min([told.ttl for told in reply.addresses] + [alias.ttl for alias in reply.aliases], default=0)
+        lessons, behind = taught(reply), targets(reply)
+        for mac in askers:
+            if mac == _SHARED:
+                for address, name in lessons.items():
+                    self._shared.tell(address, name, ttl, now.running)
+                continue
+            device = self._roster.devices[mac]  # who is let go takes its queries along
+            device.answered = now.running
+            for address, name in lessons.items():
+                if device.book.tell(address, name, ttl, now.running):
+                    effects.append(Name(mac, address, name, ttl, now.wall))
+            if behind and self._may_lead(device, reply.questions[0].name, now.running):
+                head = reply.questions[0].name
+                effects += [
+                    NameAlias(mac, target, head, now.wall)
+                    for target in device.aliases.tell(head, sorted(behind), now.running)
+                ]
+        return effects
+
+    def _may_lead(self, device: Device, head: str, running: float) -> bool:
+        """May an answer to the question for `head` make aliases?"""
+        if self._roster.settings.match is not Match.CHAIN:
+            return False
+        return device.standing.learning or self._is_known(device, head, running)
+
+    def _is_known(self, device: Device, name: str, running: float) -> bool:
+        """Has `device` learned `name`, whatever the service?"""
+        groups = self.by_name(device, name, running).groups
+        return any(device.learning.knows(each) for each in (*groups, name))
+
+    # -- the router's own lookups ----------------------------------------------------------------------
+
+    def look_up(self, mac: str, name: str, running: float) -> list[Effect]:
+        """Have `name` looked up for the device `mac`; again, if there was no answer for long."""
+        wanted = self._wanted.get(name)
+        if wanted is not None and running - wanted.since < _LOOKUP_TAKES:
+            wanted.macs.add(mac)
+            return []
+        macs = {mac} if wanted is None else wanted.macs | {mac}
+        self._wanted[name] = _Wanted(running, macs)
+        if len(self._wanted) > MAX_LOOKUPS:
+            self._wanted.popitem(last=False)
+        return [LookUp(name)]
+
+    def refresh(self, device: Device, running: float) -> list[Effect]:
+        """Have all names that `device` knows looked up: after an outage nobody knows where they lead now."""
+        known = [name for name in sorted(device.book.all_names()) if self._is_known(device, name, running)]
+        return [
+            effect for name in known[:MAX_REFRESHED] for effect in self.look_up(device.mac, name, running)
+        ]
+
+    def looked_up(self, event: LookedUp, now: Moment) -> list[Effect]:
+        """The router's answer. It names the addresses for those devices for which it was wanted."""
+        effects: list[Effect] = []
+        ttl = min(max(event.ttl, _LEAST_TTL), MAX_TTL)
+        self._found[event.name] = frozenset(event.addresses), now.running + ttl
+        self._found.move_to_end(event.name)
+        if len(self._found) > MAX_LOOKUPS:
+            self._found.popitem(last=False)
+        wanted = self._wanted.pop(event.name, None)
+        for mac in sorted(wanted.macs) if wanted else ():
+            device = self._roster.devices.get(mac)
+            if device is None or not self._is_known(device, event.name, now.running):
+                continue
+            for address in event.addresses:
+                if may_stand(event.name, address) and device.book.tell(
+                    address, event.name, event.ttl, now.running, Evidence.REFRESHED
+                ):
+                    effects.append(Name(mac, address, event.name, event.ttl, now.wall))
+        return effects
+
+    # -- upkeep ------------------------------------------------------------------------------------------
+
+    def expire(self, running: float) -> None:
+        """Drop what waited too long."""
+        self._queries.expire(running)
+
+    def configure(self) -> None:
+        """The settings have changed."""
+        self._shared.grace = self._roster.settings.name_grace
+
+    def let_go(self, device: Device) -> list[Effect]:
+        """`device` is watched no more: its replies are not held any more either."""
+        self._queries.drop_device(device.mac)
+        effects = [effect for client in device.clients for effect in self._dismissed(client)]
+        device.clients.clear()
+        return effects
+
+
+_LOOKUP_TAKES = 30.0  # seconds at most; whoever was to answer has gone if it takes longer
+_LEAST_TTL = 30  # seconds that an answer is good for who waits for it, however short its TTL
