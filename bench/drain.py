@@ -18,7 +18,8 @@ from bench.network import MACS
 from smartrouter.core.effects import Effect
 from smartrouter.core.judge import Judge
 from smartrouter.core.policy import DeviceSettings, Settings, Watching
-from smartrouter.guard.handlers import Bench, FlowHandler
+from smartrouter.guard.bench import Bench
+from smartrouter.guard.handlers import FlowHandler
 from smartrouter.linux.queue import Marks, Queue
 from smartrouter.linux.sets import Sets
 from smartrouter.store.writer import Writer
@@ -49,7 +50,7 @@ def guard(number: int, packets: int, put: Callable[[Effect], None], drained: Cal
     """The guard's handler: parse, judge, record, learn."""
     settings = Settings(devices={mac: DeviceSettings(mac, watch=Watching.ALWAYS) for mac in MACS})
     stop = threading.Event()
-    handler = FlowHandler(Bench(Judge(settings), Sets(), put, fail_open=True), MARKS.passing)
+    handler = FlowHandler(Bench(Judge(settings), Sets(), put, fail_open=True), MARKS)
 
     class Counting:
         """The handler, until it has seen enough."""

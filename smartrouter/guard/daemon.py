@@ -12,18 +12,20 @@ import signal
 import threading
 import time
 from argparse import Namespace
-from collections import Counter
+from collections import Counter, deque
 from typing import Any
 
 from smartrouter.channel import Channel, Gone, Request
-from smartrouter.config import Config, load
+from smartrouter.core.effects import LookUp
 from smartrouter.core.errors import SmartrouterError, Unavailable
 from smartrouter.core.events import (
+    AddressClaimed,
     DestinationForgotten,
     DeviceSeen,
     Event,
     LearningFinished,
     LearningRestarted,
+    LookedUp,
     OutageEnded,
     Paused,
     SettingsChanged,
@@ -32,13 +34,12 @@ from smartrouter.core.events import (
 from smartrouter.core.judge import Judge
 from smartrouter.core.learning import State
 from smartrouter.core.names import registrable_domain
-from smartrouter.core.policy import Settings, Watching
-from smartrouter.guard.handlers import Bench, DnsHandler, FlowHandler, now
-from smartrouter.linux import interfaces, privileges, ruleset
+from smartrouter.guard.bench import Bench, now
+from smartrouter.guard.handlers import DnsHandler, FlowHandler
+from smartrouter.guard.share import Share
+from smartrouter.linux import privileges, ruleset
 from smartrouter.linux.queue import DNS_QUEUE, FLOWS_QUEUE, Handler, Marks, Queue
-from smartrouter.linux.ruleset import Plan
 from smartrouter.linux.sets import Sets
-from smartrouter.linux.upstreams import upstreams
 from smartrouter.store.connect import open_reader
 from smartrouter.store.queries import load_state
 from smartrouter.store.writer import Writer
@@ -50,35 +51,8 @@ TURN = 0.4  # seconds that the main thread waits for a request at most
 PATIENCE = 2.0  # seconds without a sign of life from a queue's thread, after which the heartbeat stops
 FLUSH_PATIENCE = 1.5  # seconds that a command waits for the store
 OUTAGE = 1.0  # seconds without a guard that count as an outage
-
-
-class Share:
-    """The guard's share of the configuration, and of what the supervisor found out for it."""
-
-    def __init__(self, message: dict[str, Any]):
-        self.config = Config.from_share(message["config"])
-        self.lan: tuple[str, ...] = tuple(message["lan"])
-        self.iot: tuple[str, ...] = tuple(message["iot"])
-        self.upstreams: frozenset[str] = frozenset(message["upstreams"])
-        self.outage: float | None = message.get("outage")
-
-    @classmethod
-    def from_file(cls, path: str) -> "Share":
-        """What the supervisor would have handed over, for a guard that runs alone."""
-        config = load(path)
-        found = interfaces.find(config.main.network, config.main.device, config.main.iot_network)
-        return cls(
-            {
-                "config": config.to_share("guard"),
-                "lan": found.lan,
-                "iot": found.iot,
-                "upstreams": sorted(upstreams()),
-            }
-        )
-
-    def settings(self) -> Settings:
-        """What the judge goes by."""
-        return self.config.settings(self.upstreams)
+MAX_LOOK_UPS = 4096  # names that wait to be handed over: those of a large household after an outage
+LOOK_UPS_A_TURN = 256
 
 
 class Guard:
@@ -94,18 +68,26 @@ class Guard:
         self._threads: list[threading.Thread] = []
         self._next_tick = 0.0
         self._lost: Counter[str] = Counter()  # what was mended on the way, by what it was
+        self._look_ups: deque[str] = deque(maxlen=MAX_LOOK_UPS)
         self._judge = Judge(share.settings())
         self._writer = Writer(main.database, main.max_size)
         self._sets = Sets()
         self._restore(main.database)
-        self._bench = Bench(self._judge, self._sets, self._writer.put, fail_open=main.on_failure == "open")
+        self._bench = Bench(
+            self._judge,
+            self._sets,
+            self._writer.put,
+            fail_open=main.on_failure == "open",
+            look_up=self._look_ups.append,
+        )
         marks = Marks(main.pass_mark, main.block_mark)
         handlers: dict[int, Handler] = {
-            FLOWS_QUEUE: FlowHandler(self._bench, main.pass_mark),
-            DNS_QUEUE: DnsHandler(self._bench, main.pass_mark),
+            FLOWS_QUEUE: FlowHandler(self._bench, marks),
+            DNS_QUEUE: DnsHandler(self._bench, marks),
         }
+        self._sets.forget_inspections()  # of which no packet shall come that this guard cannot place
         self._queues = [Queue(number, handler, marks) for number, handler in handlers.items()]
-        self._loaded = self._plan(share)
+        self._loaded = share.plan(self._judge.roster.devices.values())
         ruleset.load(self._loaded)
         self._sets.dismiss_all()  # this guard knows of no query yet
 
@@ -126,6 +108,11 @@ class Guard:
             self._tell(Tick())
             self._keep_table()
         return all(at - sign < PATIENCE for sign in self._signs.values())
+
+    def to_look_up(self) -> list[str]:
+        """Names that the router shall look up; each is handed out once."""
+        count = min(len(self._look_ups), LOOK_UPS_A_TURN)
+        return list(dict.fromkeys(self._look_ups.popleft() for _ in range(count)))
 
     def stop(self) -> None:
         """Judge what still waits, store everything, and let go of the queues. The table stays."""
@@ -149,6 +136,14 @@ class Guard:
             case "seen":
                 for device in arguments["devices"]:
                     self._tell(DeviceSeen(**device))
+                return {}
+            case "claims":
+                for mac, address in arguments["claims"]:
+                    self._tell(AddressClaimed(mac, address))
+                return {}
+            case "looked_up":
+                for found in arguments["names"]:
+                    self._tell(LookedUp(found["name"], tuple(found["addresses"]), found["ttl"]))
                 return {}
             case "forget":
                 event = DestinationForgotten(
@@ -185,6 +180,7 @@ class Guard:
             "judged": judged,
             "kernel": ruleset.read_counters(),
             "store": self._writer.counters(),
+            "withheld": self._bench.withheld,
             "faults": self._bench.errors + sum(queue.faults for queue in self._queues),
             "mended": dict(self._lost),
         }
@@ -200,7 +196,7 @@ class Guard:
         settings = share.settings()
         with self._bench.lock:
             effects = self._judge.handle(SettingsChanged(settings), now())
-            plan = self._plan(share)
+            plan = share.plan(self._judge.roster.devices.values())
         try:
             if (
                 plan._replace(**_MEMBERS) != self._loaded._replace(**_MEMBERS)
@@ -241,7 +237,12 @@ class Guard:
         protected = False
         for mac in {*state.progress, *state.learned}:
             self._judge.restore(
-                mac, state.progress[mac], state.learned.get(mac, {}), state.names.get(mac, ()), moment
+                mac,
+                state.progress[mac],
+                state.learned.get(mac, {}),
+                state.names.get(mac, ()),
+                moment,
+                state.aliases.get(mac, ()),
             )
             protected = protected or state.progress[mac].state is State.PROTECTED
         discovered = {device.mac for device in state.devices}
@@ -252,23 +253,8 @@ class Guard:
                 self._judge.handle(DeviceSeen(mac, None, True, "", ""), moment)
         outage = self._share.outage
         if protected and (outage is None or outage > OUTAGE):
-            self._judge.handle(OutageEnded(), moment)
-
-    def _plan(self, share: Share) -> Plan:
-        """The ruleset that `share` and the judge's devices ask for."""
-        main = share.config.main
-        devices = self._judge.roster.devices.values()
-        return Plan(
-            lan=share.lan,
-            iot=share.iot,
-            on_failure=main.on_failure,
-            block_action=main.block_action,
-            pass_mark=main.pass_mark,
-            block_mark=main.block_mark,
-            watched=frozenset(device.mac for device in devices if device.watched),
-            enforced=frozenset(device.mac for device in devices if device.enforced),
-            exempt=frozenset(device.mac for device in devices if device.told.watch is Watching.NEVER),
-        )
+            effects = self._judge.handle(OutageEnded(), moment)
+            self._look_ups.extend(effect.name for effect in effects if isinstance(effect, LookUp))
 
     def _keep_table(self) -> None:
         """Put the table back if somebody else took it away (a firewall's reset flushes everything)."""
@@ -277,7 +263,7 @@ class Guard:
         log.warning("the table inet smartrouter was taken away; putting it back")
         self._lost["table"] += 1
         with self._bench.lock:
-            plan = self._plan(self._share)
+            plan = self._share.plan(self._judge.roster.devices.values())
             clients = {client for device in self._judge.roster.devices.values() for client in device.clients}
         ruleset.load(plan)
         self._loaded = plan
@@ -328,6 +314,8 @@ def _run_supervised(channel: Channel) -> int:
         while not stopping.is_set():
             if guard is None or guard.turn():
                 channel.beat()
+            if guard is not None and (names := guard.to_look_up()):
+                channel.tell("look_up", names=names)
             for request in channel.requests(TURN):
                 try:
                     if guard is None:

@@ -49,6 +49,13 @@ def new_chain(chain: str, table: str = TABLE) -> Message:
     return _message(_NEWCHAIN, CREATE, text(1, table) + text(3, chain), f"chain {chain}")
 
 
+def new_base_chain(chain: str, kind: str, hook: int, priority: int, table: str = TABLE) -> Message:
+    """Make a chain of type `kind` (`filter`, `nat`) at `hook` (enum nf_inet_hooks) if it is not there."""
+    at = nested(4, number(1, hook), attribute(2, struct.pack(">i", priority)))
+    body = text(1, table) + text(3, chain) + at + text(7, kind)
+    return _message(_NEWCHAIN, CREATE, body, f"chain {chain}")
+
+
 def flush_chain(chain: str, table: str = TABLE) -> Message:
     """Delete all rules of a chain; none there is no error."""
     return _message(_DELRULE, 0, text(1, table) + text(2, chain), f"flushing chain {chain}")

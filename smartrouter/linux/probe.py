@@ -11,12 +11,15 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from smartrouter.core.errors import Unavailable
-from smartrouter.linux import queue_rule, ruleset
+from smartrouter.linux import queue_rule, redirect_rule, ruleset
 from smartrouter.linux.netlink import Netlink, number
 from smartrouter.linux.nftables import expression
 
 _SAMPLE = ruleset.Plan(lan=("lo",))  # any plan shows whether the kernel takes what the template says
 _CT_STATE = expression("ct", number(1, 1), number(2, 0))  # into the first register: NFT_CT_STATE
+# Where the source lives, into the first register: NFTA_FIB_DREG, _RESULT (NFT_FIB_RESULT_OIF), _FLAGS
+# (NFTA_FIB_F_SADDR | _IIF | _PRESENT), as `fib saddr . iif oif missing` wants it.
+_FIB_SOURCE = expression("fib", number(1, 1), number(2, 1), number(3, 1 | 8 | 32))
 
 
 class Finding(NamedTuple):
@@ -51,6 +54,14 @@ def nft_version() -> str:
     return words[1].removeprefix("v")
 
 
+def redirection() -> Finding:
+    """What `redirect_dns` needs besides. Raises Unavailable without CAP_NET_ADMIN."""
+    with Netlink() as link:
+        if redirect_rule.has_redirect(link):
+            return Finding("redirect_dns", True, "The kernel can redirect DNS to the router.")
+    return Finding("redirect_dns", False, redirect_rule.NO_REDIRECT)
+
+
 def examine() -> list[Finding]:
     """Everything that the packet path needs of this system; where something is missing, the first fault
     is the one to mend first."""
@@ -79,6 +90,13 @@ def _kernel() -> Iterator[Finding]:
         else:
             text = "No connection tracking in nft: install the kernel modules nf_conntrack and nft_ct."
             yield Finding("connection tracking", False, text)
+        if queue_rule.takes(link, _FIB_SOURCE):
+            yield Finding("source check", True, "The kernel knows where a source address lives (nft_fib).")
+        else:
+            text = (
+                "No look-up of routes in nft: install the kernel module nft_fib_inet (OpenWrt: kmod-nft-fib)."
+            )
+            yield Finding("source check", False, text)
     try:
         ruleset.try_out(_SAMPLE, native)
     except Unavailable as error:

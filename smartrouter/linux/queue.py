@@ -4,8 +4,9 @@
 Knows how to serve a queue (with the library NetfilterQueue), not what is in a packet or how it is judged:
 that is the handler's work.
 
-A verdict is always `accept`, with a mark; the gate, a later chain of the ruleset, does the refusing. So
-a packet that nobody could judge meets the gate without a mark, and `on_failure` decides about it.
+A verdict is `accept`, with a mark; the gate, a later chain of the ruleset, does the refusing. So a packet
+that nobody could judge meets the gate with the mark that it came with, and `on_failure` decides about it.
+Only what is to vanish without a word, because it will come again, is dropped here.
 """
 
 import contextlib
@@ -14,9 +15,10 @@ import math
 import socket
 import struct
 from collections.abc import Callable
+from enum import Enum
 from threading import Event
 from time import monotonic
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
 from netfilterqueue import COPY_PACKET, NetfilterQueue
 
@@ -24,7 +26,10 @@ from smartrouter.core.errors import Unavailable
 from smartrouter.linux.netlink import NEEDS_NET_ADMIN
 from smartrouter.linux.queue_rule import DNS_QUEUE, FLOWS_QUEUE
 
-__all__ = ["DNS_QUEUE", "FLOWS_QUEUE", "FORWARD", "LOCAL_IN", "LOCAL_OUT", "Handler", "Marks", "Queue"]
+__all__ = [
+    "DNS_QUEUE", "FLOWS_QUEUE", "FORWARD", "LOCAL_IN", "LOCAL_OUT",
+    "Handler", "Marks", "Queue", "Ruling", "Silently",
+]  # fmt: skip
 
 log = logging.getLogger("smartrouter.queue")
 
@@ -47,14 +52,24 @@ class Marks(NamedTuple):
     blocking: int
 
 
+class Silently(Enum):
+    """What can be done with a packet besides letting it on."""
+
+    DROPPED = "dropped"  # its sender hears nothing, and will send it again
+
+
+Ruling: TypeAlias = bool | Literal[Silently.DROPPED] | None
+
+
 class Handler(Protocol):
     """Judges the packets of one queue, in that queue's thread."""
 
-    def judge(self, payload: bytes, mac: str | None, hook: int, mark: int) -> bool | None:
+    def judge(self, payload: bytes, mac: str | None, hook: int, mark: int) -> Ruling:
         """Let this IP packet go on (True), or have the gate refuse it (False).
 
         None leaves its mark alone: for what does not come from a device, such as a DNS reply, which
-        meets no gate that would take a mark off again. Only in FORWARD is a mark set in any case.
+        meets no gate that would take a mark off again. Only in FORWARD is a mark set in any case: one of
+        ours, and the other taken off.
 
         `payload`: up to 4016 bytes, from the IP header on. `mac`: the sender's, None in LOCAL_OUT.
         `mark`: as the packet came.
@@ -63,7 +78,7 @@ class Handler(Protocol):
     def settle(self) -> None:
         """The verdict on the packet just judged is with the kernel: do what could wait."""
 
-    def failed(self, error: BaseException) -> bool | None:
+    def failed(self, error: BaseException) -> Ruling:
         """`judge` raised `error`: the verdict on that packet instead, as `judge` would give it."""
 
 
@@ -91,6 +106,7 @@ class Queue:
         self.faults = 0  # what a handler's `settle` or `failed` raised
         self._handler = handler
         self._passing, self._blocking = marks
+        self._others = ~(marks.passing | marks.blocking)
         self._macs: dict[bytes, str] = {}
         self._turn_ends = math.inf  # the library may hand out packets as early as in `bind`
         try:
@@ -143,8 +159,8 @@ class Queue:
         (an exception that is no Exception) leave this method, and only after the verdict."""
         handler = self._handler
         fatal: BaseException | None = None
+        verdict: Ruling = None
         try:
-            verdict: bool | None
             try:
                 verdict = handler.judge(
                     packet.get_payload(), self._mac(packet.get_hw()), packet.hook, packet.mark
@@ -153,12 +169,16 @@ class Queue:
                 if not isinstance(error, Exception):
                     fatal = error
                 verdict = handler.failed(error)
-            if verdict is not None and packet.hook == FORWARD:
-                packet.set_mark(packet.mark | (self._passing if verdict else self._blocking))
+            if isinstance(verdict, bool) and packet.hook == FORWARD:
+                ours = self._passing if verdict else self._blocking
+                packet.set_mark(packet.mark & self._others | ours)
         except BaseException as error:
             fatal = self._fault(error) or fatal
         finally:
-            packet.accept()
+            if verdict is Silently.DROPPED:
+                packet.drop()
+            else:
+                packet.accept()
         try:
             handler.settle()
         except BaseException as error:

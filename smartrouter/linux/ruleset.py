@@ -14,16 +14,17 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterable
+from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 from string import Template
 from typing import NamedTuple, TypeVar
 
 from smartrouter.core.errors import BadConfig, Unavailable
-from smartrouter.linux import nftables, queue_rule
+from smartrouter.linux import nftables, queue_rule, redirect_rule
 from smartrouter.linux.netlink import NEEDS_NET_ADMIN, Netlink, unavailable
 from smartrouter.linux.queue_rule import DNS_QUEUE, FLOWS_QUEUE
 
-MAX_INTERFACES, MAX_DEVICES = 256, 4096  # the sizes of the sets in the template
+MAX_INTERFACES, MAX_DEVICES, MAX_RESOLVERS = 256, 4096, 256  # the sizes of the sets in the template
 _NFT_PATIENCE = 30.0  # seconds; a slow router with a large table needs one
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}")  # stricter than the kernel's dev_valid_name()
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
@@ -33,6 +34,11 @@ NO_QUEUE_STATEMENT = (
     "(OpenWrt: kmod-nft-queue)."
 )
 _Answer = TypeVar("_Answer")
+_BEFORE_ROUTING = """\
+add chain inet smartrouter before_routing { type nat hook prerouting priority dstnat - 5; policy accept; }
+flush chain inet smartrouter before_routing
+add rule inet smartrouter before_routing iifname @lan meta l4proto { tcp, udp } \
+th dport 53 jump own_resolver"""
 _HOLD_RULES = frozenset({"watch", "gate", "to_router", "from_router", "to_guard", "to_dns"})
 
 
@@ -40,8 +46,10 @@ class Plan(NamedTuple):
     """All that the ruleset depends on.
 
     `lan`, `iot`: names of the local interfaces; on those of `iot` every device is watched.
-    `watched`, `exempt`, `enforced`: the MACs that the sets of these names shall hold; None: what they
-    hold already. The marks are single bits of the packet mark.
+    `redirect_dns`: the router's own resolver answers, whomever a watched device asks. `shared_resolvers`:
+    addresses of resolvers on the local networks, whose questions to the outside are looked at. `watched`,
+    `exempt`, `enforced`: the MACs that the sets of these names shall hold; None: what they hold already. The
+    marks are single bits of the packet mark.
     """
 
     lan: tuple[str, ...]
@@ -50,6 +58,8 @@ class Plan(NamedTuple):
     block_action: str = "reject"  # reject | drop
     pass_mark: int = 0x40000000
     block_mark: int = 0x80000000
+    redirect_dns: bool = False
+    shared_resolvers: frozenset[str] = frozenset()
     watched: frozenset[str] | None = None
     exempt: frozenset[str] | None = None
     enforced: frozenset[str] | None = None
@@ -61,13 +71,18 @@ def render(plan: Plan, native_queue: bool) -> str:
     """The whole ruleset as text for `nft -f`. Without `native_queue` the chains to_guard and to_dns are
     left as they are. Raises BadConfig for a plan that cannot be."""
     check(plan)
-    refusal = "meta l4proto tcp reject with tcp reset\n\t\treject with icmpx admin-prohibited"
+    both_marks = plan.pass_mark | plan.block_mark
     return Template(template()).substitute(
         pass_mark=f"0x{plan.pass_mark:08x}",
         block_mark=f"0x{plan.block_mark:08x}",
-        keep_mark=f"0x{0xFFFFFFFF & ~(plan.pass_mark | plan.block_mark):08x}",
+        both_marks=f"0x{both_marks:08x}",
+        keep_mark=f"0x{0xFFFFFFFF & ~both_marks:08x}",
         unjudged="accept" if plan.on_failure == "open" else "goto refuse",
-        refusal=refusal if plan.block_action == "reject" else "drop",
+        refusal="\n\t\t".join(_refusal_lines(plan)),
+        redirection="redirect" if plan.redirect_dns else "return",
+        before_routing=_BEFORE_ROUTING
+        if plan.redirect_dns
+        else "# DNS goes where it is sent: redirect_dns is off.",
         queues="\n".join(_queue_lines(plan, native_queue)),
         members="\n".join(_member_lines(plan)),
     )
@@ -84,6 +99,8 @@ def load(plan: Plan, native_queue: bool | None = None) -> None:
         if native_queue is None:
             native_queue = queue_rule.has_native_queue(link)
         ruleset = render(plan, native_queue)
+        if plan.redirect_dns and not redirect_rule.has_redirect(link):
+            raise Unavailable(redirect_rule.NO_REDIRECT)
         if native_queue:
             _nft(ruleset)
             return
@@ -149,6 +166,12 @@ def check(plan: Plan) -> None:
             raise BadConfig(f"Queue number {queue}: allowed are 0 to 65535.")
     if plan.flows_queue == plan.dns_queue:
         raise BadConfig(f"Both queues have the number {plan.flows_queue}: they must differ.")
+    if len(plan.shared_resolvers) > MAX_RESOLVERS:
+        raise BadConfig(
+            f"{len(plan.shared_resolvers)} resolvers on local networks: allowed are {MAX_RESOLVERS}."
+        )
+    for address in plan.shared_resolvers:
+        _check_address(address)
     for name, macs in _device_sets(plan):
         if len(macs) > MAX_DEVICES:
             raise BadConfig(f"{len(macs)} devices are to be {name}: allowed are {MAX_DEVICES}.")
@@ -160,6 +183,15 @@ def check(plan: Plan) -> None:
 def _check_one_of(option: str, found: str, *allowed: str) -> None:
     if found not in allowed:
         raise BadConfig(f"{option} {found!r}: allowed are {', '.join(allowed)}.")
+
+
+def _check_address(address: str) -> None:
+    try:
+        parsed = ip_address(address)
+    except ValueError as error:
+        raise BadConfig(f"Resolver {address!r}: allowed is an IPv4 or IPv6 address.") from error
+    if isinstance(parsed, IPv6Address) and parsed.scope_id is not None:
+        raise BadConfig(f"Resolver {address!r}: allowed is an address without an interface behind it.")
 
 
 def _device_sets(plan: Plan) -> list[tuple[str, frozenset[str]]]:
@@ -176,10 +208,29 @@ def _queue_lines(plan: Plan, native_queue: bool) -> Iterable[str]:
             yield f"# {chain} holds the xtables target NFQUEUE to queue {queue}, placed through netlink."
 
 
+def _refusal_lines(plan: Plan) -> Iterable[str]:
+    reject = plan.block_action == "reject"
+    if plan.redirect_dns and not reject:
+        # A device that is told so at once falls back to plain DNS; one that hears nothing waits.
+        yield "tcp dport 853 reject with tcp reset"
+        yield "udp dport 853 reject with icmpx admin-prohibited"
+    yield from (
+        ["meta l4proto tcp reject with tcp reset", "reject with icmpx admin-prohibited"]
+        if reject
+        else ["drop"]
+    )
+
+
 def _member_lines(plan: Plan) -> Iterable[str]:
     interfaces = [("lan", {*plan.lan, *plan.iot}), ("iot", {*plan.iot})]
     quoted = [(name, [f'"{member}"' for member in sorted(members)]) for name, members in interfaces]
-    for name, members in quoted + [(name, sorted(macs)) for name, macs in _device_sets(plan)]:
+    families = (("lan_resolvers4", False), ("lan_resolvers6", True))
+    resolvers = [
+        (name, sorted(each for each in plan.shared_resolvers if (":" in each) is six))
+        for name, six in families
+    ]
+    devices = [(name, sorted(macs)) for name, macs in _device_sets(plan)]
+    for name, members in quoted + resolvers + devices:
         yield f"flush set inet smartrouter {name}"
         if members:
             yield f"add element inet smartrouter {name} {{ {', '.join(members)} }}"

@@ -30,7 +30,7 @@ def plan_of(case: Path) -> Plan:
     for name in ("pass_mark", "block_mark"):
         if name in fields:
             fields[name] = int(fields[name], 16)
-    for name in ("watched", "exempt", "enforced"):
+    for name in ("watched", "exempt", "enforced", "shared_resolvers"):
         if name in fields:
             fields[name] = frozenset(fields[name])
     return Plan(**fields)

@@ -191,9 +191,11 @@ def home(options: Mapping[str, str] | None = None, more: str = "", names: Names 
 
 
 @contextmanager
-def learned_home(options: Mapping[str, str] | None = None, more: str = "") -> Iterator[Home]:
+def learned_home(
+    options: Mapping[str, str] | None = None, more: str = "", names: Names = NAMES
+) -> Iterator[Home]:
     """The same; camera and TV have learned cloud.maker.example as `web`, and are protected."""
-    with home(options, more) as found:
+    with home(options, more, names) as found:
         for device in (found.camera, found.tv):
             for version in VERSIONS:
                 assert found.visit(device, "cloud.maker.example", version).ok

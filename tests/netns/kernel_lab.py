@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from smartrouter.linux.queue import FLOWS_QUEUE, Marks, Queue
+from smartrouter.linux.queue import FLOWS_QUEUE, Marks, Queue, Ruling
 
 CLONE_NEWNET = 0x40000000
 DEVICE_MAC, PC_MAC = "02:5a:00:00:00:01", "02:5a:00:00:00:02"
@@ -64,6 +64,7 @@ class Lab:
     def __init__(self) -> None:
         self._names = {host: f"sr-{os.getpid()}-k-{host}" for host in HOSTS}
         self.namespace = {host: f"/run/netns/{name}" for host, name in self._names.items()}
+        self.withheld = 0  # packets that a test's handler dropped without a word
 
     def __enter__(self) -> "Lab":
         try:
@@ -146,20 +147,20 @@ class Seen(NamedTuple):
 class Recorder:
     """A handler that says the same of every packet, and keeps what it saw."""
 
-    def __init__(self, verdict: bool | None = True) -> None:
+    def __init__(self, verdict: Ruling = True) -> None:
         self.verdict = verdict
         self.seen: list[Seen] = []
         self.settled = 0
         self.errors: list[BaseException] = []
 
-    def judge(self, payload: bytes, mac: str | None, hook: int, mark: int) -> bool | None:
+    def judge(self, payload: bytes, mac: str | None, hook: int, mark: int) -> Ruling:
         self.seen.append(look(payload, mac, hook, mark))
         return self.verdict
 
     def settle(self) -> None:
         self.settled += 1
 
-    def failed(self, error: BaseException) -> bool | None:
+    def failed(self, error: BaseException) -> Ruling:
         self.errors.append(error)
         return self.verdict
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from netns.kernel_lab import DEVICE_MAC, Lab, run
 
+from smartrouter.core.effects import Flow
 from smartrouter.core.errors import Unavailable
 from smartrouter.linux import nftables, ruleset
 from smartrouter.linux.netlink import Netlink
@@ -31,6 +32,50 @@ def sets(lab: Lab) -> Iterator[Sets]:
         sets = Sets()
     yield sets
     sets.close()
+
+
+FLOW4 = Flow("10.1.0.2", 4242, "198.51.100.2", 443, 6)
+FLOW6 = Flow("fd01::2", 4242, "2001:db8::2", 443, 6)
+
+
+def connections(lab: Lab, name: str) -> dict[Flow, int]:
+    """The connections in a set, and for how many more seconds they are."""
+    with lab.at("router"):
+        listed = json.loads(run("nft", "-j", "list", "set", "inet", "smartrouter", name))
+    elements = [each["elem"] for each in listed["nftables"][1]["set"].get("elem", [])]
+    return {Flow._make([*each["val"]["concat"], 6]): each["expires"] for each in elements}
+
+
+@pytest.mark.parametrize("flow", [FLOW4, FLOW6], ids=["4", "6"])
+def test_a_connection_is_inspected_released_and_cut(lab: Lab, sets: Sets, flow: Flow) -> None:
+    version = 6 if flow is FLOW6 else 4
+    hello, cut = f"hello{version}", f"cut{version}"
+    sets.inspect(flow, held=False)
+    assert (set(connections(lab, hello)), connections(lab, cut)) == ({flow}, {})
+    sets.inspect(flow, held=True)
+    assert 25 <= connections(lab, hello)[flow] <= 30
+    assert connections(lab, cut)[flow] > 4 * 86400
+    for _ in range(2):
+        sets.release(flow)
+        assert connections(lab, hello) == connections(lab, cut) == {}
+    for _ in range(2):
+        sets.inspect(flow, held=True)
+        sets.cut(flow)  # which the kernel does not know: there is no such connection
+        assert connections(lab, hello) == {}
+        assert connections(lab, cut)[flow] > 4 * 86400
+    sets.inspect(flow, held=True)
+    sets.forget_inspections()
+    assert (connections(lab, hello), set(connections(lab, cut))) == ({}, {flow})
+
+
+def test_no_more_connections_are_inspected_than_there_is_room_for(lab: Lab, sets: Sets) -> None:
+    for port in range(1, 257):
+        sets.inspect(FLOW4._replace(client_port=port), held=True)
+    with pytest.raises(Unavailable, match="the set is full"):
+        sets.inspect(FLOW4, held=True)
+    assert FLOW4 not in connections(lab, "cut4")  # all or nothing
+    sets.release(FLOW4._replace(client_port=7))
+    sets.inspect(FLOW4, held=True)
 
 
 def members(lab: Lab, name: str) -> set[str]:

@@ -24,7 +24,7 @@ from netns.kernel_lab import (
 
 from smartrouter.core.errors import Unavailable
 from smartrouter.linux import queue_stats, ruleset
-from smartrouter.linux.queue import FLOWS_QUEUE, Queue
+from smartrouter.linux.queue import FLOWS_QUEUE, Queue, Ruling
 from smartrouter.linux.ruleset import Plan
 
 pytestmark = pytest.mark.netns
@@ -60,7 +60,7 @@ class Faulty(Recorder):
         super().__init__(verdict)
         self.faults = faults
 
-    def judge(self, payload: bytes, mac: str | None, hook: int, mark: int) -> bool | None:
+    def judge(self, payload: bytes, mac: str | None, hook: int, mark: int) -> Ruling:
         super().judge(payload, mac, hook, mark)
         self._fail("judge")
         return self.verdict
@@ -69,7 +69,7 @@ class Faulty(Recorder):
         super().settle()
         self._fail("settle")
 
-    def failed(self, error: BaseException) -> bool | None:
+    def failed(self, error: BaseException) -> Ruling:
         super().failed(error)
         self._fail("failed")
         return self.verdict
@@ -210,7 +210,7 @@ class Held(Recorder):
         super().__init__(True)
         self.go = threading.Event()
 
-    def judge(self, payload: bytes, mac: str | None, hook: int, mark: int) -> bool | None:
+    def judge(self, payload: bytes, mac: str | None, hook: int, mark: int) -> Ruling:
         self.go.wait(2)
         return super().judge(payload, mac, hook, mark)
 

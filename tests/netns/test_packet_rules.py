@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -29,101 +29,27 @@ from netns.kernel_lab import (
     listening,
     send,
 )
+from netns.rules_lab import (
+    CLOSED,
+    ENFORCED,
+    PLAN,
+    VERSIONS,
+    Wire,
+    counters,
+    load,
+    packet,
+    unaccounted,
+)
 from scapy.layers.inet import GRE, ICMP, IP, TCP, UDP
 from scapy.layers.inet6 import ICMPv6EchoRequest, ICMPv6ND_NS, IPv6
 
 from smartrouter.core.errors import Unavailable
 from smartrouter.linux import probe, ruleset
-from smartrouter.linux.queue import DNS_QUEUE, FORWARD, LOCAL_IN, LOCAL_OUT, Marks
+from smartrouter.linux.queue import DNS_QUEUE, FORWARD, LOCAL_IN, LOCAL_OUT, Marks, Ruling
 from smartrouter.linux.ruleset import Plan
 from smartrouter.linux.sets import Sets
 
 pytestmark = pytest.mark.netns
-
-NOBODY: frozenset[str] = frozenset()
-PLAN = Plan(
-    ("lan0", "lan1"),
-    watched=frozenset({DEVICE_MAC}),
-    exempt=NOBODY,
-    enforced=NOBODY,
-    iot=(),
-    on_failure="open",
-)
-CLOSED = PLAN._replace(on_failure="closed")
-ENFORCED = PLAN._replace(enforced=frozenset({DEVICE_MAC}))
-VERSIONS = pytest.mark.parametrize("version", [4, 6])
-
-
-@pytest.fixture(scope="module")
-def built() -> Iterator[Lab]:
-    with Lab() as lab:
-        yield lab
-
-
-@pytest.fixture
-def lab(built: Lab) -> Iterator[Lab]:
-    """The network without any packet rule; afterwards the counters must add up."""
-    yield built
-    found = counters(built)
-    with built.at("router"):
-        ruleset.remove()
-        assert "smartrouter" not in built.listed()
-        subprocess.run(["nft", "flush", "ruleset"], check=True)
-    assert unaccounted(found) == 0, found
-
-
-def unaccounted(found: dict[str, int]) -> int:
-    """Packets that entered the gate and have not left it."""
-    entered = ("queued_flows", "queued_lan", "queued_queries", "invalid_passed", "over_limit_passed")
-    left = ("passed", "blocked", "unjudged_down")
-    return sum(found.get(name, 0) for name in entered) - sum(found.get(name, 0) for name in left)
-
-
-def load(lab: Lab, plan: Plan) -> None:
-    with lab.at("router"):
-        ruleset.load(plan)
-
-
-def counters(lab: Lab) -> dict[str, int]:
-    with lab.at("router"):
-        return ruleset.read_counters()
-
-
-def packet(version: int, to: str, payload: object, source: str = "device") -> bytes:
-    """An IP packet from `source` to `to`, with scapy's layers as payload."""
-    layer = (IP if version == 4 else IPv6)(src=ADDRESSES[version][source], dst=ADDRESSES[version][to])
-    return bytes(layer / payload)
-
-
-class Wire:
-    """What arrives at a host, seen below its IP layer."""
-
-    def __init__(self, lab: Lab, host: str) -> None:
-        with lab.at(host):
-            self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(3))
-        self._socket.setblocking(False)
-
-    def arrived(self, payload: bytes, patience: float = PATIENCE) -> bool:
-        """Whether a packet that holds `payload` came in, waiting so long."""
-        return eventually(lambda: any(payload in data for data in self._packets()), patience)
-
-    def _packets(self) -> Iterator[bytes]:
-        while True:
-            try:
-                yield self._socket.recv(4096)
-            except BlockingIOError:
-                return
-
-    def close(self) -> None:
-        self._socket.close()
-
-
-@pytest.fixture
-def outside(built: Lab) -> Iterator[Wire]:
-    wire = Wire(built, "outside")
-    yield wire
-    wire.close()
-
 
 # -- who is looked at ---------------------------------------------------------------------------------
 
@@ -476,7 +402,7 @@ def test_queries_are_queued_and_replies_to_admitted_clients_too(
 class Names(Recorder):
     """Lets queries pass, and leaves the marks of replies alone."""
 
-    def judge(self, payload: bytes, mac: str | None, hook: int, mark: int) -> bool | None:
+    def judge(self, payload: bytes, mac: str | None, hook: int, mark: int) -> Ruling:
         super().judge(payload, mac, hook, mark)
         return True if self.seen[-1].port == 53 else None
 
@@ -484,7 +410,7 @@ class Names(Recorder):
 @VERSIONS
 def test_a_reply_waits_until_the_guard_has_dealt_with_it(lab: Lab, version: int) -> None:
     class Slow(Names):
-        def judge(self, payload: bytes, mac: str | None, hook: int, mark: int) -> bool | None:
+        def judge(self, payload: bytes, mac: str | None, hook: int, mark: int) -> Ruling:
             verdict = super().judge(payload, mac, hook, mark)
             if verdict is None:
                 time.sleep(0.1)
@@ -691,9 +617,12 @@ def test_an_unprivileged_user_with_one_capability_can_do_it_all(lab: Lab) -> Non
 from smartrouter.linux import probe, ruleset
 from smartrouter.linux.queue import Marks, Queue
 from smartrouter.linux.sets import Sets
+from smartrouter.core.effects import Flow
 ruleset.load(ruleset.Plan(("lan0",)))
 assert ruleset.is_present() and ruleset.read_counters()
 sets = Sets()
+flow = Flow("10.1.0.2", 1, "198.51.100.2", 443, 6)
+sets.inspect(flow, held=True); sets.cut(flow); sets.release(flow); sets.forget_inspections()
 sets.watch({DEVICE_MAC!r}); sets.admit("10.1.0.2"); sets.dismiss_all(); sets.unwatch({DEVICE_MAC!r})
 assert all(finding.ok for finding in probe.examine())
 Queue(7370, None, Marks(1, 2)).close()

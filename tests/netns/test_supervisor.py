@@ -364,6 +364,47 @@ def test_what_the_analyzer_sees_reaches_the_guard_and_its_successor(router: Rout
     router.until(lambda: times_seen() > before)
 
 
+def times(router: Router, part: str, wanted: dict[str, Any]) -> int:
+    """How often was the part asked just this?"""
+    return sum(asked == wanted for asked in router.heard(part))
+
+
+def test_who_answers_for_an_address_reaches_the_guard_and_its_successor(router: Router) -> None:
+    router.behave("analyzer", "tells")
+    router.start()
+    wanted = {"do": "claims", "claims": [[MAC, "192.0.2.5"]]}
+    router.until(lambda: times(router, "guard", wanted))
+    before = times(router, "guard", wanted)
+    os.kill(router.pid("guard"), signal.SIGKILL)
+    router.until(lambda: times(router, "guard", wanted) > before)
+
+
+def test_a_name_that_the_guard_wants_looked_up_reaches_the_analyzer_and_the_answer_the_guard(
+    router: Router,
+) -> None:
+    router.behave("guard", "asks")
+    router.behave("analyzer", "tells")
+    router.start()
+    answer = {"name": "a.example", "addresses": ["198.51.100.5"], "ttl": 300}
+    router.send(signal.SIGHUP)  # whoever came first, both are there now
+    router.until(lambda: times(router, "analyzer", {"do": "look_up", "names": ["a.example"]}))
+    os.kill(router.pid("analyzer"), signal.SIGKILL)
+    router.until(lambda: times(router, "guard", {"do": "looked_up", "names": [answer]}))
+
+
+def test_a_guard_that_asks_without_an_end_fills_nobodys_channel(router: Router) -> None:
+    router.behave("guard", "chatters")
+    router.behave("analyzer", "deaf")
+    router.start()
+    router.until(lambda: router.ask("status")["dropped"].get("look_up", 0) > 10_000)
+    pids = {name: part["pid"] for name, part in router.parts().items()}
+    time.sleep(1)
+    parts = router.parts()
+    assert {name: part["pid"] for name, part in parts.items()} == pids
+    assert {part["state"] for part in parts.values()} == {"running"}
+    assert router.ask("status")["rss_kib"] < 24 * 1024
+
+
 def test_why_a_part_cannot_start_is_in_the_status(router: Router) -> None:
     router.behave("guard", "fails")
     router.start(wait=False)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from smartrouter.linux import queue
-from smartrouter.linux.queue import FORWARD, LOCAL_IN, LOCAL_OUT, Marks, Queue
+from smartrouter.linux.queue import FORWARD, LOCAL_IN, LOCAL_OUT, Marks, Queue, Ruling, Silently
 
 MARKS = Marks(0x40, 0x80)
 
@@ -35,7 +35,7 @@ class Packet:
         self.mark = mark
         self.hardware = hardware
         self.given_mark: int | None = None
-        self.verdicts: list[int | None] = []
+        self.verdicts: list[int | str | None] = []
 
     def get_payload(self) -> bytes:
         return b"payload"
@@ -48,6 +48,9 @@ class Packet:
 
     def accept(self) -> None:
         self.verdicts.append(self.given_mark)
+
+    def drop(self) -> None:
+        self.verdicts.append("dropped")
 
 
 class Handler:
@@ -91,10 +94,11 @@ def library(monkeypatch: pytest.MonkeyPatch) -> Library:
         (LOCAL_IN, False, None),
         (LOCAL_OUT, True, None),
         (LOCAL_OUT, False, None),
+        (FORWARD, Silently.DROPPED, "dropped"),
     ],
 )
 def test_only_a_forwarded_packet_gets_a_mark_and_keeps_the_others(
-    library: Library, hook: int, said: bool | None, mark: int | None
+    library: Library, hook: int, said: Ruling, mark: int | str | None
 ) -> None:
     Queue(1, Handler(said), MARKS)
     packet = Packet(hook)
@@ -102,8 +106,19 @@ def test_only_a_forwarded_packet_gets_a_mark_and_keeps_the_others(
     assert packet.verdicts == [mark]
 
 
+@pytest.mark.parametrize("came_with", [0x0, 0x40, 0x80, 0xC0])
+@pytest.mark.parametrize(("said", "leaves_with"), [(True, 0x40), (False, 0x80)])
+def test_a_verdict_is_one_mark_whatever_the_packet_came_with(
+    library: Library, came_with: int, said: bool, leaves_with: int
+) -> None:
+    Queue(1, Handler(said), MARKS)
+    packet = Packet(mark=0x10001 | came_with)
+    library.callback(packet)
+    assert packet.verdicts == [0x10001 | leaves_with]
+
+
 def test_every_packet_gets_one_verdict_whatever_is_raised_where(library: Library) -> None:
-    outcomes: list[Any] = [None, True, ValueError("x"), SystemExit(1), KeyboardInterrupt()]
+    outcomes: list[Any] = [None, True, Silently.DROPPED, ValueError("x"), SystemExit(1), KeyboardInterrupt()]
     for judge, settle, failed in itertools.product(outcomes, repeat=3):
         handler = Handler(judge, settle, failed)
         Queue(1, handler, MARKS)

@@ -41,6 +41,9 @@ HOSTILE = 'x" }; delete table inet fw4; #'
         ({"flows_queue": 65536}, "Queue number 65536"),
         ({"dns_queue": -1}, "Queue number -1"),
         ({"dns_queue": 7370}, "Both queues"),
+        ({"shared_resolvers": frozenset({HOSTILE})}, "allowed is an IPv4 or IPv6 address"),
+        ({"shared_resolvers": frozenset({"fe80::1%br-lan"})}, "without an interface"),
+        ({"shared_resolvers": frozenset(f"10.0.{i >> 8}.{i & 255}" for i in range(257))}, "allowed are 256"),
         ({"watched": frozenset({HOSTILE})}, "MAC"),
         ({"exempt": frozenset({"AA:BB:CC:DD:EE:FF"})}, "in lower case"),
         ({"enforced": frozenset({MAC + "\n"})}, "MAC"),
@@ -77,6 +80,32 @@ def test_nothing_is_left_to_fill_in() -> None:
         assert "$" not in render(PLAN, native)
 
 
+def test_dns_is_redirected_only_where_that_is_asked_for() -> None:
+    """A kernel without the modules must not even see the words."""
+    off, on = render(PLAN, True), render(PLAN._replace(redirect_dns=True), True)
+    assert "type nat" not in off
+    assert "redirect\n" not in off
+    assert "ether saddr @watched redirect\n" in on
+    assert "add chain inet smartrouter before_routing { type nat hook prerouting" in on
+
+
+def test_dns_over_tls_is_refused_in_words_even_where_the_rest_is_dropped_silently() -> None:
+    silent = PLAN._replace(block_action="drop")
+    assert "853" not in render(silent, True)
+    refusal = render(silent._replace(redirect_dns=True), True).partition("\tchain refuse {\n")[2]
+    assert refusal.split("}")[0].split("\n")[1:4] == [
+        "\t\ttcp dport 853 reject with tcp reset",
+        "\t\tudp dport 853 reject with icmpx admin-prohibited",
+        "\t\tdrop",
+    ]
+
+
+def test_a_kernel_that_cannot_redirect_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("smartrouter.linux.redirect_rule.has_redirect", lambda link: False)
+    with pytest.raises(Unavailable, match="kmod-nft-nat"):
+        ruleset.load(PLAN._replace(redirect_dns=True), True)
+
+
 def test_the_template_agrees_with_itself() -> None:
     text = TEMPLATE.read_text()
     chains = set(re.findall(r"^\tchain (\w+) \{.*\}$", text, re.MULTILINE))
@@ -96,7 +125,12 @@ def test_the_template_agrees_with_itself() -> None:
 
 def test_the_sets_are_as_large_as_the_plan_is_checked_for() -> None:
     text = TEMPLATE.read_text()
-    for name, size in (("watched", ruleset.MAX_DEVICES), ("lan", ruleset.MAX_INTERFACES)):
+    sizes = {
+        "watched": ruleset.MAX_DEVICES,
+        "lan": ruleset.MAX_INTERFACES,
+        "lan_resolvers4": ruleset.MAX_RESOLVERS,
+    }
+    for name, size in sizes.items():
         assert re.search(rf"set {name} {{ type \w+; size {size}; }}", text)
 
 

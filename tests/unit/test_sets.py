@@ -7,12 +7,17 @@ from typing import Any
 
 import pytest
 
+from smartrouter.core.effects import Flow
 from smartrouter.core.errors import Unavailable
 from smartrouter.linux import sets
 from smartrouter.linux.netlink import Message, attributes, string
 
 MAC, KEY = "02:00:00:aB:cd:ef", bytes.fromhex("020000abcdef")
 ADD, DELETE = 12, 14  # NFT_MSG_NEWSETELEM, NFT_MSG_DELSETELEM
+FLOW4 = Flow("10.1.2.3", 0x1234, "192.0.2.1", 443, 6)
+FLOW6 = Flow("fd00::1", 0x1234, "2001:db8::1", 443, 6)
+KEY4 = bytes.fromhex("0a010203 12340000 c0000201 01bb0000")
+KEY6 = bytes.fromhex(f"fd00{'00' * 13}01 12340000 20010db8{'00' * 11}01 01bb0000")
 
 
 class Kernel:
@@ -21,6 +26,13 @@ class Kernel:
     def __init__(self) -> None:
         self.sent: list[Message] = []
         self.refusal: OSError | None = None
+        self.knows_connections = True
+        self.forgotten: list[Message] = []
+
+    def request(self, message: Message) -> None:
+        self.forgotten.append(message)
+        if not self.knows_connections:
+            raise OSError(errno.ENOENT, "no such connection")
 
     def transaction(self, subsystem: int, messages: list[Message]) -> None:
         self.sent += messages
@@ -61,6 +73,64 @@ def test_each_call_changes_one_element(kernel: Kernel, call: Call, kind: int, na
     assert attributes(attributes(attributes(body[3])[1])[1])[1] == key
 
 
+def changes(kernel: Kernel) -> list[tuple[int, str, bytes, int | None]]:
+    """What was sent: kind, set, key, and the element's own timeout in milliseconds."""
+    found = []
+    for message in kernel.sent:
+        body = attributes(message.body)
+        element = attributes(attributes(body[3])[1])
+        timeout = int.from_bytes(element[4], "big") if 4 in element else None
+        found.append((message.kind & 255, string(body[2]), attributes(element[1])[1], timeout))
+    return found
+
+
+@pytest.mark.parametrize(("flow", "key", "version"), [(FLOW4, KEY4, 4), (FLOW6, KEY6, 6)])
+def test_a_held_connection_is_cut_behind_its_inspection_until_it_is_released(
+    kernel: Kernel, flow: Flow, key: bytes, version: int
+) -> None:
+    mine = sets.Sets()
+    hello, cut = f"hello{version}", f"cut{version}"
+    mine.inspect(flow, held=False)
+    assert changes(kernel) == [(ADD, hello, key, None)]
+    kernel.sent.clear()
+    mine.inspect(flow, held=True)
+    assert changes(kernel) == [(ADD, cut, key, None), (ADD, hello, key, None)]
+    kernel.sent.clear()
+    mine.release(flow)
+    assert changes(kernel) == [(DELETE, hello, key, None), (DELETE, cut, key, None)]
+    assert kernel.forgotten == []
+
+
+@pytest.mark.parametrize(
+    ("knows", "timeout"), [(True, 60_000), (False, None)], ids=["forgotten", "still known"]
+)
+def test_a_cut_lasts_until_the_kernel_has_forgotten_the_connection(
+    kernel: Kernel, knows: bool, timeout: int | None
+) -> None:
+    """For the set's own, long time where nobody can make it forget."""
+    kernel.knows_connections = knows
+    sets.Sets().cut(FLOW4)
+    assert changes(kernel) == [
+        (DELETE, "hello4", KEY4, None),
+        (ADD, "cut4", KEY4, None),
+        (DELETE, "cut4", KEY4, None),
+        (ADD, "cut4", KEY4, timeout),
+    ]
+    (asked,) = kernel.forgotten
+    original = attributes(attributes(asked.body)[1])
+    assert (asked.kind, asked.family) == (1 << 8 | 2, 2)  # IPCTNL_MSG_CT_DELETE, AF_INET
+    assert attributes(original[1]) == {1: b"\x0a\x01\x02\x03", 2: b"\xc0\x00\x02\x01"}
+    assert attributes(original[2]) == {1: b"\x06", 2: b"\x12\x34", 3: b"\x01\xbb"}
+
+
+def test_without_packet_rules_there_is_no_inspection_to_forget(kernel: Kernel) -> None:
+    kernel.refusal = OSError(errno.ENOENT, "no table")
+    sets.Sets().forget_inspections()
+    kernel.refusal = OSError(errno.EPERM, "no")
+    with pytest.raises(Unavailable):
+        sets.Sets().forget_inspections()
+
+
 @pytest.mark.parametrize(
     "call",
     [
@@ -71,6 +141,8 @@ def test_each_call_changes_one_element(kernel: Kernel, call: Call, kind: int, na
         lambda s: s.admit("host.example"),
         lambda s: s.dismiss("fd00::1::2"),
         lambda s: s.admit(""),
+        lambda s: s.inspect(FLOW4._replace(client="fd00::1"), held=True),
+        lambda s: s.cut(FLOW6._replace(address="2001:db8::x")),
     ],
 )
 def test_anything_else_is_refused_before_it_is_sent(kernel: Kernel, call: Call) -> None:

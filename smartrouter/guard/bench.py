@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Where judging happens: the judge behind its lock, and the hands that carry its effects out.
+
+Knows nothing of packets, of processes or of configuration files.
+"""
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from threading import Lock
+from typing import Protocol, TypeAlias, assert_never
+
+from smartrouter.core.effects import (
+    AdmitReplies,
+    Cut,
+    DismissReplies,
+    Effect,
+    Enforce,
+    Flow,
+    Forget,
+    Inspect,
+    Keep,
+    Label,
+    Learn,
+    LookUp,
+    Name,
+    NameAlias,
+    Raise,
+    Record,
+    Relax,
+    Release,
+    Unwatch,
+    Verdict,
+    Watch,
+    Withdraw,
+)
+from smartrouter.core.errors import Unavailable
+from smartrouter.core.events import TCP, Event, Moment
+from smartrouter.core.policy import Reason
+
+log = logging.getLogger("smartrouter.guard")
+
+_SetChange: TypeAlias = (
+    AdmitReplies | DismissReplies | Inspect | Release | Cut | Watch | Unwatch | Enforce | Relax
+)
+
+
+def now() -> Moment:
+    """This moment, by both clocks."""
+    return Moment(time.monotonic(), time.time())
+
+
+class Judge(Protocol):
+    """Who decides, as far as a packet needs it. `counts`: packets by the reason of their verdict."""
+
+    counts: Counter[Reason]
+
+    def handle(self, event: Event, now: Moment) -> list[Effect]: ...
+
+
+class Sets(Protocol):
+    """The kernel's sets, as far as they are changed here; each call returns when the kernel has done it."""
+
+    def watch(self, mac: str) -> None: ...
+    def unwatch(self, mac: str) -> None: ...
+    def enforce(self, mac: str) -> None: ...
+    def relax(self, mac: str) -> None: ...
+    def admit(self, address: str) -> None: ...
+    def dismiss(self, address: str) -> None: ...
+    def inspect(self, flow: Flow, *, held: bool) -> None: ...
+    def release(self, flow: Flow) -> None: ...
+    def cut(self, flow: Flow) -> None: ...
+
+
+def _ignore(_: str) -> None:
+    """Where nobody looks names up."""
+
+
+class Bench:
+    """See the module. `put` takes what is to be stored, `look_up` a name that the router is to look up;
+    neither ever waits."""
+
+    def __init__(
+        self,
+        judge: Judge,
+        sets: Sets,
+        put: Callable[[Effect], None],
+        *,
+        fail_open: bool,
+        look_up: Callable[[str], object] = _ignore,
+    ):
+        self.judge = judge
+        self.sets = sets
+        self.put = put
+        self.look_up = look_up
+        self.fail_open = fail_open
+        self.lock = Lock()
+        self.errors = 0  # faults of ours, each of which cost one packet its proper judgement
+        self.refusals = 0  # changes of sets that the kernel would not have
+        self.withheld = 0  # packets dropped without a word, because more of the same must come first
+
+    def handle(self, event: Event) -> list[Effect]:
+        """Judge `event` now; its effects are still to be carried out."""
+        with self.lock:
+            return self.judge.handle(event, now())
+
+    def carry_out(self, effects: Iterable[Effect]) -> bool:
+        """Do what `effects` say, verdicts apart: those belong to a packet. False if one could not be done."""
+        done = True
+        for effect in effects:
+            match effect:
+                case Verdict():
+                    pass
+                case (
+                    Record()
+                    | Raise()
+                    | Withdraw()
+                    | Label()
+                    | Learn()
+                    | Forget()
+                    | Name()
+                    | NameAlias()
+                    | Keep()
+                ):
+                    self.put(effect)
+                case LookUp():
+                    self.look_up(effect.name)
+                case Inspect() | Release() | Cut() if effect.flow.protocol != TCP:
+                    pass  # of any other connection each packet comes, until the server has answered
+                case _:
+                    done = self._change_set(effect) and done
+        return done
+
+    def carry_out_first(self, effects: Iterable[Effect]) -> list[Effect]:
+        """Do those of `effects` that must be done before a verdict is given; gives the others."""
+        others: list[Effect] = []
+        for effect in effects:
+            if isinstance(effect, AdmitReplies | DismissReplies | Inspect | Release | Cut):
+                self.carry_out([effect])
+            else:
+                others.append(effect)
+        return others
+
+    def _change_set(self, effect: _SetChange) -> bool:
+        try:
+            match effect:
+                case AdmitReplies():
+                    self.sets.admit(effect.address)
+                case DismissReplies():
+                    self.sets.dismiss(effect.address)
+                case Inspect():
+                    self.sets.inspect(effect.flow, held=effect.held)
+                case Release():
+                    self.sets.release(effect.flow)
+                case Cut():
+                    self.sets.cut(effect.flow)
+                case Watch():
+                    self.sets.watch(effect.mac)
+                case Unwatch():
+                    self.sets.unwatch(effect.mac)
+                case Enforce():
+                    self.sets.enforce(effect.mac)
+                case Relax():
+                    self.sets.relax(effect.mac)
+                case _:
+                    assert_never(effect)
+        except Unavailable as error:
+            self.refusals += 1
+            if self.refusals <= 10 or self.refusals % 1000 == 0:
+                log.error("%s not done (%d): %s", type(effect).__name__, self.refusals, error)
+            return False
+        return True
+
+    def count(self, reason: Reason) -> None:
+        """Count a packet that needed no judge."""
+        with self.lock:
+            self.judge.counts[reason] += 1
+
+    def count_once(self, verdicts: list[Verdict]) -> None:
+        """Have one packet counted once, by the last of its verdicts: however many there were."""
+        with self.lock:
+            self.judge.counts.subtract(verdict.reason for verdict in verdicts[:-1])
+
+    def failed(self, error: BaseException) -> bool:
+        """A fault of ours while judging; gives the verdict that `on_failure` asks for."""
+        self.errors += 1
+        self.count(Reason.OUR_ERROR)
+        if self.errors <= 10:
+            log.error("fault %d while judging a packet", self.errors, exc_info=error)
+        return self.fail_open

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Connections of which the first data is looked at, for the name of the server in it.
+
+Of a TCP connection the kernel hands over what the client sends once it was told to (`Inspect`), until it is
+told that it need not (`Release`, `Cut`). Of QUIC it hands over every datagram that way until the server has
+answered. Here the pieces come together until they hold a name; who said what about the packets in between is
+the bench's to count. For one thread. Knows no queue and no mark.
+"""
+
+from collections import OrderedDict
+
+from smartrouter.core.effects import Cut, Flow, Inspect, Release, Verdict
+from smartrouter.core.errors import BadPacket
+from smartrouter.core.events import UDP, HelloHeard
+from smartrouter.guard.bench import Bench
+from smartrouter.wire.packet import Packet
+from smartrouter.wire.server_name import QuicStream, ServerNameStream
+
+MAX_INSPECTIONS = 256  # at once: what the kernel's set of them holds
+PATIENCE = 29.0  # seconds for a client to say its first words: less than the kernel and the judge have
+
+
+class Inspection:
+    """One such connection. `verdict`: None until its first data was judged."""
+
+    __slots__ = ("_heard", "_stream", "flow", "held", "mac", "until", "verdict")
+
+    def __init__(self, inspect: Inspect, mac: str, first: Packet, until: float):
+        self.flow = inspect.flow
+        self.held = inspect.held
+        self.mac = mac
+        self.until = until
+        self.restart(first)
+
+    def restart(self, first: Packet) -> None:
+        """It begins with this packet: what was heard before, if anything, belonged to another one."""
+        self.verdict: Verdict | None = None
+        self._heard: HelloHeard | None = None
+        self._stream = QuicStream() if first.protocol == UDP else ServerNameStream()
+        if isinstance(self._stream, ServerNameStream):
+            self._stream.feed(_sequence(first), b"")  # where it begins
+
+    def hear(self, packet: Packet, payload: bytes) -> HelloHeard | None:
+        """Take a packet of it; gives what is to be judged, once there is something, and from then on. Data
+        in which nobody can read a name is something, too."""
+        if self._heard is None:
+            self._heard = self._read(packet, payload)
+        return self._heard
+
+    def _read(self, packet: Packet, payload: bytes) -> HelloHeard | None:
+        data = payload[packet.payload : packet.end]
+        stream = self._stream
+        try:
+            if isinstance(stream, QuicStream):
+                said = stream.feed(data)
+            else:
+                said = stream.feed(_sequence(packet), data)
+        except BadPacket:
+            return HelloHeard(self.mac, *self.flow, name="", encrypted=False)
+        return None if said is None else HelloHeard(self.mac, *self.flow, said.name, said.encrypted)
+
+
+class Inspections:
+    """All of them, a bounded number."""
+
+    def __init__(self, bench: Bench):
+        self._bench = bench
+        self._open: OrderedDict[Flow, Inspection] = OrderedDict()  # the one that began last is last
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def of(self, packet: Packet) -> Inspection | None:
+        """The one that this packet belongs to."""
+        flow = Flow(
+            packet.source, packet.source_port, packet.destination, packet.destination_port, packet.protocol
+        )
+        return self._open.get(flow)
+
+    def begin(self, inspect: Inspect, mac: str, first: Packet, running: float) -> Inspection | None:
+        """Look at this connection, from its first packet on; None if the kernel would not have it."""
+        self._open.pop(inspect.flow, None)
+        if len(self._open) >= MAX_INSPECTIONS:
+            self._end(self._open.popitem(last=False)[1])
+        if not self._bench.carry_out([inspect]):
+            return None
+        inspection = self._open[inspect.flow] = Inspection(inspect, mac, first, running + PATIENCE)
+        return inspection
+
+    def expire(self, running: float) -> None:
+        """Look no longer at those that began too long ago."""
+        while self._open:
+            first = next(iter(self._open.values()))
+            if first.until > running:
+                return
+            del self._open[first.flow]
+            self._end(first)
+
+    def _end(self, inspection: Inspection) -> None:
+        """One that was judged is at its end anyway; of one that was held nothing may go on unjudged."""
+        if inspection.verdict is None:
+            flow = inspection.flow
+            self._bench.carry_out([Cut(flow) if inspection.held else Release(flow)])
+
+
+_SYN = 0x02  # RFC 9293 section 3.1
+
+
+def _sequence(packet: Packet) -> int:
+    """The number of the first byte that this segment carries; a SYN itself counts as one."""
+    return (packet.sequence + bool(packet.flags & _SYN)) % 2**32

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a queued packet is to the judge: the event that it becomes."""
+
+from collections import Counter
+from typing import Any
+
+import pytest
+from dns.message import make_query
+from scapy.layers.inet import IP, TCP, UDP
+
+from smartrouter.core.effects import AdmitReplies, Effect, Record, Verdict
+from smartrouter.core.events import DnsAsked, Event, FlowOpened, Moment, PacketUnreadable, Scope
+from smartrouter.core.policy import Reason
+from smartrouter.guard.bench import Bench
+from smartrouter.guard.handlers import NO_MAC, DnsHandler, FlowHandler
+from smartrouter.linux.queue import FORWARD, LOCAL_IN, Marks
+
+MARKS = Marks(0x40, 0x80)
+MAC = "02:00:00:00:00:01"
+NTP = bytes((0x23,)) + bytes(47)  # version 4, client
+HEADER = IP(src="192.168.1.2", dst="203.0.113.9")
+YES, NO = Verdict(True, Reason.LEARNED), Verdict(False, Reason.UNKNOWN_NAME)
+
+
+class Script:
+    """A judge that answers every event alike."""
+
+    def __init__(self, *answer: Effect) -> None:
+        self.counts: Counter[Reason] = Counter()
+        self.told: list[Any] = []
+        self.answer = list(answer)
+
+    def handle(self, event: Event, now: Moment) -> list[Effect]:
+        self.told.append(event)
+        self.counts.update(effect.reason for effect in self.answer if isinstance(effect, Verdict))
+        return list(self.answer)
+
+
+class NoSets:
+    """No set may be touched, but that of DNS clients."""
+
+    def __init__(self) -> None:
+        self.admitted: list[str] = []
+
+    def admit(self, address: str) -> None:
+        self.admitted.append(address)
+
+
+NO_SETS: Any = NoSets()
+
+
+def bench(script: Script, sets: Any = NO_SETS) -> Bench:
+    return Bench(script, sets, lambda effect: None, fail_open=False)
+
+
+@pytest.mark.parametrize(
+    ("hook", "mark", "scope", "spoofed"),
+    [
+        (FORWARD, 0x0, Scope.OUTSIDE, False),
+        (FORWARD, 0x10001, Scope.OUTSIDE, False),
+        (FORWARD, 0x40, Scope.LAN, False),
+        (FORWARD, 0xC0, Scope.OUTSIDE, True),
+        (LOCAL_IN, 0x40, Scope.ROUTER, False),
+    ],
+)
+def test_the_marks_say_where_a_packet_goes_and_whether_its_source_is_forged(
+    hook: int, mark: int, scope: Scope, spoofed: bool
+) -> None:
+    script = Script(YES)
+    handler = FlowHandler(bench(script), MARKS)
+    ruling = handler.judge(bytes(HEADER / TCP(dport=443, flags="S")), MAC, hook, mark)
+    assert ruling is (None if hook == LOCAL_IN else True)
+    (event,) = script.told
+    assert (event.scope, event.spoofed, event.opens, event.asks_time) == (scope, spoofed, True, False)
+
+
+@pytest.mark.parametrize(
+    ("packet", "opens", "asks_time"),
+    [
+        (HEADER / TCP(flags="S", dport=123) / NTP, True, False),
+        (HEADER / TCP(flags="A", dport=443), False, False),
+        (HEADER / UDP(dport=123) / NTP, True, True),
+        (HEADER / UDP(dport=123) / (b"\xe3" + NTP[1:]), True, True),  # leap second unknown
+        (HEADER / UDP(dport=123) / (NTP + b"x"), True, False),
+        (HEADER / UDP(dport=123) / NTP[:47], True, False),
+        (HEADER / UDP(dport=123) / (b"\x24" + NTP[1:]), True, False),  # a server's answer
+        (HEADER / UDP(dport=123), True, False),
+        (HEADER / UDP(dport=124) / NTP, True, False),
+    ],
+)
+def test_a_first_packet_opens_a_connection_and_may_ask_for_the_time(
+    packet: Any, opens: bool, asks_time: bool
+) -> None:
+    script = Script(NO)
+    assert FlowHandler(bench(script), MARKS).judge(bytes(packet), None, FORWARD, 0) is False
+    (event,) = script.told
+    assert isinstance(event, FlowOpened)
+    assert (event.mac, event.opens, event.asks_time) == (NO_MAC, opens, asks_time)
+
+
+def test_what_cannot_be_read_is_told_as_such() -> None:
+    script = Script(NO)
+    assert FlowHandler(bench(script), MARKS).judge(b"\x45", MAC, FORWARD, 0) is False
+    assert script.told == [PacketUnreadable(MAC, Scope.OUTSIDE)]
+
+
+def test_what_can_wait_is_done_after_the_verdict() -> None:
+    stored: list[Effect] = []
+    script = Script(YES, Record(None))  # type: ignore[arg-type]
+    handler = FlowHandler(Bench(script, NO_SETS, stored.append, fail_open=True), MARKS)
+    handler.judge(bytes(HEADER / TCP()), MAC, FORWARD, 0)
+    assert stored == []
+    handler.settle()
+    assert stored == script.answer[1:]
+
+
+@pytest.mark.parametrize(("mark", "scope"), [(0x0, Scope.OUTSIDE), (0x40, Scope.LAN), (0xC0, Scope.OUTSIDE)])
+def test_a_query_of_a_resolver_in_the_lan_goes_to_the_outside(mark: int, scope: Scope) -> None:
+    """It comes with both marks; what stays in the LAN with one of them."""
+    sets = NoSets()
+    script = Script(AdmitReplies("192.168.1.2"), Verdict(True, Reason.DNS_QUERY))
+    handler = DnsHandler(bench(script, sets), MARKS)
+    query = HEADER / UDP(dport=53) / make_query("a.example", "A").to_wire()
+    assert handler.judge(bytes(query), MAC, FORWARD, mark) is True
+    (event,) = script.told
+    assert isinstance(event, DnsAsked)
+    assert event.scope is scope
+    assert event.query is not None
+    assert sets.admitted == ["192.168.1.2"]
+    handler.settle()
+    assert sets.admitted == ["192.168.1.2"]  # once, before the verdict
+    assert script.counts == {Reason.DNS_QUERY: 1}
