@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """From the store's new alerts to the lines of the alert file: each alert once, in order, within a second.
 
-An alert without a name waits a moment for a reverse lookup; what is not known by then is written as
-unresolved, and a name that comes later is kept with the alert all the same. How far the file has come is
-noted in the store; a crash between the line and the note is found out by looking into the file.
+An alert about an address without a name waits a moment for a reverse lookup; what is not known by then is
+written as unresolved, and a name that comes later is kept with the alert all the same. What has become part
+of a greater alert meanwhile is not written. How far the file has come is noted in the store; a crash between
+the line and the note is found out by looking into the file.
 """
 
 import os
@@ -12,9 +13,17 @@ import time
 from collections import deque
 from typing import NamedTuple
 
-from smartrouter.analyzer.reverse import Lookups
+from smartrouter.analyzer.lookups import Lookups
+from smartrouter.analyzer.resolve import Question, Wanted
 from smartrouter.notify import textfile
-from smartrouter.store.alerts import StoredAlert, alerts_after, nameless_alerts, set_reverse
+from smartrouter.store.alerts import (
+    AlertState,
+    StoredAlert,
+    alerts_after,
+    merged_alerts,
+    nameless_alerts,
+    set_reverse,
+)
 from smartrouter.store.changes import set_meta
 from smartrouter.store.queries import meta
 
@@ -58,22 +67,21 @@ class AlertLog:
             for alert in alerts_after(self._conn, self._taken, AT_ONCE):
                 self._waiting.append(_Waiting(alert, until))
                 self._taken = alert.id
-                if not alert.name:
+                if not alert.name and alert.state != AlertState.MERGED:
                     self._ask(alert)
         return self._write_ready()
 
     def _ask(self, alert: StoredAlert) -> None:
-        if alert.reverse is None and (address := _address(alert)):
+        if alert.reverse is None and (address := textfile.bare_address(alert.destination)):
             self._nameless.setdefault(address, set()).add(alert.id)
-            self._lookups.ask(address)
+            self._lookups.ask(Question(Wanted.NAME, address))
 
     def _take_answers(self) -> None:
-        self._lookups.answers()
         known = {}
         for address in self._nameless:
-            name = self._lookups.name(address)
+            name = self._name(address)
             if name is None:
-                self._lookups.ask(address)  # again, if too many waited before
+                self._lookups.ask(Question(Wanted.NAME, address))  # again, if too many waited before
             else:
                 known[address] = name
         if known:
@@ -101,24 +109,26 @@ class AlertLog:
         return len(lines)
 
     def _has_its_name(self, alert: StoredAlert) -> bool:
-        return bool(alert.name or alert.reverse is not None or self._reverse(alert) is not None)
+        address = textfile.bare_address(alert.destination)
+        return bool(alert.name or alert.reverse is not None or not address or self._name(address) is not None)
 
-    def _reverse(self, alert: StoredAlert) -> str | None:
-        return alert.reverse or self._lookups.name(_address(alert))
+    def _name(self, address: str) -> str | None:
+        """The reverse name of `address`, '' if it has none, None if that is not known yet."""
+        answer = self._lookups.answer(Question(Wanted.NAME, address))
+        return None if answer is None else "".join(answer.found)
 
     def _new_lines(self, alerts: list[StoredAlert]) -> list[str]:
         if self._found_in_file is None:
             self._found_in_file = _ends_of_lines(self._path)
-        lines = (
-            textfile.line(alert.mac, alert.name or self._reverse(alert) or "", _address(alert), alert.first)
-            for alert in alerts
-        )
+        merged = merged_alerts(self._conn, [alert.id for alert in alerts])
+        lines = [self._line(alert) for alert in alerts if alert.id not in merged]
         return [line for line in lines if _ends(line) not in self._found_in_file]
 
-
-def _address(alert: StoredAlert) -> str:
-    """The address that an alert is about, the most frequent one."""
-    return alert.targets[0][0] if alert.targets else alert.destination
+    def _line(self, alert: StoredAlert) -> str:
+        address = textfile.bare_address(alert.destination)
+        name = alert.name or alert.reverse or (self._name(address) if address else "") or ""
+        what = textfile.destination(name, alert.destination, alert.kind, alert.detail)
+        return textfile.line(alert.mac, what, alert.first)
 
 
 def _ends(line: str) -> tuple[str, str]:

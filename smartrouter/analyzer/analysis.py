@@ -11,15 +11,15 @@ import time
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from smartrouter.core.destinations import Destination, Match, group_of
+from smartrouter.core.destinations import Destination, Match, group_of, is_address
 from smartrouter.core.events import Moment
 from smartrouter.core.learning import Progress, State
-from smartrouter.core.policy import Action, Attempted, Reason, Settings, ruling
+from smartrouter.core.policy import Action, Attempted, Called, Reason, Settings, ruling
 from smartrouter.store import queries
-from smartrouter.store.alerts import AlertState, alerts, set_alert_state
+from smartrouter.store.alerts import AlertState, StoredAlert, alerts, set_alert_state
 from smartrouter.store.attempts import StoredAttempt, attempts_after
 from smartrouter.store.changes import mark_used, set_meta
-from smartrouter.store.queries import meta
+from smartrouter.store.queries import heads_of, meta
 from smartrouter.store.retention import Limits, Pruned, prune
 
 RECORD = "analysis"  # the note in which a run's record is kept, as JSON
@@ -60,13 +60,21 @@ def settle(conn: sqlite3.Connection, settings: Settings, wall: float) -> int:
     settled = 0
     for state in (AlertState.OPEN, AlertState.DISMISSED):
         for found in alerts(conn, state=state, limit=_MAX_ALERTS):
+            if not found.destination:
+                continue  # about what the device does, not about where to: no rule speaks of that
             rules = [rule for rule in settings.rules if rule.device in ("*", found.mac)]
-            address = found.targets[0][0] if found.targets else found.destination
-            names = (found.name,) if found.name else ()
-            action = ruling(rules, Attempted(address, found.service, names), settings.match, wall)
+            action = ruling(rules, _about(found), wall)
             if action is not None:
                 settled += set_alert_state(conn, found.id, _DECIDED[action])
     return settled
+
+
+def _about(found: StoredAlert) -> Attempted:
+    """What the alert says was attempted. Not every alert is about a packet that went to an address."""
+    name = found.name or ("" if is_address(found.destination) else found.destination)
+    called = (Called(name, (), (found.destination,)),) if name else ()
+    address = next((target[0] for target in found.targets if target[0]), found.destination)
+    return Attempted(address if is_address(address) else "", found.service, called)
 
 
 def last_run(conn: sqlite3.Connection) -> Run | None:
@@ -82,22 +90,34 @@ def _follow_attempts(conn: sqlite3.Connection, match: Match) -> int:
     """Note the use of learned destinations in the attempts that are new; gives how many these are."""
     cursor, rows = int(meta(conn, _CURSOR) or "0"), 0
     while attempts := attempts_after(conn, cursor, _AT_ONCE):
-        mark_used(conn, _uses(attempts, match))
+        mark_used(conn, _uses(conn, attempts, match))
         rows += len(attempts)
         cursor = attempts[-1].id
         set_meta(conn, _CURSOR, str(cursor))
     return rows
 
 
-def _uses(attempts: Iterable[StoredAttempt], match: Match) -> list[tuple[str, Destination, float]]:
-    latest: dict[tuple[str, Destination], float] = {}
+def _uses(
+    conn: sqlite3.Connection, attempts: Iterable[StoredAttempt], match: Match
+) -> list[tuple[str, Destination, float]]:
+    latest: dict[tuple[str, str, str, str], float] = {}
     for attempt in attempts:
-        if attempt.reason != Reason.LEARNED:
-            continue
-        # By name or by address: what of both was learned, the store knows.
-        for group in {group_of(attempt.name, match) if attempt.name else "", attempt.address} - {""}:
-            latest[attempt.mac, Destination(group, attempt.service)] = attempt.at
-    return [(mac, destination, at) for (mac, destination), at in latest.items()]
+        if attempt.reason == Reason.LEARNED:
+            latest[attempt.mac, attempt.name, attempt.address, attempt.service] = attempt.at
+    # By name, by what led to the name, or by address: what of these was learned, the store knows.
+    return [
+        (mac, Destination(group, service), at)
+        for (mac, name, address, service), at in latest.items()
+        for group in {address, *_groups(conn, mac, name, match)}
+    ]
+
+
+def _groups(conn: sqlite3.Connection, mac: str, name: str, match: Match) -> set[str]:
+    """What `name` may be called for this device; nothing if it is ''."""
+    names = [name] if name else []
+    if name and match is Match.CHAIN:
+        names += heads_of(conn, mac, name)
+    return {group_of(each, match) for each in names}
 
 
 def _finished(conn: sqlite3.Connection, progress: dict[str, Progress]) -> list[str]:

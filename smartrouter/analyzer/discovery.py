@@ -29,6 +29,14 @@ class Network(NamedTuple):
     prefixes: tuple[tuple[str, IPv4Interface | IPv6Interface], ...] = ()
     own: frozenset[str] = frozenset()
 
+    def is_local(self, interface: str) -> bool:
+        """Is it one of ours?"""
+        return interface in self.lan or interface in self.iot
+
+    def holds(self, neighbour: Neighbour) -> bool:
+        """Is this a device of the local network, not the router itself?"""
+        return self.is_local(neighbour.interface) and neighbour.mac not in self.own
+
 
 class Found(NamedTuple):
     """A device as it is known now. `addresses`: latest first; `at`: last heard of (epoch seconds)."""
@@ -64,7 +72,7 @@ class Inventory:
     def heard(self, neighbours: Iterable[Neighbour]) -> None:
         """Devices answered for their addresses."""
         for neighbour in neighbours:
-            if self._is_local(neighbour.interface) and neighbour.mac not in self.network.own:
+            if self.network.holds(neighbour):
                 self._update(*neighbour)
 
     def leased(self, leases: Iterable[Lease]) -> None:
@@ -82,8 +90,7 @@ class Inventory:
 
     def everything(self) -> list[Found]:
         """All devices that were found on an interface that is local now."""
-        local = self.network.lan | self.network.iot
-        return [device for device in self._devices.values() if device.interface in local]
+        return [device for device in self._devices.values() if self.network.is_local(device.interface)]
 
     def _update(self, mac: str, address: str, interface: str, at: float, hostname: str = "") -> None:
         before = self._devices.get(mac)
@@ -130,12 +137,9 @@ class Inventory:
         except ValueError:
             return ""
         for interface, prefix in self.network.prefixes:
-            if bare in prefix.network and self._is_local(interface):
+            if bare in prefix.network and self.network.is_local(interface):
                 return interface
         return ""
-
-    def _is_local(self, interface: str) -> bool:
-        return interface in self.network.lan or interface in self.network.iot
 
 
 def _kind(device: Found) -> Classification:

@@ -9,7 +9,7 @@ part that needs them. Which options there are is `sections`; knows no process an
 import difflib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -46,6 +46,13 @@ __all__ = [
 PATH = "/etc/config/smartrouter"
 MAX_FAULTS = 200  # that are told one by one
 _DEFAULT_NETWORK = "lan"  # what OpenWrt calls the home's own
+# Private, unique local and link-local addresses: RFC 1918, 3927, 4193, 4291.
+_LOCAL = tuple(
+    map(
+        ip_network,
+        ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "fc00::/7", "fe80::/10"),
+    )
+)
 # Which sections a part gets, and of which of them the secrets too.
 _SHARES: Mapping[str, tuple[Collection[str], str]] = {
     "guard": (("smartrouter", "device", "rule"), ""),
@@ -75,7 +82,12 @@ class Config:
             learning=LearningPlan(auto, main.learning_period if main.learning is None else main.learning),
             match=main.match,
             name_grace=main.name_grace,
+            unused_after=main.unused_after,
             block_foreign_dns=main.foreign_dns == "block",
+            fail_open=main.on_failure == "open",
+            redirect_dns=main.redirect_dns,
+            judge_by_hello=main.unnamed_tls == "hello",
+            shared_resolvers=frozenset(filter(_is_local, main.resolver)),
             resolvers=trusted | frozenset(main.resolver) | PUBLIC_RESOLVERS,
             new_devices=main.new_devices,
             devices={
@@ -311,13 +323,17 @@ def _check_quiet_hours(channels: Iterable[tuple[NotifyConfig, _Given]], faults: 
             )
 
 
-# The rules as the core wants them
+# Rules and resolvers as the core wants them
 
 
 def _core_rule(rule: RuleConfig) -> Rule:
     at = "" if rule.at is None else time_text(rule.at)
     wanted = _network(rule.destination) or rule.destination
     return Rule(rule.device, wanted, rule.service, rule.action, rule.until, rule.by, at)
+
+
+def _is_local(address: str) -> bool:
+    return any(ip_address(address) in network for network in _LOCAL)
 
 
 def _network(destination: str) -> IPv4Network | IPv6Network | None:

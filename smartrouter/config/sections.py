@@ -35,7 +35,7 @@ class MainConfig:
     analysis_interval: float = option(
         kinds.INTERVAL,
         "5m",
-        "How often the analyzer looks at what is new: reverse lookups, progress, retention.",
+        "How often the analyzer looks at what is new: the use of what was learned, progress, retention.",
     )
     network: tuple[str, ...] = option(
         kinds.NETWORK,
@@ -59,9 +59,11 @@ class MainConfig:
     )
     match: Match = option(
         members(Match),
-        "domain",
-        "What counts as one destination: the `domain` that somebody registered, with all names below it, or "
-        "the exact `host` name.",
+        "chain",
+        "What counts as one destination. `host`: the exact name. `domain`: the domain that somebody "
+        "registered, with all names below it. `chain`: the same, but a name that is only an alias (as those "
+        "of content networks are) is called by the name that led to it; so a name that moves to another "
+        "network stays known, and the network's other customers do not become known with it.",
     )
     name_grace: float = option(
         kinds.DURATION, "7d", "How long a name still allows a connection after the DNS answer has run out."
@@ -69,13 +71,15 @@ class MainConfig:
     unused_after: float = option(
         kinds.INTERVAL,
         "180d",
-        "A learned destination that was not used for so long is forgotten, with a notice.",
+        "A learned destination that was not used for so long, counted in time that the device was watched, "
+        "is forgotten, with a notice.",
     )
     unnamed_tls: str = option(
         words("block", "hello"),
         "block",
-        "Enforce mode, a connection to tcp/443 of an address without a name: `block` it, or let it begin and "
-        "judge it by the server name in its `hello`.",
+        "Enforce mode, a connection to tcp/443 of an address without a name: `block` it, or let it begin, "
+        "hold its first data and judge it by the server name in that `hello`: it passes if the device knows "
+        "the name and the router's own lookup of it gives the address.",
     )
     foreign_dns: str = option(
         words("block", "allow"),
@@ -84,13 +88,17 @@ class MainConfig:
         "nothing either way.",
     )
     redirect_dns: bool = option(
-        kinds.BOOLEAN, "0", "Whether the router answers the DNS of every watched device, whomever it asks."
+        kinds.BOOLEAN,
+        "0",
+        "Whether the router answers the DNS of every watched device, whomever it asks. DNS over TLS "
+        "(tcp/853) is then refused, so that devices fall back.",
     )
     resolver: tuple[str, ...] = option(
         kinds.ADDRESS,
         "",
-        "DNS servers to trust besides the router itself, its own upstreams and the big public ones. A host "
-        "of the local network may be one.",
+        "DNS servers to trust besides the router itself, its own upstreams and the big public ones. One "
+        "with a private address is a resolver of the household: what it is told through the router counts "
+        "for every device.",
         many=True,
     )
     on_failure: str = option(
@@ -198,7 +206,7 @@ class WebConfig:
 
 # What is read and checked, and has no effect in this version; '*': the whole section.
 IDLE: Mapping[str, frozenset[str]] = {
-    "smartrouter": frozenset({"unused_after", "unnamed_tls", "redirect_dns", "workers", "reader"}),
+    "smartrouter": frozenset({"workers", "reader"}),
     "device": frozenset({"mute_until"}),
     "notify": frozenset({"*"}),
     "web": frozenset({"*"}),

@@ -3,6 +3,7 @@
 
     cc:44:63:ea:63:63 -> am2-005-edge.digitalhub.com @ 2018-03-27 20:21:25.473550
 
+What has no destination that it could name says what it is instead: `-> scan (254 addresses, tcp/23) @`.
 Times are the router's local ones. Names come from the network: whatever they hold, a line stays one line
 of printable ASCII with exactly these parts. Knows nothing of the store, or of when to write.
 """
@@ -12,18 +13,40 @@ import os
 import stat
 from collections.abc import Iterable
 from datetime import datetime
+from ipaddress import ip_address
 
 from smartrouter.core.errors import Unavailable
 
 FILE_MODE = 0o640
+LONGEST_DETAIL = 200  # characters
 
 
-def line(mac: str, name: str, address: str, at: float) -> str:
-    """The line (without its end) that says: `mac` tried `name` at `at`, epoch seconds. `name` '': none is
-    known, and the line says `UNRESOLVED(address)`."""
-    destination = _inert(name) if name else f"UNRESOLVED({_inert(address)})"
+def line(mac: str, what: str, at: float) -> str:
+    """The line (without its end) that says: `mac` did `what` (see `destination`) at `at`, epoch seconds."""
     when = datetime.fromtimestamp(at).isoformat(sep=" ", timespec="microseconds")
-    return f"{_inert(mac)} -> {destination} @ {when}"
+    return f"{_inert(mac)} -> {what} @ {when}"
+
+
+def destination(name: str, group: str, kind: str, detail: str) -> str:
+    """What stands between `->` and `@`: `name`, the exact one, if there is one; else the alert's destination
+    `group`, with `UNRESOLVED(…)` around a bare address; without either, its `kind`, and `detail`."""
+    if name:
+        return _inert(name)
+    if bare_address(group):
+        return f"UNRESOLVED({_inert(group)})"
+    if group:
+        return _inert(group)
+    # Spaces are welcome in it, but nothing that could pass for another part of the line.
+    return _inert(kind) + (f" ({_inert(detail[:LONGEST_DETAIL], keep=' ', drop='@>()')})" if detail else "")
+
+
+def bare_address(text: str) -> str:
+    """`text` if it is an address, else ''."""
+    try:
+        ip_address(text)
+    except ValueError:
+        return ""
+    return text
 
 
 def append(path: str, lines: Iterable[str]) -> None:
@@ -75,10 +98,12 @@ def _append(handle: int, text: bytes) -> None:
         raise
 
 
-def _inert(text: str, keep: str = "") -> str:
-    """`text` with all but printable ASCII, and spaces unless they are to be kept, escaped in the manner of
-    RFC 1035 section 5.1."""
+def _inert(text: str, keep: str = "", drop: str = "") -> str:
+    """`text` with all but printable ASCII escaped in the manner of RFC 1035 section 5.1; further characters
+    may be kept (a space), or not."""
     return "".join(
-        character if "!" <= character <= "~" or character in keep else f"\\{ord(character):03d}"
+        character
+        if ("!" <= character <= "~" and character not in drop) or character in keep
+        else f"\\{ord(character):03d}"
         for character in text
     )

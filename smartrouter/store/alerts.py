@@ -20,12 +20,14 @@ class AlertState(StrEnum):
     ALLOWED = "allowed"
     DENIED = "denied"
     DISMISSED = "dismissed"  # seen, and not to be reported again
+    MERGED = "merged"  # part of a greater alert, which stands in its place
 
 
 class StoredAlert(NamedTuple):
-    """An alert with all its occurrences, of which so many were `blocked`. `targets`: (address, port,
-    protocol, count), the most frequent first, 32 at most. `reverse`: None until it was looked up, '' if
-    nothing was found."""
+    """An alert with all its occurrences, of which so many were `blocked`. `destination`: '' where there is
+    not one alone; `detail`: what else there is to say, '' if nothing. `targets`: (address, port, protocol,
+    count), the most frequent first, 32 at most. `reverse`: None until it was looked up, '' if nothing was
+    found."""
 
     id: int
     mac: str
@@ -42,13 +44,14 @@ class StoredAlert(NamedTuple):
     occurrences: int
     blocked: int
     state: str
+    detail: str
     targets: tuple[tuple[str, int, int, int], ...]
 
 
 _ALERTS = """
     SELECT a.id, d.mac, kind, destination, service, reason, severity,
         CASE WHEN name = '' AND reverse != '' THEN 'reverse' ELSE evidence END, name, reverse,
-        first, last, count, blocked, state
+        first, last, count, blocked, state, detail
     FROM alerts a JOIN devices d ON d.id = a.device"""
 
 
@@ -83,10 +86,20 @@ def alerts_after(conn: sqlite3.Connection, cursor: int, limit: int) -> list[Stor
 
 
 def nameless_alerts(conn: sqlite3.Connection, limit: int) -> list[StoredAlert]:
-    """Alerts about addresses without a name, whose reverse names nobody looked up yet, the newest first."""
+    """Alerts about an address without a name, whose reverse name nobody looked up yet, the newest first."""
     return _alerts(
-        conn, "WHERE name = '' AND reverse IS NULL ORDER BY a.id DESC LIMIT :limit", {"limit": limit}
+        conn,
+        """WHERE name = '' AND reverse IS NULL AND state != 'merged' AND EXISTS (
+            SELECT 1 FROM alert_addresses WHERE alert = a.id AND address = a.destination)
+            ORDER BY a.id DESC LIMIT :limit""",
+        {"limit": limit},
     )
+
+
+def merged_alerts(conn: sqlite3.Connection, numbers: Iterable[int]) -> set[int]:
+    """Which of the alerts with these ids have become part of greater ones."""
+    merged = "SELECT id FROM alerts WHERE id = ? AND state = 'merged'"
+    return {number for number in numbers if conn.execute(merged, (number,)).fetchone()}
 
 
 def set_alert_state(conn: sqlite3.Connection, number: int, state: AlertState) -> bool:

@@ -1,21 +1,24 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """From a batch of effects to rows. Everything here runs inside one transaction of the caller's.
 
-Keeps the bounds of what a hostile network can make grow: devices, learned destinations, alerts, names.
-What goes first is what says least; a device's flood costs its own rows before it costs others'.
+Keeps the bounds of what a hostile network can make grow: devices, learned destinations, names, aliases;
+`alert_rows` those of alerts. What goes first is what says least; a device's flood costs its own rows before
+it costs others'.
 """
 
 import sqlite3
 from collections.abc import Iterable
 
-from smartrouter.core.effects import Attempt, Forget, Keep, Learn, Name
-from smartrouter.store.pending import MAX_TARGETS, Batch, Tally
+from smartrouter.core.effects import Attempt, Forget, Keep, Learn, Name, NameAlias
+from smartrouter.store.alert_rows import withdraw, write_alerts
+from smartrouter.store.labels import write_labels
+from smartrouter.store.pending import Batch
 
 MAX_DEVICES = 4096
 MAX_LEARNED = 4096  # destinations of one device
-MAX_DEVICE_ALERTS = 300
-MAX_ALERTS = 3000
 MAX_NAMES = 65_536
+MAX_DEVICE_ALIASES = 4096
+MAX_ALIASES = 65_536
 
 
 def write(conn: sqlite3.Connection, batch: Batch, now: float) -> None:
@@ -27,13 +30,17 @@ def write(conn: sqlite3.Connection, batch: Batch, now: float) -> None:
     devices = _devices(conn, batch, now)
     is_new = conn.total_changes > before
     _write_attempts(conn, devices, batch.attempts)
-    _write_alerts(conn, devices, batch.alerts.values())
+    withdraw(conn, devices, batch.withdrawn)
+    write_alerts(conn, devices, batch.alerts.values())
+    write_labels(conn, devices, batch.labels.values())
     for effect in batch.destinations.values():
         _write_destination(conn, devices[effect.mac], effect)
     for keep in batch.progress.values():
         _write_progress(conn, devices[keep.mac], keep)
     for name in batch.names.values():
         _write_name(conn, devices[name.mac], name)
+    for alias in batch.aliases.values():
+        _write_alias(conn, devices[alias.mac], alias)
     if is_new:
         trim_devices(conn)
     for device in {
@@ -42,6 +49,8 @@ def write(conn: sqlite3.Connection, batch: Batch, now: float) -> None:
         _trim_learned(conn, device)
     if batch.names:
         conn.execute("DELETE FROM names WHERE id <= (SELECT max(id) FROM names) - ?", (MAX_NAMES,))
+    if batch.aliases:
+        _trim_aliases(conn, {devices[alias.mac] for alias in batch.aliases.values()})
 
 
 def trim_devices(conn: sqlite3.Connection) -> None:
@@ -61,10 +70,14 @@ def trim_devices(conn: sqlite3.Connection) -> None:
 def _devices(conn: sqlite3.Connection, batch: Batch, now: float) -> dict[str, int]:
     """The row of each device in `batch`, by MAC; made where it is missing."""
     seen = {attempt.mac: attempt.at for attempt in reversed(batch.attempts)}
-    for tally in batch.alerts.values():
-        seen.setdefault(tally.latest.mac, tally.first)
-    for effect in (*batch.destinations.values(), *batch.progress.values(), *batch.names.values()):
-        seen.setdefault(effect.mac, now)
+    for tally in (*batch.withdrawn.values(), *batch.alerts.values()):
+        if tally is not None:
+            seen.setdefault(tally.latest.mac, tally.first)
+    for kept in (batch.destinations, batch.progress, batch.names, batch.aliases, batch.labels):
+        for effect in kept.values():
+            seen.setdefault(effect.mac, now)
+    for mac, *_ in batch.withdrawn:
+        seen.setdefault(mac, now)
     conn.executemany(
         "INSERT INTO devices (mac, first_seen, last_seen) VALUES (?, ?, ?) ON CONFLICT (mac) DO NOTHING",
         ((mac, at, at) for mac, at in seen.items()),
@@ -110,70 +123,6 @@ def _words(conn: sqlite3.Connection, words: Iterable[str]) -> dict[str, int]:
     return numbers
 
 
-def _write_alerts(conn: sqlite3.Connection, devices: dict[str, int], tallies: Iterable[Tally]) -> None:
-    made_for = set()
-    for tally in tallies:
-        device = devices[tally.latest.mac]
-        number = _gathering(conn, device, tally)
-        if number is None:
-            number = _make_alert(conn, device, tally)
-            made_for.add(device)
-        _add_targets(conn, number, tally)
-    for device in made_for:
-        _trim_alerts(conn, "device = :device", MAX_DEVICE_ALERTS, device)
-    if made_for:
-        _trim_alerts(conn, "true", MAX_ALERTS)
-
-
-def _gathering(conn: sqlite3.Connection, device: int, tally: Tally) -> int | None:
-    """Count on to the alert that gathers this key, if there is one; gives its id."""
-    alert = tally.latest
-    found = conn.execute(
-        """UPDATE alerts SET reason = ?, severity = ?, evidence = ?, name = ?, last = max(last, ?),
-            count = count + ?, blocked = blocked + ?
-            WHERE device = ? AND kind = ? AND destination = ? AND service = ?
-                AND state IN ('open', 'dismissed') RETURNING id""",
-        (alert.reason, alert.severity, alert.evidence, alert.name, alert.at, tally.count, tally.blocked,
-         device, alert.kind, alert.destination, alert.service),
-    ).fetchall()  # fmt: skip
-    return found[0][0] if found else None
-
-
-def _make_alert(conn: sqlite3.Connection, device: int, tally: Tally) -> int:
-    alert = tally.latest
-    made = conn.execute(
-        """INSERT INTO alerts (device, kind, destination, service, reason, severity, evidence, name,
-            first, last, count, blocked, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'open')
-            RETURNING id""",
-        (device, alert.kind, alert.destination, alert.service, alert.reason, alert.severity, alert.evidence,
-         alert.name, tally.first, alert.at, tally.count, tally.blocked),
-    ).fetchall()  # fmt: skip
-    number: int = made[0][0]
-    return number
-
-
-def _add_targets(conn: sqlite3.Connection, alert: int, tally: Tally) -> None:
-    kept = "SELECT address, port, protocol FROM alert_addresses WHERE alert = ?"
-    known = set(conn.execute(kept, (alert,)))
-    room = MAX_TARGETS - len(known)
-    new = [target for target in tally.targets if target not in known][:room]
-    conn.executemany(
-        """INSERT INTO alert_addresses (alert, address, port, protocol, count) VALUES (?, ?, ?, ?, ?)
-            ON CONFLICT DO UPDATE SET count = count + excluded.count""",
-        ((alert, *target, tally.targets[target]) for target in (*known.intersection(tally.targets), *new)),
-    )
-
-
-def _trim_alerts(conn: sqlite3.Connection, which: str, room: int, device: int | None = None) -> None:
-    """Those that are decided go first, then those that were quiet for longest."""
-    conn.execute(
-        f"""DELETE FROM alerts WHERE id IN (
-            SELECT id FROM alerts WHERE {which} ORDER BY state = 'open' DESC, last DESC, id DESC
-            LIMIT -1 OFFSET :room)""",  # noqa: S608 - `which` is a constant of this module
-        {"device": device, "room": room},
-    )
-
-
 def _write_destination(conn: sqlite3.Connection, device: int, effect: Learn | Forget) -> None:
     name, service = effect.destination
     if isinstance(effect, Forget):
@@ -182,11 +131,11 @@ def _write_destination(conn: sqlite3.Connection, device: int, effect: Learn | Fo
         )
         return
     conn.execute(
-        """INSERT INTO learned (device, name, service, units, last_unit, learned_at, last_used)
-            VALUES (?, ?, ?, ?, ?, ?, ?)
-            ON CONFLICT (device, name, service) DO UPDATE SET units = excluded.units,
+        """INSERT INTO learned (device, name, service, units, last_unit, used, learned_at, last_used)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+            ON CONFLICT (device, name, service) DO UPDATE SET units = excluded.units, used = excluded.used,
                 last_unit = excluded.last_unit, last_used = max(last_used, excluded.last_used)""",
-        (device, name, service, effect.seen.units, effect.seen.last_unit, effect.at, effect.at),
+        (device, name, service, *effect.seen, effect.at, effect.at),
     )
 
 
@@ -204,9 +153,10 @@ def _write_progress(conn: sqlite3.Connection, device: int, keep: Keep) -> None:
     p = keep.progress
     conn.execute(
         """INSERT OR REPLACE INTO progress (device, state, observed, attempts, units, unit, unit_is_quiet,
-            quiet, first_quiet_day, last_quiet_day, settled) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+            quiet, first_quiet_day, last_quiet_day, settled, new_since_second, new_logs)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
         (device, p.state, p.observed, p.attempts, p.units, p.unit, p.unit_is_quiet, p.quiet,
-         p.first_quiet_day, p.last_quiet_day, p.settled),
+         p.first_quiet_day, p.last_quiet_day, p.settled, p.new_since_second, p.new_logs),
     )  # fmt: skip
 
 
@@ -217,3 +167,28 @@ def _write_name(conn: sqlite3.Connection, device: int, told: Name) -> None:
                 SET ttl = excluded.ttl, told_at = max(told_at, excluded.told_at)""",
         (device, told.address, told.name, told.ttl, told.at),
     )
+
+
+def _write_alias(conn: sqlite3.Connection, device: int, alias: NameAlias) -> None:
+    conn.execute(
+        """INSERT INTO aliases (device, target, head, seen_at) VALUES (?, ?, ?, ?)
+            ON CONFLICT (device, target, head) DO UPDATE SET seen_at = max(seen_at, excluded.seen_at)""",
+        (device, alias.target, alias.head, alias.at),
+    )
+
+
+def _trim_aliases(conn: sqlite3.Connection, devices: Iterable[int]) -> None:
+    """Those that were not seen for longest go first. Where there are too many in all, a few more than needed
+    go, so that they need not be sorted again each time."""
+    for device in devices:
+        conn.execute(
+            """DELETE FROM aliases WHERE id IN (SELECT id FROM aliases WHERE device = ?
+                ORDER BY seen_at DESC, id DESC LIMIT -1 OFFSET ?)""",
+            (device, MAX_DEVICE_ALIASES),
+        )
+    if conn.execute("SELECT count(*) FROM aliases").fetchone()[0] > MAX_ALIASES:
+        conn.execute(
+            """DELETE FROM aliases WHERE id IN (
+                SELECT id FROM aliases ORDER BY seen_at DESC, id DESC LIMIT -1 OFFSET ?)""",
+            (MAX_ALIASES - MAX_ALIASES // 16,),
+        )

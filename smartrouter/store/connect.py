@@ -29,6 +29,7 @@ _STATE = (
     "progress",
     "learned",
     "names",
+    "aliases",
     "activity",
     "alerts",
     "alert_addresses",

@@ -10,12 +10,14 @@ from collections import defaultdict
 from typing import Any, NamedTuple
 
 from smartrouter.core.destinations import Destination
+from smartrouter.core.effects import Kind
 from smartrouter.core.events import DeviceSeen
 from smartrouter.core.learning import Progress, Seen
 from smartrouter.core.learning import State as Stage
 
 MAX_NAMES = 8192  # of one device, as many as its address book holds
 MAX_NAMES_IN_ALL = 32_768  # about 8 MB of the guard's
+MAX_ALIASES_IN_ALL = 16_384  # about 4 MB of it
 
 
 class Told(NamedTuple):
@@ -25,6 +27,14 @@ class Told(NamedTuple):
     name: str
     ttl: int
     told_at: float
+
+
+class Led(NamedTuple):
+    """For a device, `target` is what `head` leads to, by an answer of `seen_at`."""
+
+    target: str
+    head: str
+    seen_at: float
 
 
 class Device(NamedTuple):
@@ -51,12 +61,13 @@ class Device(NamedTuple):
 
 class State(NamedTuple):
     """What a guard takes up where the one before it ended, by MAC. `progress` has every device of
-    `learned`. `names`: the newest ones, in the order in which they were told (as `Judge.restore` takes
-    them). `devices`: those that discovery has found."""
+    `learned`. `names`, `aliases`: the newest ones, in the order in which they were told (as `Judge.restore`
+    takes them). `devices`: those that discovery has found."""
 
     learned: dict[str, dict[Destination, Seen]]
     progress: dict[str, Progress]
     names: dict[str, list[Told]]
+    aliases: dict[str, list[Led]]
     devices: list[DeviceSeen]
 
 
@@ -67,6 +78,15 @@ class Learned(NamedTuple):
     seen: Seen
     learned_at: float
     last_used: float
+
+
+class Household(NamedTuple):
+    """What hides from us in this household, by open alerts: MAC -> what is known of it. `nameless`: devices
+    that connect, but ask for no names in the router's sight; `repeaters`: MACs with several devices behind
+    them."""
+
+    nameless: dict[str, str]
+    repeaters: dict[str, str]
 
 
 class Totals(NamedTuple):
@@ -94,10 +114,10 @@ def load_state(conn: sqlite3.Connection) -> State:
     """All that the guard needs to go on where it ended."""
     macs: dict[int, str] = dict(conn.execute("SELECT id, mac FROM devices"))
     learned: defaultdict[str, dict[Destination, Seen]] = defaultdict(dict)
-    for device, name, service, units, last in conn.execute(
-        "SELECT device, name, service, units, last_unit FROM learned"
+    for device, name, service, *seen in conn.execute(
+        "SELECT device, name, service, units, last_unit, used FROM learned"
     ):
-        learned[macs[device]][Destination(name, service)] = Seen(units, last)
+        learned[macs[device]][Destination(name, service)] = Seen(*seen)
     names: defaultdict[str, list[Told]] = defaultdict(list)
     for device, *told in conn.execute(
         "SELECT device, address, name, ttl, told_at FROM names ORDER BY told_at DESC, id DESC LIMIT ?",
@@ -107,13 +127,20 @@ def load_state(conn: sqlite3.Connection) -> State:
             names[macs[device]].append(Told(*told))
     for newest_first in names.values():
         newest_first.reverse()
+    aliases: defaultdict[str, list[Led]] = defaultdict(list)
+    for device, *led in conn.execute(
+        """SELECT * FROM (SELECT device, target, head, seen_at FROM aliases
+            ORDER BY seen_at DESC, id DESC LIMIT ?) ORDER BY seen_at""",
+        (MAX_ALIASES_IN_ALL,),
+    ):
+        aliases[macs[device]].append(Led(*led))
     progress = {mac: Progress() for mac in learned} | _progress(conn, macs)
-    seen = conn.execute("SELECT mac, iot, on_iot_network, hostname, maker FROM devices WHERE discovered")
+    rows = conn.execute("SELECT mac, iot, on_iot_network, hostname, maker FROM devices WHERE discovered")
     devices = [
         DeviceSeen(mac, None if iot is None else bool(iot), bool(on_iot_network), hostname, maker)
-        for mac, iot, on_iot_network, hostname, maker in seen
+        for mac, iot, on_iot_network, hostname, maker in rows
     ]
-    return State(dict(learned), progress, dict(names), devices)
+    return State(dict(learned), progress, dict(names), dict(aliases), devices)
 
 
 def progress(conn: sqlite3.Connection) -> dict[str, Progress]:
@@ -123,12 +150,13 @@ def progress(conn: sqlite3.Connection) -> dict[str, Progress]:
 
 def _progress(conn: sqlite3.Connection, macs: dict[int, str]) -> dict[str, Progress]:
     found: dict[str, Progress] = {}
-    for device, stage, observed, attempts, units, unit, is_quiet, quiet, first, last, settled in conn.execute(
+    for device, stage, *rest in conn.execute(
         """SELECT device, state, observed, attempts, units, unit, unit_is_quiet, quiet, first_quiet_day,
-            last_quiet_day, settled FROM progress"""
+            last_quiet_day, settled, new_since_second, new_logs FROM progress"""
     ):
-        found[macs[device]] = Progress(
-            Stage(stage), observed, attempts, units, unit, bool(is_quiet), quiet, first, last, bool(settled)
+        kept = Progress(Stage(stage), *rest)
+        found[macs[device]] = kept._replace(
+            unit_is_quiet=bool(kept.unit_is_quiet), settled=bool(kept.settled)
         )
     return found
 
@@ -183,11 +211,21 @@ def _device(row: tuple[Any, ...], addresses: list[str]) -> Device:
 def learned(conn: sqlite3.Connection, mac: str) -> list[Learned]:
     """The destinations of a device, the latest used first."""
     rows = conn.execute(
-        """SELECT name, service, units, last_unit, learned_at, last_used FROM learned
+        """SELECT name, service, units, last_unit, used, learned_at, last_used FROM learned
             WHERE device = (SELECT id FROM devices WHERE mac = ?) ORDER BY last_used DESC, name, service""",
         (mac,),
     )
-    return [Learned(Destination(row[0], row[1]), Seen(row[2], row[3]), row[4], row[5]) for row in rows]
+    return [Learned(Destination(*row[:2]), Seen(*row[2:5]), *row[5:]) for row in rows]
+
+
+def heads_of(conn: sqlite3.Connection, mac: str, target: str) -> list[str]:
+    """The names that led the device to `target`, the latest first."""
+    rows = conn.execute(
+        """SELECT head FROM aliases WHERE device = (SELECT id FROM devices WHERE mac = ?) AND target = ?
+            ORDER BY seen_at DESC""",
+        (mac, target),
+    )
+    return [head for (head,) in rows]
 
 
 # -- the whole -------------------------------------------------------------------------------------------
@@ -219,6 +257,18 @@ def totals(conn: sqlite3.Connection) -> Totals:
         sum(stages.values()), stages, attempts, blocked, last - first + 1, oldest, newest, learned, names,
         open_alerts, size,
     )  # fmt: skip
+
+
+def household(conn: sqlite3.Connection) -> Household:
+    """Which devices the network hides something of."""
+    found: dict[str, dict[str, str]] = {Kind.HIDDEN_RESOLVER: {}, Kind.REPEATER: {}}
+    for kind, mac, detail in conn.execute(
+        """SELECT kind, mac, detail FROM alerts a JOIN devices d ON d.id = a.device
+            WHERE state = 'open' AND kind IN (?, ?) ORDER BY mac""",
+        tuple(found),
+    ):
+        found[kind][mac] = detail
+    return Household(found[Kind.HIDDEN_RESOLVER], found[Kind.REPEATER])
 
 
 def meta(conn: sqlite3.Connection, key: str) -> str | None:

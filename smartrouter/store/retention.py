@@ -33,6 +33,7 @@ CHECKPOINT_EVERY = 5000  # rows; about the megabyte of log after which SQLite do
 WAL_SHARE = 8  # an eighth of `max_size` is left to the write-ahead log, and to what comes meanwhile
 HOURS_SHARE = 2  # sums may take half of `max_size`
 HOUR_ROW = 60  # bytes, about
+ALIASES_KEPT = 30 * 86400.0  # seconds after the last answer that said so; they count for no longer
 _HOUR = 3600
 
 
@@ -53,6 +54,7 @@ class Pruned(NamedTuple):
     alerts: int = 0
     names: int = 0
     addresses: int = 0
+    aliases: int = 0
     devices: int = 0
     for_size: int = 0
     longest: float = 0.0
@@ -137,6 +139,7 @@ def _prune_old(steps: _Steps, now: Moment, limits: Limits) -> Pruned:
         alerts=_forget(steps, trusted, oldest, "alerts", "last"),
         names=_forget(steps, trusted, oldest, "names", "told_at"),
         addresses=_forget(steps, trusted, oldest, "addresses", "last_seen"),
+        aliases=_forget(steps, trusted, until - ALIASES_KEPT, "aliases", "seen_at"),
         devices=_forget(steps, trusted, oldest, "devices", _DEVICE_STAMP, _WITHOUT_LEARNED),
     )
 

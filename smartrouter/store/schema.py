@@ -145,7 +145,25 @@ _FIRST = (
         LEFT JOIN words r ON r.id = a.reason""",
 )
 
-STEPS: tuple[tuple[str, ...], ...] = (_FIRST,)
+_SECOND = (
+    """CREATE TABLE aliases (                      -- core.effects.NameAlias
+        id INTEGER PRIMARY KEY,
+        device INTEGER NOT NULL REFERENCES devices ON DELETE CASCADE,
+        target TEXT NOT NULL,
+        head TEXT NOT NULL,
+        seen_at REAL NOT NULL,
+        noticed REAL,
+        UNIQUE (device, target, head))""",
+    "ALTER TABLE alerts ADD COLUMN detail TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE progress ADD COLUMN new_since_second INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE progress ADD COLUMN new_logs REAL NOT NULL DEFAULT 0",
+    "ALTER TABLE learned ADD COLUMN used REAL NOT NULL DEFAULT 0",  # observed seconds of the device
+    # Nobody has noted until now when a destination was used: so it is as if all were used just now.
+    """UPDATE learned SET used = coalesce(
+        (SELECT observed FROM progress WHERE progress.device = learned.device), 0)""",
+)
+
+STEPS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND)
 
 
 def version(conn: sqlite3.Connection) -> int:

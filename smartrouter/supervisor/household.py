@@ -8,6 +8,7 @@ behind it. The table goes as soon as the guard has: nothing waits at a gate that
 
 import socket
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -20,7 +21,8 @@ from smartrouter.linux.upstreams import upstreams
 from smartrouter.supervisor import survey
 from smartrouter.supervisor.children import Child, Part, State
 from smartrouter.supervisor.errands import Errands
-from smartrouter.supervisor.seen import Seen
+from smartrouter.supervisor.relay import Relay, sound_answers, sound_names
+from smartrouter.supervisor.seen import Claims, Seen
 from smartrouter.supervisor.watchdog import QueueWatch
 
 log = Journal("smartrouter.supervisor")
@@ -44,7 +46,9 @@ class Household:
         self.errands = Errands()
         environment = process.environment()
         self.children = {part.name: Child(part, environment, self._greet, self._hear) for part in parts}
+        self.relays: defaultdict[str, Relay] = defaultdict(Relay)  # by what they have done
         self._seen = Seen()
+        self._claims = Claims()
         self._watch = QueueWatch()
         self._interfaces: frozenset[str] = frozenset()  # at the last look
         self._next_look = 0.0
@@ -218,19 +222,32 @@ class Household:
             if child.part.name == GUARD and "ok" in answer:
                 for devices in self._seen.batches():
                     child.ask("seen", {"devices": devices}, now, _nobody)
+                for claims in self._claims.batches():
+                    child.ask("claims", {"claims": claims}, now, _nobody)
 
         if "around" in self.found:
             child.configure(self._share(child, now), now, configured)
 
     def _hear(self, child: Child, message: dict[str, Any], now: float) -> None:
-        """A part said something unasked: the analyzer, which devices it sees."""
-        if child.part.name != ANALYZER or message["tell"] != "seen":
-            log.warning("%s told what nobody understands: %.40r", child.part.name, message["tell"])
-            return
-        devices = self._seen.update(message.get("devices"))
-        guard = self.children.get(GUARD)
-        if devices and guard is not None:
-            guard.ask("seen", {"devices": devices}, now, _nobody)
+        """A part said something unasked. The analyzer: which devices it sees, who answers for which address,
+        and where names lead; the guard: which names it wants to know that of."""
+        match child.part.name, message["tell"]:
+            case "analyzer", "seen":
+                devices = self._seen.update(message.get("devices"))
+                guard = self.children.get(GUARD)
+                if devices and guard is not None:
+                    guard.ask("seen", {"devices": devices}, now, _nobody)
+            case "analyzer", "claims":
+                self._relay(GUARD, "claims", "claims", self._claims.update(message.get("claims")), now)
+            case "analyzer", "looked_up":
+                self._relay(GUARD, "looked_up", "names", sound_answers(message.get("names")), now)
+            case "guard", "look_up":
+                self._relay(ANALYZER, "look_up", "names", sound_names(message.get("names")), now)
+            case name, tell:
+                log.warning("%s told what nobody understands: %.40r", name, tell)
+
+    def _relay(self, part: str, do: str, what: str, things: Sequence[object], now: float) -> None:
+        self.relays[do].send(self.children.get(part), do, what, things, now)
 
     def _stop_parts(self, now: float) -> None:
         for child in self.children.values():

@@ -8,14 +8,25 @@ from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from unit.made_effects import NOON, forget, keep, learn, raised, record, told
+from unit.made_effects import NOON, alias, forget, keep, learn, raised, record, told, withdraw
 
 from smartrouter.core.destinations import Destination
-from smartrouter.core.effects import Effect, Forget, Keep, Learn, Name, Raise, Record
+from smartrouter.core.effects import (
+    Effect,
+    Forget,
+    Keep,
+    Learn,
+    Name,
+    NameAlias,
+    Raise,
+    Record,
+    Severity,
+    Withdraw,
+)
 from smartrouter.core.events import Moment
 from smartrouter.core.learning import Progress, Seen
 from smartrouter.store import batch, open_writer
-from smartrouter.store.alerts import alerts
+from smartrouter.store.alerts import AlertState, StoredAlert, alerts
 from smartrouter.store.attempts import attempts_after, attempts_of
 from smartrouter.store.pending import MAX_TARGETS, Pending
 from smartrouter.store.queries import load_state
@@ -30,10 +41,21 @@ times = st.integers(0, 10_000).map(lambda seconds: NOON + seconds)
 
 effects = st.one_of(
     st.builds(record, macs, at=times, name=names | st.just(""), address=addresses, accepted=st.booleans()),
-    st.builds(raised, macs, at=times, destination=names, address=addresses, blocked=st.booleans()),
-    st.builds(learn, macs, names, units=st.integers(1, 9), at=times),
+    st.builds(
+        raised,
+        macs,
+        at=times,
+        destination=names,
+        address=addresses,
+        blocked=st.booleans(),
+        severity=st.sampled_from(Severity),
+        detail=st.sampled_from(["", "3 addresses", "9 addresses"]),
+    ),
+    st.builds(withdraw, macs, destination=names),
+    st.builds(learn, macs, names, units=st.integers(1, 9), used=st.integers(0, 9).map(float), at=times),
     st.builds(forget, macs, names),
     st.builds(told, macs, addresses, names, at=times),
+    st.builds(alias, macs, names, names, at=times),
     st.builds(keep, macs, observed=st.integers(0, 1000).map(float)),
 )
 batches = st.lists(st.lists(effects, max_size=12), max_size=8)
@@ -47,8 +69,9 @@ class Model:
         self.learned: defaultdict[str, dict[Destination, Seen]] = defaultdict(dict)
         self.progress: dict[str, Progress] = {}
         self.names: dict[tuple[str, str, str], float] = {}
-        self.alerts: Counter[tuple[str, str]] = Counter()
-        self.blocked: Counter[tuple[str, str]] = Counter()
+        self.aliases: dict[tuple[str, str, str], float] = {}
+        self.open: dict[tuple[str, str], list[Raise]] = {}  # mac, destination -> its occurrences
+        self.merged: Counter[tuple[str, str]] = Counter()  # … how many of them are part of others
 
     def put(self, effect: Effect) -> None:
         match effect:
@@ -56,8 +79,10 @@ class Model:
                 self.attempts.append(effect)
             case Raise():
                 key = (effect.alert.mac, effect.alert.destination)
-                self.alerts[key] += 1
-                self.blocked[key] += effect.alert.blocked
+                self.open.setdefault(key, []).append(effect)
+            case Withdraw():
+                key = (effect.mac, effect.destination)
+                self.merged[key] += len(self.open.pop(key, []))
             case Learn():
                 self.learned[effect.mac][effect.destination] = effect.seen
             case Forget():
@@ -67,6 +92,9 @@ class Model:
             case Name():
                 key3 = (effect.mac, effect.address, effect.name)
                 self.names[key3] = max(effect.at, self.names.get(key3, 0.0))
+            case NameAlias():
+                key3 = (effect.mac, effect.target, effect.head)
+                self.aliases[key3] = max(effect.at, self.aliases.get(key3, 0.0))
 
 
 def stored(conn: sqlite3.Connection, given_batches: list[list[Effect]]) -> Model:
@@ -110,14 +138,27 @@ def agree(conn: sqlite3.Connection, model: Model) -> None:
     } == (model.names)
     for of_one in state.names.values():
         assert [each.told_at for each in of_one] == sorted(each.told_at for each in of_one)
-    raised_alerts = {(alert.mac, alert.destination): alert for alert in alerts(conn)}
-    assert {key: alert.occurrences for key, alert in raised_alerts.items()} == model.alerts
-    assert {key: alert.blocked for key, alert in raised_alerts.items()} == +model.blocked | {
-        key: 0 for key in model.alerts if not model.blocked[key]
-    }
-    for alert in raised_alerts.values():
-        assert sum(target[3] for target in alert.targets) == alert.occurrences
-        assert len(alert.targets) <= MAX_TARGETS
+    assert {
+        (mac, each.target, each.head): each.seen_at for mac in state.aliases for each in state.aliases[mac]
+    } == model.aliases
+    agree_on_alerts(alerts(conn), model)
+
+
+def agree_on_alerts(found: list[StoredAlert], model: Model) -> None:
+    still_open = {(each.mac, each.destination): each for each in found if each.state == AlertState.OPEN}
+    assert still_open.keys() == model.open.keys()
+    for key, each in still_open.items():
+        occurrences = [effect.alert for effect in model.open[key]]
+        assert (each.occurrences, each.blocked) == (len(occurrences), sum(o.blocked for o in occurrences))
+        assert each.detail == occurrences[-1].detail
+        assert each.severity == max((o.severity for o in occurrences), key=list(Severity).index)
+    merged: Counter[tuple[str, str]] = Counter()
+    for each in found:
+        assert each.state in (AlertState.OPEN, AlertState.MERGED)
+        merged[each.mac, each.destination] += each.occurrences * (each.state == AlertState.MERGED)
+        assert sum(target[3] for target in each.targets) == each.occurrences
+        assert len(each.targets) <= MAX_TARGETS
+    assert +merged == +model.merged
 
 
 @settings(max_examples=40, deadline=None)

@@ -6,15 +6,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from unit.made_effects import NOON, PLUG, TV, raised
+from unit.made_effects import NOON, PLUG, TV, raised, withdraw
 
-from smartrouter.core.effects import Raise
+from smartrouter.core.effects import Effect, Kind
 from smartrouter.store import batch, open_writer
 from smartrouter.store.alerts import (
     AlertState,
     alert,
     alerts,
     alerts_after,
+    merged_alerts,
     nameless_alerts,
     set_alert_state,
     set_reverse,
@@ -33,7 +34,7 @@ def conn(tmp_path: Path) -> Iterator[sqlite3.Connection]:
     conn.close()
 
 
-def write(conn: sqlite3.Connection, *effects: Raise) -> None:
+def write(conn: sqlite3.Connection, *effects: Effect) -> None:
     pending = Pending()
     for effect in effects:
         assert pending.add(effect)
@@ -43,13 +44,14 @@ def write(conn: sqlite3.Connection, *effects: Raise) -> None:
 
 def test_an_alert_comes_back_with_all_its_occurrences(conn: sqlite3.Connection) -> None:
     write(conn, raised(at=NOON), raised(at=NOON + 5, address="203.0.113.10", blocked=False))
-    write(conn, raised(at=NOON + 9, address="203.0.113.10"))
+    write(conn, raised(at=NOON + 9, address="203.0.113.10", detail="the third"))
     found = alert(conn, 1)
     assert found is not None
     assert found._asdict() == {
         "id": 1, "mac": TV, "kind": "new-destination", "destination": "example.net", "service": "web",
         "reason": "unknown-name", "severity": "warning", "evidence": "dns", "name": "c2.example.net",
         "reverse": None, "first": NOON, "last": NOON + 9, "occurrences": 3, "blocked": 2, "state": "open",
+        "detail": "the third",
         "targets": (("203.0.113.10", 443, 6, 2), ("203.0.113.9", 443, 6, 1)),
     }  # fmt: skip
     assert alert(conn, 2) is None
@@ -98,6 +100,28 @@ def test_an_address_without_a_reverse_name_is_looked_up_once(conn: sqlite3.Conne
     found = alert(conn, 1)
     assert found is not None
     assert found.evidence == "none"
+
+
+def test_a_reverse_name_is_wanted_only_of_what_is_about_one_address(conn: sqlite3.Connection) -> None:
+    scan = raised(kind=Kind.SCAN, destination="", service="", name="")
+    tunnel = raised(kind=Kind.DNS_TUNNEL, destination="tunnel.example", name="", address="")
+    write(conn, scan, tunnel, BARE)
+    assert [each.destination for each in nameless_alerts(conn, 10)] == ["203.0.113.9"]
+    write(conn, withdraw(destination="203.0.113.9"))
+    assert nameless_alerts(conn, 10) == []
+
+
+def test_alerts_without_one_destination_are_listed_like_any_other(conn: sqlite3.Connection) -> None:
+    kinds = (Kind.SCAN, Kind.REPEATER, Kind.HIDDEN_RESOLVER, Kind.PERSON)
+    write(conn, *(raised(kind=kind, destination="", service="", name="", address="") for kind in kinds))
+    assert [(each.kind, each.destination) for each in alerts(conn)] == [(kind, "") for kind in kinds[::-1]]
+
+
+def test_what_became_part_of_another_alert_is_told_apart(conn: sqlite3.Connection) -> None:
+    write(conn, raised(), raised(PLUG), withdraw())
+    assert merged_alerts(conn, [1, 2, 7]) == {1}
+    assert [each.id for each in alerts(conn, state=AlertState.MERGED)] == [1]
+    assert settle_alerts(conn, "*", "example.net", "", AlertState.ALLOWED) == 1
 
 
 def test_an_alert_that_is_not_there_cannot_be_decided(conn: sqlite3.Connection) -> None:

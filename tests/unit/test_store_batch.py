@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from unit.made_effects import NOON, PLUG, TV, forget, keep, learn, raised, record, told
+from unit.made_effects import NOON, PLUG, TV, alias, forget, keep, learn, raised, record, told
 
-from smartrouter.core.effects import Effect, Kind
+from smartrouter.core.effects import Effect
 from smartrouter.core.learning import State
 from smartrouter.store import batch as rows
 from smartrouter.store import open_writer
-from smartrouter.store.pending import MAX_TARGETS, Pending
+from smartrouter.store.pending import Pending
 from smartrouter.store.transaction import transaction
 
 
@@ -55,51 +55,17 @@ def test_blocked_attempts_are_counted(conn: sqlite3.Connection) -> None:
     assert one(conn, "SELECT attempts, blocked FROM activity") == (3, 2)
 
 
-def test_a_hundred_occurrences_are_one_alert(conn: sqlite3.Connection) -> None:
-    for n in range(100):
-        write(conn, raised(at=NOON + n, blocked=n < 10))
-    assert one(conn, "SELECT count, blocked, first, last, state FROM alerts") == (
-        100, 10, NOON, NOON + 99, "open",
-    )  # fmt: skip
-    assert one(conn, "SELECT count FROM alert_addresses") == 100
-
-
-@pytest.mark.parametrize(
-    "other",
-    [
-        raised(PLUG),
-        raised(destination="example.org"),
-        raised(service="tcp/23"),
-        raised(kind=Kind.FOREIGN_RESOLVER),
-    ],
-)
-def test_another_key_is_another_alert(conn: sqlite3.Connection, other: Effect) -> None:
-    write(conn, raised(), other)
-    assert one(conn, "SELECT count(*) FROM alerts") == 2
-
-
-@pytest.mark.parametrize(("state", "alerts"), [("open", 1), ("dismissed", 1), ("allowed", 2), ("denied", 2)])
-def test_a_decided_alert_gathers_no_more(conn: sqlite3.Connection, state: str, alerts: int) -> None:
-    write(conn, raised())
-    conn.execute("UPDATE alerts SET state = ?", (state,))
-    write(conn, raised())
-    write(conn, raised())
-    assert one(conn, "SELECT count(*) FROM alerts") == alerts
-    assert one(conn, "SELECT sum(count) FROM alerts") == 3
-
-
-def test_the_addresses_of_an_alert_are_bounded_over_all_batches(conn: sqlite3.Connection) -> None:
-    for n in range(100):
-        write(conn, raised(address=f"203.0.113.{n}"), raised(address="203.0.113.0"))
-    assert one(conn, "SELECT count(*) FROM alert_addresses") == MAX_TARGETS
-    assert one(conn, "SELECT count FROM alert_addresses WHERE address = '203.0.113.0'") == 101
-    assert one(conn, "SELECT count FROM alerts") == 200
-
-
 def test_learning_again_keeps_when_it_began(conn: sqlite3.Connection) -> None:
     write(conn, learn(at=NOON, units=1))
     write(conn, learn(at=NOON + 60, units=2))
     assert one(conn, "SELECT units, learned_at, last_used FROM learned") == (2, NOON, NOON + 60)
+
+
+def test_the_last_use_in_observed_time_is_kept_as_it_is_told(conn: sqlite3.Connection) -> None:
+    write(conn, learn(used=7200.0))
+    assert one(conn, "SELECT used FROM learned") == 7200.0
+    write(conn, learn(used=90_000.0))
+    assert one(conn, "SELECT used FROM learned") == 90_000.0
 
 
 def test_a_clock_that_was_set_back_makes_nothing_look_unused(conn: sqlite3.Connection) -> None:
@@ -155,29 +121,6 @@ def test_a_device_that_came_again_is_a_new_one(
     ]
 
 
-def test_the_alerts_of_one_device_are_bounded(
-    conn: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(rows, "MAX_DEVICE_ALERTS", 10)
-    write(conn, raised(PLUG))
-    for n in range(30):
-        write(conn, raised(destination=f"{n}.example", at=NOON + n))
-    kept = [name for (name,) in conn.execute("SELECT destination FROM alerts ORDER BY id")]
-    assert kept == ["example.net", *(f"{n}.example" for n in range(20, 30))]
-
-
-def test_decided_alerts_go_before_open_ones(
-    conn: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(rows, "MAX_ALERTS", 3)
-    write(conn, raised(destination="a.example", at=NOON))
-    write(conn, raised(destination="b.example", at=NOON + 1))
-    conn.execute("UPDATE alerts SET state = 'allowed' WHERE destination = 'b.example'")
-    write(conn, raised(destination="c.example"), raised(destination="d.example"))
-    kept = {name for (name,) in conn.execute("SELECT destination FROM alerts")}
-    assert kept == {"a.example", "c.example", "d.example"}
-
-
 def test_what_a_device_learns_is_bounded_and_a_flood_goes_first(
     conn: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -198,3 +141,32 @@ def test_names_are_bounded_and_the_newest_stay(
     assert [name for (name,) in conn.execute("SELECT name FROM names")] == [
         f"{n}.example" for n in range(20, 30)
     ]
+
+
+def test_an_alias_is_one_row_with_when_it_was_seen_last(conn: sqlite3.Connection) -> None:
+    write(conn, alias(at=NOON), alias(head="www.example.com", at=NOON))
+    write(conn, alias(at=NOON + 60), alias(head="www.example.com", at=60.0))
+    assert conn.execute("SELECT head, seen_at FROM aliases ORDER BY id").fetchall() == [
+        ("api.example.com", NOON + 60),
+        ("www.example.com", NOON),
+    ]
+
+
+def test_the_aliases_of_one_device_are_bounded_and_the_latest_seen_stay(
+    conn: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rows, "MAX_DEVICE_ALIASES", 3)
+    write(conn, alias(PLUG, at=1.0), alias(target="kept.example", at=NOON + 99))
+    for n in range(10):
+        write(conn, alias(target=f"{n}.example", at=NOON + n))
+    targets = "SELECT target FROM aliases WHERE device = (SELECT id FROM devices WHERE mac = ?) ORDER BY id"
+    assert [name for (name,) in conn.execute(targets, (TV,))] == ["kept.example", "8.example", "9.example"]
+    assert [name for (name,) in conn.execute(targets, (PLUG,))] == ["edge.cdn.example"]
+
+
+def test_aliases_are_bounded_in_all(conn: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows, "MAX_ALIASES", 32)
+    for n in range(100):
+        write(conn, alias(mac(n), at=NOON + n))
+        assert one(conn, "SELECT count(*) FROM aliases") <= 32  # type: ignore[operator]
+    assert one(conn, "SELECT min(seen_at) FROM aliases") >= NOON + 68  # type: ignore[operator]

@@ -1,10 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What waits is bounded, and the state that counts is not pushed out by statistics."""
 
-from unit.made_effects import NOON, PLUG, TV, forget, keep, learn, raised, record, told
+from unit.made_effects import (
+    NOON,
+    PLUG,
+    TV,
+    alias,
+    forget,
+    keep,
+    label,
+    learn,
+    raised,
+    record,
+    told,
+    withdraw,
+)
 
-from smartrouter.core.effects import AdmitReplies, Watch
-from smartrouter.store.pending import MAX_TARGETS, Pending
+from smartrouter.core.effects import AdmitReplies, LookUp, Severity, Watch
+from smartrouter.store.pending import MAX_LABELS, MAX_TARGETS, Pending
 
 
 def test_a_flood_of_attempts_is_dropped_where_the_line_ends() -> None:
@@ -17,7 +30,17 @@ def test_a_flood_of_attempts_leaves_room_for_all_else() -> None:
     pending = Pending(max_attempts=3)
     for _ in range(100):
         pending.add(record())
-    for effect in (learn(), forget(name="other.example"), keep(), raised(), told()):
+    others = (
+        learn(),
+        forget(name="other.example"),
+        keep(),
+        raised(),
+        told(),
+        alias(),
+        label(),
+        withdraw(PLUG),
+    )
+    for effect in others:
         assert pending.add(effect)
 
 
@@ -35,6 +58,64 @@ def test_a_hundred_occurrences_of_one_alert_take_one_place() -> None:
         assert pending.add(raised(at=NOON + n, blocked=n % 4 == 0))
     (tally,) = pending.take().alerts.values()
     assert (tally.count, tally.blocked, tally.first, tally.latest.at) == (100, 25, NOON, NOON + 99)
+
+
+def test_an_alert_is_as_severe_as_its_worst_occurrence() -> None:
+    pending = Pending()
+    for severity in (Severity.NOTICE, Severity.CRITICAL, Severity.WARNING):
+        pending.add(raised(severity=severity))
+    (tally,) = pending.take().alerts.values()
+    assert tally.severity is Severity.CRITICAL
+
+
+def test_a_storm_of_alerts_and_withdrawals_takes_two_places() -> None:
+    pending = Pending(max_keys=1)
+    for n in range(100):
+        assert pending.add(raised(at=NOON + n, address=f"203.0.113.{n}"))
+        assert pending.add(withdraw())
+    assert pending.add(raised(at=NOON + 100))
+    batch = pending.take()
+    (before,), (after,) = batch.withdrawn.values(), batch.alerts.values()
+    assert before is not None
+    assert (before.count, before.blocked, before.first, before.latest.at) == (100, 100, NOON, NOON + 99)
+    assert len(before.targets) == MAX_TARGETS
+    assert (after.count, after.first) == (1, NOON + 100)
+    assert batch.counts() == {"Raise": 101, "Withdraw": 1}
+
+
+def test_a_withdrawal_without_room_leaves_the_alert_as_it_is() -> None:
+    pending = Pending(max_keys=1)
+    pending.add(withdraw(PLUG))
+    pending.add(raised())
+    assert not pending.add(withdraw())
+    assert len(pending.take().alerts) == 1
+
+
+def test_an_alias_that_is_told_again_and_again_takes_one_place() -> None:
+    pending = Pending(max_keys=2)
+    for n in range(100):
+        assert pending.add(alias(at=NOON + n))
+    assert pending.add(alias(at=60.0))  # the clock was set back
+    assert pending.add(alias(head="www.example.com"))
+    assert not pending.add(alias(head="other.example.com"))
+    assert [each.at for each in pending.take().aliases.values()] == [NOON + 99, NOON]
+
+
+def test_the_labels_of_one_batch_are_bounded() -> None:
+    pending = Pending()
+    taken = [pending.add(label(address=f"198.51.{n >> 8}.{n & 255}")) for n in range(MAX_LABELS + 9)]
+    assert taken == [True] * MAX_LABELS + [False] * 9
+
+
+def test_each_thing_of_a_batch_can_be_written_by_itself() -> None:
+    pending = Pending()
+    everything = (record(), raised(), withdraw(), raised(), label(), learn(), keep(), told(), alias())
+    for effect in everything:
+        pending.add(effect)
+    batch = pending.take()
+    singles = list(batch.singles())
+    assert [sum(bool(sort) for sort in single) for single in singles] == [1] * 8
+    assert sum(sum(single.counts().values()) for single in singles) == sum(batch.counts().values())
 
 
 def test_the_addresses_of_one_alert_are_bounded() -> None:
@@ -65,6 +146,7 @@ def test_what_is_not_for_the_store_is_passed_over() -> None:
     pending = Pending()
     assert pending.add(Watch(TV))
     assert pending.add(AdmitReplies("192.0.2.1"))
+    assert pending.add(LookUp("example.com"))
     assert not pending.take()
     assert pending.size == 0
 

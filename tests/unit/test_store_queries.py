@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from unit.made_effects import NOON, PLUG, TV, keep, learn, raised, record, told
+from unit.made_effects import NOON, PLUG, TV, alias, keep, learn, raised, record, told
 
 from smartrouter.core.destinations import Destination
-from smartrouter.core.effects import Effect
+from smartrouter.core.effects import Effect, Kind
 from smartrouter.core.events import DeviceSeen, Moment
 from smartrouter.core.judge import Judge
 from smartrouter.core.learning import Progress, Seen, State
@@ -36,21 +36,23 @@ def write(conn: sqlite3.Connection, *effects: Effect) -> None:
 
 
 def test_an_empty_store_gives_an_empty_state(conn: sqlite3.Connection) -> None:
-    assert queries.load_state(conn) == queries.State({}, {}, {}, [])
+    assert queries.load_state(conn) == queries.State({}, {}, {}, {}, [])
     assert queries.devices(conn) == []
     assert queries.totals(conn)._replace(bytes=0) == queries.Totals(0, {}, 0, 0, 0, None, None, 0, 0, 0, 0)
 
 
 def test_learning_is_taken_up_as_it_was_kept(conn: sqlite3.Connection) -> None:
-    progress = Progress(State.PROTECTED, 90_000.5, 321, 9, 24, False, 6, 0, 1, True)
-    write(
-        conn, keep()._replace(progress=progress), learn(units=3), learn(name="203.0.113.7", service="tcp/23")
-    )
+    progress = Progress(State.PROTECTED, 90_000.5, 321, 9, 24, False, 6, 0, 1, True, 7)
+    learned = learn(units=3, used=86_400.5), learn(name="203.0.113.7", service="tcp/23")
+    write(conn, keep()._replace(progress=progress), *learned)
     state = queries.load_state(conn)
     assert state.progress == {TV: progress}
-    assert type(state.progress[TV].state) is State
+    assert [type(value) for value in state.progress[TV]] == [type(value) for value in progress]
     assert state.learned == {
-        TV: {Destination("example.com", "web"): Seen(3, 2), Destination("203.0.113.7", "tcp/23"): Seen(1, 0)}
+        TV: {
+            Destination("example.com", "web"): Seen(3, 2, 86_400.5),
+            Destination("203.0.113.7", "tcp/23"): Seen(1, 0),
+        }
     }
 
 
@@ -77,6 +79,49 @@ def test_of_too_many_names_the_newest_come_back(
     names = queries.load_state(conn).names
     assert [name.name for name in names[TV]] == ["1.example", "2.example", "3.example"]
     assert [name.name for name in names[PLUG]] == ["2.example"]
+
+
+def test_aliases_come_back_oldest_first(conn: sqlite3.Connection) -> None:
+    write(conn, alias(at=NOON + 2), alias(head="a.example", at=NOON + 1), alias(PLUG))
+    write(conn, alias(head="c.example", at=NOON), alias(head="a.example", at=NOON + 3))
+    aliases = queries.load_state(conn).aliases
+    assert aliases[TV] == [
+        ("edge.cdn.example", "c.example", NOON),
+        ("edge.cdn.example", "api.example.com", NOON + 2),
+        ("edge.cdn.example", "a.example", NOON + 3),
+    ]
+    assert aliases[PLUG] == [queries.Led("edge.cdn.example", "api.example.com", NOON)]
+
+
+def test_of_too_many_aliases_the_newest_come_back(
+    conn: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queries, "MAX_ALIASES_IN_ALL", 3)
+    write(conn, *(alias((TV, PLUG)[n % 2], f"{n}.example", at=NOON + n) for n in range(10)))
+    aliases = queries.load_state(conn).aliases
+    assert [led.target for led in aliases[TV]] == ["8.example"]
+    assert [led.target for led in aliases[PLUG]] == ["7.example", "9.example"]
+
+
+def test_what_led_to_a_name_is_told_latest_first(conn: sqlite3.Connection) -> None:
+    write(conn, alias(at=NOON), alias(head="a.example", at=NOON + 1), alias(PLUG, head="b.example"))
+    assert queries.heads_of(conn, TV, "edge.cdn.example") == ["a.example", "api.example.com"]
+    assert queries.heads_of(conn, TV, "api.example.com") == []
+
+
+def test_what_hides_devices_or_names_is_told_while_nobody_has_decided_about_it(
+    conn: sqlite3.Connection,
+) -> None:
+    assert queries.household(conn) == queries.Household({}, {})
+    write(
+        conn,
+        raised(TV, kind=Kind.HIDDEN_RESOLVER, destination="", service="", name=""),
+        raised(PLUG, kind=Kind.REPEATER, destination="", service="", name="", detail="4 addresses"),
+        raised(PLUG, kind=Kind.SCAN, destination="", service="", name=""),
+    )
+    assert queries.household(conn) == queries.Household({TV: ""}, {PLUG: "4 addresses"})
+    conn.execute("UPDATE alerts SET state = 'dismissed' WHERE kind = 'repeater'")
+    assert queries.household(conn) == queries.Household({TV: ""}, {})
 
 
 def test_the_judge_takes_the_state_as_it_is(conn: sqlite3.Connection) -> None:

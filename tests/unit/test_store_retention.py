@@ -10,7 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from unit.made_effects import NOON, PLUG, TV, keep, learn, raised, record, told
+from unit.made_effects import NOON, PLUG, TV, alias, keep, learn, raised, record, told
 
 from smartrouter.core.effects import Effect
 from smartrouter.core.events import Moment
@@ -25,7 +25,7 @@ from smartrouter.store.writer import Writer
 
 HOUR, DAY, YEAR = 3600.0, 86400.0, 365 * 86400.0
 LIMITS = Limits(attempts_kept=48 * HOUR, retention=90 * DAY, max_size=512 * 2**20)
-KINDS = ("attempts", "hours", "alerts", "names", "addresses", "devices")
+KINDS = ("attempts", "hours", "alerts", "names", "aliases", "addresses", "devices")
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def write(conn: sqlite3.Connection, *effects: Effect) -> None:
 
 def everything(conn: sqlite3.Connection, at: float) -> None:
     """One of each, stamped `at`."""
-    write(conn, record(at=at), raised(at=at), told(at=at), learn(at=at), keep())
+    write(conn, record(at=at), raised(at=at), told(at=at), alias(at=at), learn(at=at), keep())
     upsert_devices(conn, [Sighting(TV, addresses=("192.0.2.1",)), Sighting(PLUG)], at)
 
 
@@ -116,13 +116,27 @@ def test_the_oldest_goes_after_the_retention(conn: sqlite3.Connection) -> None:
     life = Life(conn)
     everything(conn, NOON)
     life.live(89 * DAY)
-    assert counts(conn) == dict.fromkeys(KINDS, 1) | {"hours": 0, "devices": 2}  # the newest attempt stays
+    # The newest attempt stays; aliases are younger.
+    assert counts(conn) == dict.fromkeys(KINDS, 1) | {"hours": 0, "devices": 2, "aliases": 0}
     write(conn, record(at=life.wall))
     life.live(DAY)
     assert counts(conn)["hours"] == 1
     life.live(2 * DAY)
     found = counts(conn)
     assert (found["hours"], found["alerts"], found["names"], found["addresses"]) == (0, 0, 0, 0)
+
+
+def test_an_alias_goes_thirty_days_after_it_was_seen_last(conn: sqlite3.Connection) -> None:
+    life = Life(conn)
+    write(conn, alias(at=NOON), alias(head="www.example.com", at=NOON))
+    life.live(20 * DAY)
+    write(conn, alias(at=life.wall))
+    life.live(9.5 * DAY)
+    assert counts(conn)["aliases"] == 2
+    life.live(DAY)
+    assert conn.execute("SELECT head FROM aliases").fetchall() == [("api.example.com",)]
+    life.live(21 * DAY)
+    assert counts(conn)["aliases"] == 0
 
 
 def test_what_is_learned_stays_however_old(conn: sqlite3.Connection) -> None:

@@ -6,10 +6,15 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
+from unit.made_effects import PLUG, TV
 
+from smartrouter.core.destinations import Destination
 from smartrouter.core.errors import Unavailable
-from smartrouter.store import open_writer
-from smartrouter.store.schema import PAGE_SIZE, STEPS
+from smartrouter.core.learning import Progress, Seen, State
+from smartrouter.store import open_reader, open_writer
+from smartrouter.store.alerts import alerts
+from smartrouter.store.queries import load_state
+from smartrouter.store.schema import APPLICATION_ID, PAGE_SIZE, STEPS
 
 
 def pragma(path: Path, name: str) -> object:
@@ -100,3 +105,48 @@ def test_a_person_can_read_attempts_in_the_shell(tmp_path: Path) -> None:
     columns = [column[1] for column in conn.execute("PRAGMA table_info(timeline)")]
     conn.close()
     assert {"at", "mac", "address", "service", "name", "evidence", "verdict", "reason"} <= set(columns)
+
+
+def make_a_file_of_the_first_step(path: Path) -> None:
+    """As an earlier version left it, with a protected device that has been watched for 200 days."""
+    conn = sqlite3.connect(path, isolation_level=None)
+    for statement in STEPS[0]:
+        conn.execute(statement)
+    conn.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    conn.execute("PRAGMA user_version = 1")
+    conn.executescript(
+        f"""
+        INSERT INTO devices (mac, first_seen, last_seen) VALUES ('{TV}', 1, 2), ('{PLUG}', 1, 2);
+        INSERT INTO progress VALUES (1, 'protected', 17280000, 321, 9, 24, 0, 6, 0, 1, 1);
+        INSERT INTO learned VALUES
+            (1, 'example.com', 'web', 3, 2, 10, 20), (2, 'a.example', 'web', 1, 0, 10, 20);
+        INSERT INTO names VALUES (1, 1, '203.0.113.7', 'api.example.com', 60, 5, NULL);
+        INSERT INTO alerts VALUES
+            (7, 1, 'new-destination', 'b.example', 'web', 'unknown-name', 'warning', 'dns', 'c.b.example',
+             NULL, 5, 6, 2, 0, 'open', NULL);
+        """
+    )
+    conn.close()
+
+
+def test_a_file_of_the_first_step_is_brought_up_to_date_with_all_that_is_in_it(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    make_a_file_of_the_first_step(path)
+    with pytest.raises(Unavailable, match="not up to date"):
+        open_reader(str(path))
+    conn = open_writer(str(path))
+    state = load_state(conn)
+    (alert,) = alerts(conn)
+    conn.close()
+    assert pragma(path, "user_version") == len(STEPS)
+    # What was learned counts as used just now, in observed time: nothing of it expires at once.
+    assert state.learned == {
+        TV: {Destination("example.com", "web"): Seen(3, 2, 17_280_000.0)},
+        PLUG: {Destination("a.example", "web"): Seen(1, 0, 0.0)},
+    }
+    assert state.progress[TV] == Progress(
+        State.PROTECTED, 17_280_000.0, 321, 9, 24, False, 6, 0, 1, settled=True, new_since_second=0
+    )
+    assert [name.name for name in state.names[TV]] == ["api.example.com"]
+    assert state.aliases == {}
+    assert (alert.id, alert.occurrences, alert.detail) == (7, 2, "")

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What one part says for another: checked, and passed on, but no more of it than the other takes.
+
+Takes nothing on trust, and keeps nothing for a part that is away: who still wants to know will ask again.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from smartrouter.channel import Answer
+from smartrouter.supervisor.children import Child
+from smartrouter.supervisor.seen import is_address
+
+MAX_WAITING = 512  # things that a part was told and has not answered yet; with all addresses about 3 MB
+MAX_NAMES = 256  # of one message
+MAX_ADDRESSES = 128  # of one name
+MAX_TTL = 86400  # seconds
+_LONGEST_NAME = 4 * 253  # characters, if each is escaped (RFC 1035 sections 2.3.4 and 5.1)
+
+
+class Relay:
+    """Passes things of one sort on to one part. `dropped`: how many were too many for it."""
+
+    def __init__(self) -> None:
+        self.dropped = 0
+        self._waiting = 0
+
+    def send(self, child: Child | None, do: str, what: str, things: Sequence[object], now: float) -> None:
+        """Ask `child`, if it is there, to `do` something with `things`, which it is to find under `what`."""
+        count = len(things)
+        if child is None or not things:
+            return
+        if self._waiting and self._waiting + count > MAX_WAITING:
+            self.dropped += count
+            return
+
+        def answered(_answer: Answer) -> None:
+            self._waiting -= count
+
+        self._waiting += count
+        child.ask(do, {what: things}, now, answered)
+
+
+def sound_names(given: object) -> list[str]:
+    """The names among `given`, as many as one message may have."""
+    names = given if isinstance(given, list) else []
+    return [name for name in names[:MAX_NAMES] if _is_name(name)]
+
+
+def sound_answers(given: object) -> list[Mapping[str, Any]]:
+    """What is well-formed among `given`, in the fields of core.events.LookedUp."""
+    answers = given if isinstance(given, list) else []
+    return [sound for each in answers[:MAX_NAMES] if (sound := _answer(each)) is not None]
+
+
+def _answer(given: object) -> Mapping[str, Any] | None:
+    if not isinstance(given, dict):
+        return None
+    name, addresses, ttl = given.get("name"), given.get("addresses"), given.get("ttl")
+    if not _is_name(name) or not isinstance(addresses, list) or not all(map(is_address, addresses)):
+        return None
+    if not isinstance(ttl, int) or isinstance(ttl, bool) or not 0 <= ttl <= MAX_TTL:
+        return None
+    return {"name": name, "addresses": addresses[:MAX_ADDRESSES], "ttl": ttl}
+
+
+def _is_name(given: object) -> bool:
+    return (
+        isinstance(given, str) and 0 < len(given) <= _LONGEST_NAME and given.isascii() and given.isprintable()
+    )
