@@ -8,6 +8,7 @@ the time at which its learning ends; the second tells the very judge that judges
 import json
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from smartrouter.replay.captures import Capture, Captured, in_time_order, scapy_
 from smartrouter.replay.figures import MAX_ALERTS, DeviceFigures, Result, show
 from smartrouter.replay.gateways import MAX_MACS
 from smartrouter.replay.options import USUAL, Options, options_from
-from smartrouter.replay.retelling import Retelling
+from smartrouter.replay.retelling import Observer, Retelling
 from smartrouter.replay.survey import Clock, Survey
 from smartrouter.terminal import Progress, Screen
 
@@ -29,11 +30,12 @@ def replay(
     options: Options = USUAL,
     *,
     progress: Callable[[int], None] | None = None,
+    observe: Observer | None = None,
 ) -> Result:
     """Replay the captures at `paths` as one network's trace in time order.
 
-    `progress` is told how many bytes of the files are done; each pass does a half. Raises BadCapture
-    where a file cannot be used.
+    `progress` is told how many bytes of the files are done; each pass does a half. `observe`: see
+    `Retelling`. Raises BadCapture where a file cannot be used.
     """
     captures = [Capture(Path(path)) for path in paths]
     with scapy_silenced():
@@ -45,8 +47,13 @@ def replay(
         result.devices = {mac: DeviceFigures() for mac in macs}
         result.warnings = [f"{capture.path}: {capture.trouble}" for capture in captures if capture.trouble]
         until = {mac: span.learning_until(options.learn) for mac, span in survey.spans.items()}
-        settings = Settings(mode=options.mode, match=options.match, resolvers=_trusted(options, survey))
-        retelling = Retelling(options, settings, until, result)
+        settings = Settings(
+            mode=options.mode,
+            match=options.match,
+            resolvers=_trusted(options, survey),
+            unused_after=inf,  # a capture may leave out what lies between
+        )
+        retelling = Retelling(options, settings, until, result, observe)
         _pass(captures, retelling.take, sum(capture.size for capture in captures), progress)
     retelling.finish()
     result.warnings += _limits(options, survey, result)

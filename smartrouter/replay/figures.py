@@ -8,7 +8,9 @@ from dataclasses import dataclass, field, fields
 from math import inf
 from typing import Any
 
-from smartrouter.core.effects import Alert, Kind, Severity
+from smartrouter.core.effects import Alert, Evidence, Kind, Label, Severity, Withdraw
+from smartrouter.core.events import Moment
+from smartrouter.core.judge import Judge
 from smartrouter.terminal import Cell, Column, Elide, Screen, Style, when
 
 MAX_NAMES = 65_536  # distinct names that are told apart for one device
@@ -75,13 +77,16 @@ class AlertEntry:
             "last": self.last,
             "count": self.count,
             "addresses": list(self.addresses),
+            "name": alert.name,
+            "detail": alert.detail,
         }
 
 
 @dataclass
 class Result:
     """What a replay found. `alerts_not_listed`: occurrences of alerts for which there was no room.
-    `warnings`: what the reader should know of how far to trust it."""
+    `warnings`: what the reader should know of how far to trust it. `judge`, `ended`: the judge as it stood at
+    the end, and when that was."""
 
     packets: int = 0
     mangled: int = 0
@@ -90,11 +95,13 @@ class Result:
     alerts: dict[tuple[str, str, str, str], AlertEntry] = field(default_factory=dict)
     alerts_not_listed: int = 0
     warnings: list[str] = field(default_factory=list)
+    judge: Judge | None = None
+    ended: Moment | None = None
 
     def raised(self, alert: Alert) -> None:
         """The judge raised `alert`."""
         figures = self.devices[alert.mac]
-        counts = alert.kind is Kind.NEW_DESTINATION and alert.severity in _LOUD
+        counts = _counts(alert)
         figures.alerted_connections += counts
         entry = self.alerts.get(alert.key)
         if entry is None:
@@ -104,6 +111,21 @@ class Result:
             entry = self.alerts[alert.key] = AlertEntry(alert)
             figures.alerts += counts
         entry.add(alert)
+
+    def withdrawn(self, effect: Withdraw) -> None:
+        """An alert has become part of a greater one."""
+        entry = self.alerts.pop(effect.key, None)
+        if entry is not None and _counts(entry.latest):
+            figures = self.devices[effect.mac]
+            figures.alerts -= 1
+            figures.alerted_connections -= entry.count
+
+    def labelled(self, effect: Label) -> None:
+        """What was raised about an address without a name has one by its hello."""
+        for entry in self.alerts.values():
+            alert = entry.latest
+            if alert.mac == effect.mac and alert.destination == effect.address and not alert.name:
+                entry.latest = alert._replace(name=effect.name, evidence=Evidence.HELLO)
 
     def to_json(self) -> dict[str, Any]:
         """Everything as plain values."""
@@ -116,6 +138,11 @@ class Result:
             "alerts_not_listed": self.alerts_not_listed,
             "warnings": self.warnings,
         }
+
+
+def _counts(alert: Alert) -> bool:
+    """Is it about a new destination, and more than a notice?"""
+    return alert.kind is Kind.NEW_DESTINATION and alert.severity in _LOUD
 
 
 def show(result: Result, screen: Screen) -> None:

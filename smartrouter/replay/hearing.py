@@ -27,6 +27,9 @@ _DHCP6_PORTS = (546, 547)  # RFC 9915
 # they start, so what repeats may be weeks apart.
 FLOWS = 131_072
 _MOST_HEADER = 60  # bytes of a TCP header with all options
+# Bytes of a header, and the type of an echo request: RFC 792, RFC 4443.
+_ECHO_REQUESTS = {1: (8, 8), 58: (4, 128)}
+_WITH_OWN_WAYS = frozenset((TCP, UDP, 2, 103))  # what counts otherwise, and multicast's housekeeping
 _ROUTINE_PORTS = frozenset((DNS_PORT, *DHCP_PORTS, *_DHCP6_PORTS))
 
 
@@ -95,6 +98,16 @@ def is_attempt(packet: Packet, *, web_only: bool = False, udp: bool = True) -> b
     if packet.protocol != UDP or packet.fragment or web_only or not udp:
         return False
     return packet.destination_port not in _ROUTINE_PORTS and packet.source_port not in _ROUTINE_PORTS
+
+
+def is_portless(packet: Packet, data: bytes) -> bool:
+    """Does it open, or go on with, something of a protocol without ports: an echo request, a tunnel?"""
+    if packet.fragment or packet.protocol in _WITH_OWN_WAYS:
+        return False
+    if packet.protocol in _ECHO_REQUESTS:
+        start, kind = _ECHO_REQUESTS[packet.protocol]
+        return data[packet.payload - start] == kind
+    return True
 
 
 def is_new(flows: Flows, mac: str, packet: Packet, running: float) -> bool:

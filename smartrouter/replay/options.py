@@ -34,7 +34,7 @@ class Options(NamedTuple):
 
     learn: Learn = Learn(0.25)
     counted: Counted = Counted.ALL
-    match: Match = Match.DOMAIN
+    match: Match = Match.CHAIN
     mode: Mode = Mode.MONITOR
     any_resolver: bool = True
     macs: tuple[str, ...] = ()
@@ -43,6 +43,11 @@ class Options(NamedTuple):
         """Is `packet` an attempt of the kind that counts?"""
         counted = self.counted
         return is_attempt(packet, web_only=counted is Counted.WEB, udp=counted is Counted.ALL)
+
+    @property
+    def judges_portless(self) -> bool:
+        """Are packets of protocols without ports judged? They never count as connections."""
+        return self.counted is Counted.ALL
 
 
 USUAL = Options()

@@ -6,18 +6,22 @@ counted as an alert, nothing is decided here.
 """
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from math import inf
+from typing import TypeAlias
 
-from smartrouter.core.effects import Effect, Evidence, Raise, Record
+from smartrouter.core.effects import Effect, Evidence, Flow, Inspect, Label, Raise, Record, Withdraw
 from smartrouter.core.errors import BadPacket
 from smartrouter.core.events import (
     TCP,
     UDP,
+    AddressClaimed,
+    DeviceSeen,
     DnsAnswered,
     DnsAsked,
     Event,
     FlowOpened,
+    HelloHeard,
     Moment,
     Query,
     Reply,
@@ -25,19 +29,28 @@ from smartrouter.core.events import (
     Tick,
 )
 from smartrouter.core.flows import Flows
+from smartrouter.core.hellos import AWAITED_FOR
 from smartrouter.core.judge import Judge
 from smartrouter.core.policy import Settings
+from smartrouter.core.scans import HOLD
+from smartrouter.linux.makers import Makers
 from smartrouter.replay.captures import Captured
 from smartrouter.replay.figures import DeviceFigures, Result
 from smartrouter.replay.gateways import Place, place_of
-from smartrouter.replay.hearing import DNS_PORT, FLOWS, Heard, hear, is_new, is_syn, query_in
+from smartrouter.replay.hearing import DNS_PORT, FLOWS, Heard, hear, is_new, is_portless, is_syn, query_in
 from smartrouter.replay.options import Options
 from smartrouter.wire.dns import parse_reply
 from smartrouter.wire.dns_tcp import TcpStream
+from smartrouter.wire.ntp import NTP_PORT, asks_time
 from smartrouter.wire.packet import Packet
+from smartrouter.wire.server_name import QuicStream, ServerName, ServerNameStream
 
 MAX_STREAMS = 256  # DNS connections over TCP that are followed at once
+MAX_HELLOS = 1024  # connections whose first data is waited for
 _MAX_OWNERS = 65_536  # addresses whose MAC is remembered, for links that do not name the receiver
+
+
+Observer: TypeAlias = Callable[[Event, list[Effect], Moment], None]
 
 
 class _Streams:
@@ -59,11 +72,60 @@ class _Streams:
         return stream.feed((packet.sequence + opens) % 2**32, data[packet.payload : packet.end])
 
 
-class Retelling:
-    """The second pass: tells the judge what happened, and counts."""
+class _Hellos:
+    """The first data of the connections that the judge wants to be inspected; bounded, the oldest goes."""
 
-    def __init__(self, options: Options, settings: Settings, until: Mapping[str, float], result: Result):
+    def __init__(self) -> None:
+        self._streams: OrderedDict[Flow, tuple[ServerNameStream | QuicStream, float]] = OrderedDict()
+
+    def inspect(self, flow: Flow, running: float) -> None:
+        """The judge wants it from now on, for as long as it remembers."""
+        stream = ServerNameStream() if flow.protocol == TCP else QuicStream()
+        self._streams[flow] = stream, running + AWAITED_FOR
+        if len(self._streams) > MAX_HELLOS:
+            self._streams.popitem(last=False)
+
+    def heard(self, packet: Packet, data: bytes, running: float) -> ServerName | None:
+        """The server name, if this packet is of such a connection and completes it; of what is no hello, none
+        is the name."""
+        flow = Flow(
+            packet.source, packet.source_port, packet.destination, packet.destination_port, packet.protocol
+        )
+        stream, until = self._streams.get(flow, (None, 0.0))
+        if stream is None:
+            return None
+        if running > until:
+            del self._streams[flow]
+            return None
+        payload = data[packet.payload : packet.end]
+        try:
+            if isinstance(stream, QuicStream):
+                name = stream.feed(payload)
+            else:
+                name = stream.feed((packet.sequence + is_syn(packet)) % 2**32, payload)
+        except BadPacket:
+            name = ServerName("", False, "tls")
+        if name is not None:
+            del self._streams[flow]
+        return name
+
+
+class Retelling:
+    """The second pass: tells the judge what happened, and counts. `observe` is called with every event that
+    the judge was told, what it yielded, and when."""
+
+    def __init__(
+        self,
+        options: Options,
+        settings: Settings,
+        until: Mapping[str, float],
+        result: Result,
+        observe: Observer | None = None,
+    ):
         self._options = options
+        self._observe = observe
+        self._hellos = _Hellos()
+        self._at_home: set[str] = set()  # MACs that were seen to use a local address
         self._until = until
         self._result = result
         self._flows = Flows(FLOWS)
@@ -72,6 +134,9 @@ class Retelling:
         self._ticked = -inf
         self._moment = Moment(0.0, 0.0)
         self.judge = Judge(settings, learning_until=until, fresh_forever=True)
+        makers = Makers()
+        for mac in result.devices:
+            self._judged(DeviceSeen(mac, None, True, "", makers.of(mac)))
 
     def take(self, captured: Captured, running: float) -> None:
         """One packet."""
@@ -79,13 +144,17 @@ class Retelling:
             heard = hear(captured)
         except BadPacket:
             return
-        if heard is None or heard.packet is None:
+        if heard is None:
             return
         self._moment = Moment(running, captured.at)
         if running - self._ticked >= 1.0:
             self._ticked = running
             self._judged(Tick())
         packet = heard.packet
+        if packet is None:
+            if heard.claim:
+                self._judged(AddressClaimed(heard.sender, heard.claim))
+            return
         if packet.fragment:
             return
         sender = self._result.devices.get(heard.sender)
@@ -100,6 +169,9 @@ class Retelling:
 
     def finish(self) -> None:
         """Note what only the end tells."""
+        self._moment = Moment(self._moment.running + HOLD, self._moment.wall + HOLD)
+        self._judged(Tick())  # what was held back until then
+        self._result.judge, self._result.ended = self.judge, self._moment
         for mac, figures in self._result.devices.items():
             device = self.judge.roster.devices.get(mac)
             figures.learned_destinations = len(device.learning.learned) if device is not None else 0
@@ -110,13 +182,18 @@ class Retelling:
     def _sent(self, heard: Heard, packet: Packet, figures: DeviceFigures) -> None:
         scope = _scope(packet.destination)
         to_dns = packet.destination_port == DNS_PORT and packet.protocol in (TCP, UDP)
+        if place_of(packet.source) is Place.INSIDE:
+            self._at_home.add(heard.sender)
         if scope is Scope.OUTSIDE and is_syn(packet):
             figures.syn_packets += 1
         if to_dns:
             self._asked(heard, packet, scope, figures)
         if place_of(packet.destination) is Place.NOBODY:
             return
+        self._first_data(heard, packet)
         if not self._options.counts(packet):
+            if self._options.judges_portless and is_portless(packet, heard.data):
+                self._opened(heard, packet, scope, None)
             return
         if scope is Scope.OUTSIDE:
             if not is_new(self._flows, heard.sender, packet, self._moment.running):
@@ -124,20 +201,44 @@ class Retelling:
             figures.connections += 1
             figures.tested_connections += self._moment.running > self._until.get(heard.sender, inf)
         if not to_dns:
-            self._opened(heard.sender, packet, scope, figures)
+            self._opened(heard, packet, scope, figures)
         elif scope is Scope.OUTSIDE:
             book = self.judge.roster.device(heard.sender).book
             evidence = book.evidence(packet.destination, self._moment.running)
             figures.named_connections += evidence is Evidence.DNS
 
-    def _opened(self, mac: str, packet: Packet, scope: Scope, figures: DeviceFigures) -> None:
+    def _opened(self, heard: Heard, packet: Packet, scope: Scope, figures: DeviceFigures | None) -> None:
+        """A flow begins. `figures`: where it counts."""
+        payload = heard.data[packet.payload : packet.end]
+        to_time = packet.protocol == UDP and packet.destination_port == NTP_PORT
         event = FlowOpened(
-            mac, packet.source, packet.destination, packet.protocol, packet.source_port,
+            heard.sender, packet.source, packet.destination, packet.protocol, packet.source_port,
             packet.destination_port, packet.sequence, scope,
+            spoofed=self._is_spoofed(heard.sender, packet), asks_time=to_time and asks_time(payload),
         )  # fmt: skip
         for effect in self._judged(event):
-            if isinstance(effect, Record) and scope is Scope.OUTSIDE:
+            if isinstance(effect, Record) and scope is Scope.OUTSIDE and figures is not None:
                 figures.named_connections += effect.attempt.evidence is Evidence.DNS
+            elif isinstance(effect, Inspect):
+                self._hellos.inspect(effect.flow, self._moment.running)
+                self._first_data(heard, packet)
+
+    def _first_data(self, heard: Heard, packet: Packet) -> None:
+        """Tell the judge, if this packet completes the first data of a connection that it wants to be
+        inspected. The packet that opens a connection may do so already, as QUIC's does."""
+        name = self._hellos.heard(packet, heard.data, self._moment.running)
+        if name is not None:
+            self._judged(
+                HelloHeard(
+                    heard.sender, packet.source, packet.source_port, packet.destination,
+                    packet.destination_port, packet.protocol, name.name, name.encrypted,
+                )
+            )  # fmt: skip
+
+    def _is_spoofed(self, mac: str, packet: Packet) -> bool:
+        """Does a device that lives at a local address speak from elsewhere? Of IPv6 a capture does not say
+        where addresses live."""
+        return packet.version == 4 and place_of(packet.source) is Place.OUTSIDE and mac in self._at_home
 
     def _asked(self, heard: Heard, packet: Packet, scope: Scope, figures: DeviceFigures) -> None:
         queries: list[Query | None] = [query_in(message) for message in self._messages(heard, packet)] or [
@@ -190,8 +291,15 @@ class Retelling:
     def _judged(self, event: Event) -> list[Effect]:
         effects = self.judge.handle(event, self._moment)
         for effect in effects:
-            if isinstance(effect, Raise):
-                self._result.raised(effect.alert)
+            match effect:
+                case Raise():
+                    self._result.raised(effect.alert)
+                case Withdraw():
+                    self._result.withdrawn(effect)
+                case Label():
+                    self._result.labelled(effect)
+        if self._observe is not None:
+            self._observe(event, effects, self._moment)
         return effects
 
 

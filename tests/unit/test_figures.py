@@ -49,6 +49,8 @@ def test_occurrences_of_one_alert_are_one_entry() -> None:
         "last": 9.0,
         "count": 3,
         "addresses": ["203.0.113.7", "203.0.113.8"],
+        "name": "www.example.com",
+        "detail": "",
     }
 
 

@@ -330,6 +330,8 @@ def test_alerts_say_what_when_and_where(tmp_path: Path) -> None:
         "last": START + 95,
         "count": 5,
         "addresses": [OTHER_SERVER, "198.51.100.10"],
+        "name": "new.example",
+        "detail": "",
     }
     assert (unnamed["destination"], unnamed["evidence"], unnamed["reason"]) == (
         "198.51.100.99",
