@@ -6,6 +6,8 @@ PYTHON ?= $(shell command -v /usr/bin/python3 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 ROUNDS ?= 1
+# Captures of real devices, for docs/evaluation.md.
+TRACES ?= $(or $(SMARTROUTER_SHARED),../shared)/traces
 ARGS ?=
 
 # What the guard, the lab and the tests run, and what the queue's library is built with.
@@ -67,8 +69,11 @@ bench: develop ## Measure, as ratios in one run (as root)
 	$(BIN)/python -m bench $(ARGS)
 
 docs: install ## Write the generated pages of docs/ anew
-	$(BIN)/python -m smartrouter.config.options > docs/configuration.md
-	$(BIN)/smartrouter --reference > docs/commands.md
+	$(BIN)/python -m smartrouter.config.docs > docs/configuration.md.new && mv docs/configuration.md.new docs/configuration.md
+	$(BIN)/smartrouter --reference > docs/commands.md.new && mv docs/commands.md.new docs/commands.md
+	$(BIN)/python -m smartrouter.cli.alert_reference > docs/alerts.md.new && mv docs/alerts.md.new docs/alerts.md
+	@set -- $(TRACES)/*/*.pcap.gz; [ -f "$$1" ] || { echo "No captures at $(TRACES): docs/evaluation.md stays."; exit 0; }; \
+	$(BIN)/python -m smartrouter.evaluate.report --labels docs/evaluation/devices.json --into docs "$$@"
 
 clean: ## Remove what these verbs made
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -5,7 +5,8 @@ It writes what it is asked to FOLDER/NAME.log, one JSON object a line, and behav
 FOLDER/NAME.way say when it starts: `dies` (before its first beat), `fails` (saying why), `mute` (after its
 first configuration), `deaf` (answers nothing but its first configuration), `refuses` (every configuration),
 `refuses-changes` (all but the first), `leaves` (after its first configuration), `stays` (on SIGTERM),
-`drops` (becomes the service user first), `tells` (that it has seen a device, twice).
+`drops` (becomes the service user first), `tells` (that it has seen a device, who answers for an address, and
+where a name leads), `asks` (where a name leads), `chatters` (asks that without an end).
 """
 
 import json
@@ -23,6 +24,7 @@ DEVICE = {
     "hostname": "plug",
     "maker": "Acme",
 }
+LOOKED_UP = {"name": "a.example", "addresses": ["198.51.100.5"], "ttl": 300}
 
 
 def main() -> int:
@@ -49,6 +51,9 @@ def main() -> int:
                 requests = channel.requests(0.1)
             except Gone:
                 return 1
+            if configured and "chatters" in ways:
+                for number in range(40):
+                    channel.tell("look_up", names=[f"{number}-{n}.example" for n in range(200)])
             for request in requests:
                 print(json.dumps({"do": request.do, **request.arguments}), file=log)
                 if request.do == "configure":
@@ -57,6 +62,10 @@ def main() -> int:
                     answer(channel, request, ways, configured)
                 if configured == 1 and request.do == "configure" and "tells" in ways:
                     channel.tell("seen", devices=[DEVICE, {"mac": "nonsense"}])
+                    channel.tell("claims", claims=[[DEVICE["mac"], "192.0.2.5"], ["nonsense"]])
+                    channel.tell("looked_up", names=[LOOKED_UP, {"name": "nonsense"}])
+                if request.do == "configure" and "asks" in ways:
+                    channel.tell("look_up", names=["a.example", None])
                 if "leaves" in ways:
                     return 0
 

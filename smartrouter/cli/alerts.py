@@ -10,40 +10,37 @@ import time
 from argparse import Namespace
 from typing import Any
 
+from smartrouter.cli.decisions import dismiss
+from smartrouter.cli.explained import SEVERITIES, about, explained_json, show, tried
 from smartrouter.cli.known import Known
-from smartrouter.core.destinations import protocol_name
-from smartrouter.core.effects import Kind, Severity
-from smartrouter.core.errors import SmartrouterError
-from smartrouter.core.policy import REASONS, Reason
-from smartrouter.store.alerts import AlertState, StoredAlert, alert, alerts
-from smartrouter.terminal import Cell, Column, Elide, Screen, Style, ago, when
+from smartrouter.core.effects import Evidence, Kind, Severity
+from smartrouter.store.alerts import AlertState, StoredAlert, alerts
+from smartrouter.terminal import Cell, Column, Elide, Screen, Style, ago, fit, inert
 
 ALERT = {
     "id": "its number",
     "mac": "the device",
     "device": "what the device is called",
-    "kind": "what it is about: `new-destination`, `foreign-resolver`, `router-service`",
-    "destination": "the name group, or the address where no name is known",
-    "service": "`web`, `tcp/8883`, `icmp` …",
+    "kind": f"what it is about: {', '.join(f'`{kind}`' for kind in Kind)}; see [alerts.md](alerts.md)",
+    "destination": "the name group, or the address where no name is known; empty if there is not just one",
+    "service": "`web`, `tcp/8883`, `icmp` …; empty where there is none",
     "reason": "why the attempts passed or not; `smartrouter alert ID` says it in a sentence",
     "severity": "`notice`, `warning` or `critical`",
-    "evidence": "why we believe that the address is the name: `dns`, `stale`, `reverse`, `none`",
+    "detail": "what else there is to say, such as how wide a scan is; empty if nothing",
+    "evidence": "why we believe that the address is the name: " + ", ".join(f"`{each}`" for each in Evidence),
     "name": "the exact name, empty where none is known",
     "reverse": "the name that a reverse lookup gave, empty if none, null before the lookup",
     "first": "epoch seconds of the first attempt",
     "last": "epoch seconds of the last attempt",
     "count": "attempts",
     "blocked": "how many of them were blocked",
-    "state": "`open`, `allowed`, `denied` or `dismissed`",
+    "state": "`open`, `allowed`, `denied`, `dismissed`, or `merged` into a greater alert, as that of a scan",
     "addresses": "the addresses that were tried, the most frequent first, 32 at most",
     "targets": "the same with `address`, `port`, `protocol` (IANA number) and `count`",
 }
-_SEVERITIES: dict[str, Style] = {
-    Severity.NOTICE: Style.FAINT,
-    Severity.WARNING: Style.WARNING,
-    Severity.CRITICAL: Style.BAD,
-}
+_TARGET = ("address", "port", "protocol", "count")
 _ALL = 10_000  # more than the store keeps
+_SEVERITIES = [str(severity) for severity in Severity]  # the quietest first
 
 
 def listing(arguments: Namespace) -> int:
@@ -53,60 +50,62 @@ def listing(arguments: Namespace) -> int:
     known = Known(arguments)
     with known.store() as conn:
         found = alerts(conn, state=None if arguments.all else AlertState.OPEN, limit=_ALL)
+    found = [each for each in found if _is_wanted(each, arguments.kind, arguments.severity)]
     if arguments.json:
         print(json.dumps([alert_json(known, each) for each in found], indent=2))
     else:
-        _show_alerts(Screen(sys.stdout), known, found, arguments.all)
+        _show_alerts(Screen(sys.stdout), known, found, arguments)
     return 0
 
 
 def single(arguments: Namespace) -> int:
     """`smartrouter alert ID`."""
     known = Known(arguments)
-    with known.store() as conn:
-        found = alert(conn, arguments.id)
-    if found is None:
-        raise SmartrouterError(f"there is no alert {arguments.id}; `smartrouter alerts --all` lists them")
+    found = dismiss(known, arguments.id) if arguments.dismiss else known.alert(arguments.id)
     if arguments.json:
-        print(json.dumps(alert_json(known, found), indent=2))
+        print(json.dumps(alert_json(known, found) | explained_json(found), indent=2))
+    elif arguments.dismiss:
+        text = f"Alert {found.id} is dismissed: nothing else was changed, and it is reported no more."
+        Screen(sys.stdout).line(text)
     else:
-        _show_alert(Screen(sys.stdout), known, found)
+        show(Screen(sys.stdout), known, found)
     return 0
 
 
 def alert_json(known: Known, found: StoredAlert) -> dict[str, Any]:
     """An alert under the keys of `ALERT`."""
+    targets = [target for target in found.targets if target[0]]
     values = found._asdict() | {
         "device": known.label(found.mac),
         "count": found.occurrences,
-        "addresses": list(dict.fromkeys(address for address, *_ in found.targets)),
-        "targets": [
-            {"address": address, "port": port, "protocol": protocol, "count": count}
-            for address, port, protocol, count in found.targets
-        ],
+        "addresses": list(dict.fromkeys(address for address, *_ in targets)),
+        "targets": [dict(zip(_TARGET, target, strict=True)) for target in targets],
     }
     return {key: values[key] for key in ALERT}
 
 
 # -- on a terminal -----------------------------------------------------------------------------------------
 
+_NARROW, _WIDE = 24, 140  # columns: of a destination at least; of a terminal that has room for details
 _ALERTS = (
     Column("ID", right=True),
-    Column("LAST"),
-    Column("DEVICE", least=12),
-    Column("DESTINATION", least=22, elide=Elide.START),
-    Column("SERVICE", least=8),
-    Column("COUNT", right=True, rank=4),
+    Column("LAST", rank=3),
+    Column("DEVICE", least=10),
+    Column("KIND"),
+    Column("DESTINATION", least=_NARROW, elide=Elide.START),
+    Column("SERVICE", least=8, rank=4),
+    Column("COUNT", right=True, rank=2),
     Column("VERDICT"),
-    Column("KIND", rank=2),
-    Column("SEVERITY", rank=3),
-    Column("STATE", rank=5),
+    Column("SEVERITY", rank=5),
+    Column("EVIDENCE", rank=1),
+    Column("STATE", rank=6),
 )
 
 
-def _show_alerts(screen: Screen, known: Known, found: list[StoredAlert], decided_too: bool) -> None:
+def _show_alerts(screen: Screen, known: Known, found: list[StoredAlert], arguments: Namespace) -> None:
     if not found:
-        screen.line("No alert." if decided_too else "No alert waits for you.")
+        chosen = arguments.all or arguments.kind or arguments.severity
+        screen.line("No such alert." if chosen else "No alert waits for you.")
         return
     now = time.time()
     rows: list[list[str | Cell]] = [
@@ -114,64 +113,41 @@ def _show_alerts(screen: Screen, known: Known, found: list[StoredAlert], decided
             str(each.id),
             ago(each.last, now),
             known.label(each.mac),
-            _destination(each),
-            each.service,
+            Cell(each.kind, SEVERITIES.get(each.severity, Style.PLAIN)),
+            _what(each, screen.width),
+            each.service or "-",
             str(each.occurrences),
             _verdict(each),
-            each.kind,
-            Cell(each.severity, _SEVERITIES.get(each.severity, Style.PLAIN)),
+            Cell(each.severity, SEVERITIES.get(each.severity, Style.PLAIN)),
+            each.evidence if tried(each) else "-",
             each.state,
         ]
         for each in found
     ]
-    columns = _ALERTS if decided_too else _ALERTS[:-1]
+    columns = _ALERTS if arguments.all else _ALERTS[:-1]
     screen.table(columns, [row[: len(columns)] for row in rows])
 
 
-def _show_alert(screen: Screen, known: Known, found: StoredAlert) -> None:
-    now = time.time()
-    screen.line(
-        Cell(f"Alert {found.id}", Style.STRONG), f"  {known.label(found.mac)} → {_destination(found)}"
-    )
-    targets = [
-        f"{address} {protocol_name(protocol)}{f'/{port}' if port else ''} ({count})"
-        for address, port, protocol, count in found.targets
-    ]
-    screen.facts(
-        [
-            ("device", f"{known.label(found.mac)} ({found.mac})"),
-            ("destination", f"{_destination(found)}, {found.service}"),
-            ("name", found.name or "none that the device was told"),
-            ("reverse name", found.reverse or ("none" if found.reverse == "" else "not looked up yet")),
-            ("evidence", found.evidence),
-            ("why", _why(found.reason)),
-            ("severity", Cell(found.severity, _SEVERITIES.get(found.severity, Style.PLAIN))),
-            ("attempts", f"{found.occurrences}, of which {found.blocked} were blocked"),
-            ("first", when(found.first)),
-            ("last", f"{when(found.last)} ({ago(found.last, now)})"),
-            ("state", found.state),
-            ("addresses", ", ".join(targets) or "none"),
-        ]
-    )
-    if found.state == AlertState.OPEN and found.kind != Kind.ROUTER_SERVICE:
-        screen.line("")
-        screen.line(f"`smartrouter allow {found.id}` allows it, `smartrouter deny {found.id}` denies it.")
+def _what(found: StoredAlert, width: int | None) -> str:
+    """As `about`; but of a detail, where there is little room, the beginning, as of a name the end."""
+    text = about(found)
+    if found.destination or width is None or width >= _WIDE:
+        return text
+    return fit(inert(text.partition(": ")[2] or text), _NARROW)
 
 
-def _why(reason: str) -> str:
-    """The reason in a sentence, and its code; the code alone if another version gave it."""
-    try:
-        return f"{REASONS[Reason(reason)]} ({reason})"
-    except (ValueError, KeyError):
-        return reason
-
-
-def _destination(found: StoredAlert) -> str:
-    """The group, and the reverse name where that is all there is: it is its owner's word only."""
-    return f"{found.destination} [{found.reverse}]" if found.reverse and not found.name else found.destination
+def _is_wanted(found: StoredAlert, kinds: list[str] | None, severity: str | None) -> bool:
+    """`severity`: so loud at least."""
+    if kinds and found.kind not in kinds:
+        return False
+    if severity is None or found.severity not in _SEVERITIES:
+        return True  # another version's may be louder than any of ours
+    return _SEVERITIES.index(found.severity) >= _SEVERITIES.index(severity)
 
 
 def _verdict(found: StoredAlert) -> Cell:
+    if not tried(found):
+        return Cell("-")
     if not found.blocked:
         return Cell("passed", Style.WARNING)
-    return Cell("blocked" if found.blocked == found.occurrences else "blocked now", Style.BAD)
+    return Cell("blocked" if found.blocked == found.occurrences else "partly", Style.BAD)

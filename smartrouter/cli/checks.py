@@ -98,6 +98,18 @@ def idle_options(config: Config) -> Iterator[Check]:
         yield Check("options", Level.WARNING, text, "Nothing: it does no harm. Only do not count on it.")
 
 
+def redirection(config: Config) -> Iterator[Check]:
+    """Can the router answer in others' place, if it is to?"""
+    if not config.main.redirect_dns:
+        return
+    try:
+        finding = probe.redirection()
+    except Unavailable as error:
+        yield Check("redirect_dns", Level.PROBLEM, str(error))
+    else:
+        yield Check(finding.name, Level.OK if finding.ok else Level.PROBLEM, finding.text)
+
+
 def network(config: Config) -> Iterator[Check]:
     """The local interfaces."""
     main = config.main

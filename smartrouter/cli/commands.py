@@ -126,8 +126,19 @@ def _add_listings(commands: _Commands) -> None:
     )  # fmt: skip
     alerts.add_argument("id", metavar="ID", nargs="?", type=_positive, help="the number of an alert")
     alerts.add_argument("--all", action="store_true", help="those too that were decided about")
-    alert = commands.add("alert", Does(of_alerts, "single"), "Show one alert in full.", json=True)
+    alerts.add_argument(
+        "--kind", metavar="KIND", action="append", type=_kind, help="only of this kind; may be repeated"
+    )
+    alerts.add_argument(
+        "--severity", choices=("notice", "warning", "critical"), help="only those as loud as this, or louder"
+    )
+    alerts.set_defaults(dismiss=False)
+    alert = commands.add(
+        "alert", Does(of_alerts, "single"), "Show one alert: why it was raised, what it may be, what to do.",
+        "docs/alerts.md explains every kind.", json=True,
+    )  # fmt: skip
     alert.add_argument("id", metavar="ID", type=_positive, help="the number of an alert")
+    alert.add_argument("--dismiss", action="store_true", help="you have seen it: report it no more")
 
 
 def _add_decisions(commands: _Commands) -> None:
@@ -202,29 +213,20 @@ def _add_tools(commands: _Commands) -> None:
         "replay", Does("smartrouter.replay"), "What smartrouter would have said about captured traffic.",
         "Several files are one network's trace, in time order.", files=False, json=True,
     )  # fmt: skip
-    replay.add_argument(
-        "captures", metavar="CAPTURE", nargs="+", help="pcap or pcapng, also compressed (.gz)"
-    )
-    replay.add_argument(
-        "--learn", metavar="HOW-LONG", default="25%",
-        help="25%%: a quarter of each device's time; 24h: its first 24 hours; usually 25%%",
-    )  # fmt: skip
-    replay.add_argument(
-        "--scope", choices=("web", "tcp", "all"), default="all",
-        help="which connections count: ports 80 and 443, TCP, or UDP too; usually all",
-    )  # fmt: skip
-    replay.add_argument(
-        "--match", choices=("host", "domain"), default="domain",
-        help="what names are grouped by: the exact name, or the registrable domain; usually domain",
-    )  # fmt: skip
+    _add_replaying(replay)
     replay.add_argument("--mode", choices=("monitor", "enforce"), default="monitor", help="usually monitor")
-    replay.add_argument(
-        "--resolvers", choices=("any", "trusted"), default="any",
-        help="whose DNS answers count: anybody's, or the router's and the big public ones'; usually any",
+    evaluate = commands.add(
+        "evaluate", Does("smartrouter.evaluate"), "How good naming and detection are on captured traffic.",
+        "Several files are one network's trace, in time order. docs/evaluation.md explains the figures.",
+        files=False, json=True,
     )  # fmt: skip
-    replay.add_argument(
-        "--mac", metavar="MAC", action="append", default=[], help="only this device; may be repeated"
-    )
+    _add_replaying(evaluate)
+    evaluate.add_argument(
+        "--labels", metavar="FILE",
+        help="what is known of the traffic: devices' names, when an attack began, who the attackers are",
+    )  # fmt: skip
+    evaluate.add_argument("--markdown", action="store_true", help="print the tables as Markdown")
+    evaluate.set_defaults(mode="monitor")
     commands.add(
         "doctor", Does("smartrouter.cli.doctor"), "What this system can do, what is wrong, how to mend it.",
         "Exit status 1 if something keeps smartrouter from working.", json=True,
@@ -235,6 +237,33 @@ def _add_tools(commands: _Commands) -> None:
     )  # fmt: skip
     demo.add_argument("--quick", action="store_true", help="no pauses for reading, a shorter learning period")
     demo.add_argument("--keep-going", action="store_true", help="go on after a claim that did not hold")
+
+
+def _add_replaying(command: argparse.ArgumentParser) -> None:
+    """What captures to read, and how."""
+    command.add_argument(
+        "captures", metavar="CAPTURE", nargs="+", help="pcap or pcapng, also compressed (.gz)"
+    )
+    command.add_argument(
+        "--learn", metavar="HOW-LONG", default="25%",
+        help="25%%: a quarter of each device's time; 24h: its first 24 hours; usually 25%%",
+    )  # fmt: skip
+    command.add_argument(
+        "--scope", choices=("web", "tcp", "all"), default="all",
+        help="which connections count: ports 80 and 443, TCP, or UDP too; usually all",
+    )  # fmt: skip
+    command.add_argument(
+        "--match", choices=("chain", "domain", "host"), default="chain",
+        help="what names are grouped by: the registrable domain of the name that led there, that of the name "
+        "itself, or the exact name; usually chain",
+    )  # fmt: skip
+    command.add_argument(
+        "--resolvers", choices=("any", "trusted"), default="any",
+        help="whose DNS answers count: anybody's, or the router's and the big public ones'; usually any",
+    )  # fmt: skip
+    command.add_argument(
+        "--mac", metavar="MAC", action="append", default=[], help="only this device; may be repeated"
+    )
 
 
 def _add_daemons(commands: _Commands) -> None:
@@ -267,3 +296,11 @@ def _positive(text: str) -> int:
     if number < 1:
         raise ValueError
     return number
+
+
+def _kind(text: str) -> str:
+    from smartrouter.core.effects import Kind
+
+    if text not in list(Kind):
+        raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(Kind)}")
+    return text

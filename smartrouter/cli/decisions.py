@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The commands by which the user decides: allow, deny, forget, learn, mode, pause.
+"""The commands by which the user decides: allow, deny, forget, learn, mode, pause; and to dismiss an alert.
 
-Each is one request to the running smartrouter, which does it; here it is put together from what the user
-typed, and what came of it is said. Nothing is written from here.
+Each but the last is one request to the running smartrouter, which does it; here it is put together from what
+the user typed, and what came of it is said. That an alert was seen is nobody's business but the store's.
 """
 
 import json
@@ -13,22 +13,20 @@ import time
 from argparse import Namespace
 from typing import Any
 
+from smartrouter.cli import consequences
 from smartrouter.cli.commands import BadUsage
 from smartrouter.cli.known import EVERY_DEVICE, Known
 from smartrouter.config.options import DURATION
 from smartrouter.control import ask
 from smartrouter.core.effects import Kind
-from smartrouter.core.errors import SmartrouterError, Unavailable
-from smartrouter.core.learning import State
-from smartrouter.core.policy import Mode
-from smartrouter.store.alerts import AlertState, alert, alerts
-from smartrouter.store.queries import devices
+from smartrouter.core.errors import SmartrouterError
+from smartrouter.core.explanations import EXPLANATIONS, is_about_destination
+from smartrouter.core.policy import Action, Mode
+from smartrouter.store.alerts import AlertState, StoredAlert, set_alert_state
 from smartrouter.terminal import Screen, duration, inert, when
 
 PATIENCE = 20.0  # seconds: a slow router writes its configuration through `uci`
-_ABOUT_DESTINATIONS = {Kind.NEW_DESTINATION, Kind.FOREIGN_RESOLVER}
 _USER = re.compile(r"[A-Za-z0-9_.@-]{1,64}")
-_SHOWN = 5  # lines of each list before a switch to enforce mode
 
 
 def allow(arguments: Namespace) -> int:
@@ -44,7 +42,7 @@ def deny(arguments: Namespace) -> int:
 def _rule(action: str, arguments: Namespace) -> int:
     known = Known(arguments)
     if arguments.destination is None:
-        device, destination, service = _of_alert(known, arguments.device)
+        device, destination, service = _of_alert(known, action, arguments.device)
         service = arguments.service or service
     else:
         device = _device_or_all(known, arguments.device)
@@ -95,7 +93,7 @@ def mode(arguments: Namespace) -> int:
     known = Known(arguments)
     device = None if arguments.device is None else known.mac_of(arguments.device)
     if arguments.mode == Mode.ENFORCE and not arguments.json:
-        _show_consequences(known, device)
+        consequences.show(Screen(sys.stdout), known, device)
         if not arguments.yes and sys.stdin.isatty() and sys.stdout.isatty() and not _agreed():
             print("Nothing was changed.")
             return 1
@@ -117,6 +115,16 @@ def pause(arguments: Namespace) -> int:
     return _say(arguments, answer, text)
 
 
+def dismiss(known: Known, number: int) -> StoredAlert:
+    """`smartrouter alert ID --dismiss`; gives the alert as it is then."""
+    found = known.alert(number)
+    if found.state not in (AlertState.OPEN, AlertState.DISMISSED):
+        raise SmartrouterError(f"alert {number} does not wait for you: it is {found.state}")
+    with known.writing() as conn:
+        set_alert_state(conn, number, AlertState.DISMISSED)
+    return known.alert(number)
+
+
 def _say(arguments: Namespace, answer: dict[str, Any], text: str) -> int:
     """Say what was done, in words or as the answer itself."""
     if arguments.json:
@@ -132,18 +140,23 @@ def _device_or_all(known: Known, text: str) -> str:
     return EVERY_DEVICE if text in (EVERY_DEVICE, "all") else known.mac_of(text)
 
 
-def _of_alert(known: Known, number: str) -> tuple[str, str, str]:
+def _of_alert(known: Known, action: str, number: str) -> tuple[str, str, str]:
     """Device, destination and service of an alert, which stands where a device usually does."""
     if not number.isdecimal():
         raise BadUsage("give a DEVICE and a DESTINATION, or the number of an alert")
-    with known.store() as conn:
-        found = alert(conn, int(number))
-    if found is None:
-        raise SmartrouterError(f"there is no alert {number}; `smartrouter alerts --all` lists them")
-    if found.kind not in _ABOUT_DESTINATIONS:
+    found = known.alert(int(number))
+    if found.state == AlertState.MERGED:
+        raise SmartrouterError(f"alert {number} is part of a greater one; `smartrouter alerts` lists that")
+    if not is_about_destination(found.kind, found.reason):
+        explanation = EXPLANATIONS.get(found.kind)
+        instead = f"{explanation.advice} " if explanation else ""
         raise SmartrouterError(
-            f"alert {number} ({found.kind}) is about no destination that a rule could name"
+            f"alert {number} ({found.kind}) is about no destination that a rule could name. {instead}"
+            f"`smartrouter alert {number}` says more; with --dismiss it is reported no more."
         )
+    if action == Action.DENY and found.kind == Kind.FRONTING and found.targets:
+        # The address is what the device knows: by its name alone the connection would go on passing.
+        return found.mac, found.targets[0][0], found.service
     return found.mac, found.destination, found.service
 
 
@@ -166,27 +179,3 @@ def _agreed() -> bool:
         return input("Block what is not known? [y/N] ").strip().lower() in ("y", "yes")
     except EOFError:
         return False
-
-
-def _show_consequences(known: Known, device: str | None) -> None:
-    """What enforce mode will meet: destinations that wait for a decision, devices that still learn."""
-    screen = Screen(sys.stdout)
-    try:
-        with known.store() as conn:
-            waiting = [
-                a for a in alerts(conn, state=AlertState.OPEN, mac=device) if a.kind in _ABOUT_DESTINATIONS
-            ]
-            concerned = [d for d in devices(conn) if device in (None, d.mac) and known.standing(d)[0]]
-    except Unavailable as error:
-        screen.line(f"What this will block is not known: {error}.")
-        return
-    learning = [known.label(d.mac) for d in concerned if d.stage != State.PROTECTED]
-    if waiting:
-        screen.line(f"{_counted(len(waiting), 'destination')} that nobody has decided about will be blocked:")
-        for found in waiting[:_SHOWN]:
-            screen.line(f"  {known.label(found.mac)}: {found.destination} ({found.service})")
-        if len(waiting) > _SHOWN:
-            screen.line(f"  … and {len(waiting) - _SHOWN} more, see `smartrouter alerts`")
-    if learning:
-        more = " …" if len(learning) > _SHOWN else ""
-        screen.line(f"Still learning, and not blocked until it ends: {', '.join(learning[:_SHOWN])}{more}")

@@ -14,10 +14,12 @@ from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from smartrouter.cli import forecast
 from smartrouter.cli.alerts import alert_json
 from smartrouter.cli.known import EVERY_DEVICE, Known, UnknownDevice
 from smartrouter.config import RuleConfig
 from smartrouter.core.learning import Progress, State
+from smartrouter.core.novelty import Prior
 from smartrouter.core.policy import Action
 from smartrouter.store import queries
 from smartrouter.store.alerts import AlertState, alerts
@@ -44,6 +46,11 @@ DEVICE = {
     "blocked": "how many of them were blocked",
     "learned": "how many destinations it has learned",
     "open_alerts": "alerts that nobody has decided about",
+    "settled": "whether learning ended by its rule or by your word, not because its time was up; null until "
+    "then",
+    "learning": f"when its learning will end: {forecast.described(forecast.LEARNING)}; null unless it learns",
+    "novelty": "what is still to come of it, within a `day` and a `week`: "
+    f"{forecast.described(forecast.NOVELTY)}; null unless it is protected",
 }
 DETAILS = DEVICE | {
     "progress": "of learning: `observed` seconds, `attempts`, `units` (hours with an attempt), `quiet` (of "
@@ -65,7 +72,10 @@ def devices(arguments: Namespace) -> int:
     """`smartrouter devices`."""
     known = Known(arguments)
     with known.store() as conn:
-        listed = [device_json(known, device) for device in queries.devices(conn)]
+        progress = queries.progress(conn)
+        prior = forecast.prior_of(progress)
+        found = queries.devices(conn)
+        listed = [device_json(known, conn, each, progress.get(each.mac), prior) for each in found]
     listed.sort(key=lambda d: (not d["watched"], (d["name"] or d["hostname"] or "~").lower(), d["mac"]))
     if arguments.json:
         print(json.dumps(listed, indent=2))
@@ -82,7 +92,9 @@ def device(arguments: Namespace) -> int:
         found = queries.device(conn, mac)
         if found is None:
             raise UnknownDevice(f"no device {mac} was ever seen; `smartrouter devices` lists them all")
-        details = device_json(known, found) | _details(known, conn, mac)
+        all_progress = queries.progress(conn)
+        progress, prior = all_progress.get(mac), forecast.prior_of(all_progress)
+        details = device_json(known, conn, found, progress, prior) | _details(known, conn, mac, progress)
     if arguments.json:
         print(json.dumps(details, indent=2))
     else:
@@ -90,16 +102,27 @@ def device(arguments: Namespace) -> int:
     return 0
 
 
-def device_json(known: Known, found: queries.Device) -> dict[str, Any]:
-    """A device under the keys of `DEVICE`."""
+def device_json(
+    known: Known,
+    conn: sqlite3.Connection,
+    found: queries.Device,
+    progress: Progress | None,
+    prior: Prior,
+) -> dict[str, Any]:
+    """A device under the keys of `DEVICE`. `prior`: what to expect of any device of this household."""
     values = found._asdict()
+    once = 0
+    if found.stage == State.LEARNING:
+        once = sum(learned.seen.units == 1 for learned in queries.learned(conn, found.mac))
+    values["learning"] = forecast.learning(progress, once, known.settings.learning, time.time(), prior)
+    values["settled"] = progress.settled if progress and found.stage == State.PROTECTED else None
+    values["novelty"] = forecast.novelty(progress, prior)
     watched, mode = known.standing(found)
     values |= {"name": known.given_name(found.mac), "watched": watched, "mode": mode, "state": found.stage}
     return {key: values[key] for key in DEVICE}
 
 
-def _details(known: Known, conn: sqlite3.Connection, mac: str) -> dict[str, Any]:
-    progress = queries.progress(conn).get(mac)
+def _details(known: Known, conn: sqlite3.Connection, mac: str, progress: Progress | None) -> dict[str, Any]:
     return {
         "progress": None if progress is None else _progress_json(progress),
         "destinations": [
@@ -152,6 +175,7 @@ _DEVICES = (
     Column("ADDRESS", rank=2),
     Column("SEEN", rank=5),
     Column("ALERTS", right=True),
+    Column("OUTLOOK", least=21, rank=6),
     Column("MAKER", least=8, rank=1),
 )
 
@@ -174,6 +198,7 @@ def _show_devices(screen: Screen, listed: list[dict[str, Any]]) -> None:
                 _main_address(found["addresses"]),
                 ago(found["last_seen"], now),
                 Cell(str(waiting), Style.WARNING if waiting else Style.FAINT),
+                _outlook(found, now),
                 found["maker"] or "-",
             ]
         )
@@ -188,7 +213,21 @@ def _main_address(addresses: list[str]) -> str:
 def _state_cell(found: Mapping[str, Any]) -> Cell:
     if not found["watched"]:
         return Cell("not watched", Style.FAINT)
-    return Cell(found["state"], _STATES.get(found["state"], Style.PLAIN))
+    share = f" {found['learning']['share']:.0%}" if found["learning"] else ""
+    return Cell(found["state"] + share, _STATES.get(found["state"], Style.PLAIN))
+
+
+def _outlook(found: Mapping[str, Any], now: float) -> str:
+    """What is to be expected of it, in few words."""
+    if not found["watched"]:
+        return "-"
+    if found["learning"]:
+        return f"ends {forecast.about(found['learning'], now)}"
+    if found["novelty"]:
+        day = found["novelty"]["day"]
+        news = f"{forecast.number(day['expected'], '<')} new a day"
+        return f"{news} ({day['low']}-{day['high']})" if found["settled"] else f"not settled, {news}"
+    return "-"
 
 
 def _show_device(screen: Screen, known: Known, found: dict[str, Any]) -> None:
@@ -202,7 +241,8 @@ def _show_device(screen: Screen, known: Known, found: dict[str, Any]) -> None:
             ("maker", found["maker"] or "unknown"),
             ("kind", "; ".join([kind, *found["reasons"]])),
             ("state", _state_cell(found)),
-            ("learning", _learning_text(known, found)),
+            ("learning", _learning_text(known, found, now)),
+            *([("outlook", forecast.novelty_text(found["novelty"]))] if found["novelty"] else []),
             ("mode", found["mode"]),
             ("interface", (found["interface"] or "unknown") + iot_network),
             ("addresses", ", ".join(found["addresses"]) or "none"),
@@ -219,20 +259,20 @@ def _show_device(screen: Screen, known: Known, found: dict[str, Any]) -> None:
     _show_latest(screen, found["latest"], now)
 
 
-def _learning_text(known: Known, found: Mapping[str, Any]) -> str:
-    progress = found["progress"]
+def _learning_text(known: Known, found: Mapping[str, Any], now: float) -> str:
+    progress, learning = found["progress"], found["learning"]
     if progress is None:
         return "has not begun: nothing was attempted yet"
     text = f"observed for {duration(progress['observed'])}, {progress['attempts']} attempts"
     if found["state"] == State.PROTECTED:
-        return text + ("; settled" if progress["settled"] else "; its time was up before nothing new came")
-    plan = known.settings.learning
-    if not plan.auto:
-        return f"{text}; ends after {duration(plan.period)}"
-    return (
-        f"{text} in {progress['units']} different hours, the last {progress['quiet']} without anything new; "
-        f"ends when nothing new comes, after {duration(plan.period)} at the latest"
-    )
+        return text + ("; settled" if progress["settled"] else f"; {forecast.UNSETTLED}")
+    if learning is None:
+        return text
+    end = forecast.learning_text(learning, now)
+    text = f"{learning['share']:.0%} done, {end}; {text}"
+    if not known.settings.learning.auto:
+        return text
+    return f"{text} in {progress['units']} different hours, the last {progress['quiet']} without anything new"
 
 
 def _show_destinations(screen: Screen, destinations: list[dict[str, Any]], now: float) -> None:

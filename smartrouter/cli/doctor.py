@@ -14,12 +14,13 @@ from ipaddress import ip_address
 
 from smartrouter.cli import checks
 from smartrouter.cli.checks import Check, Level
+from smartrouter.cli.household import hidden_devices, hidden_names
 from smartrouter.cli.known import Known
 from smartrouter.core.effects import Evidence
 from smartrouter.core.errors import BadConfig, Unavailable
 from smartrouter.core.events import Scope
-from smartrouter.store.attempts import attempts_of
-from smartrouter.store.queries import devices
+from smartrouter.store import queries
+from smartrouter.store.attempts import StoredAttempt, attempts_of
 from smartrouter.terminal import Cell, Screen, Style
 
 REPORT = {
@@ -66,6 +67,8 @@ def examine(arguments: Namespace) -> Iterator[Check]:
     else:
         yield Check("configuration", Level.OK, f"{arguments.config} has no fault.")
         yield from checks.idle_options(known.config)
+        if not os.geteuid():
+            yield from checks.redirection(known.config)
         yield from checks.network(known.config)
         yield from checks.disk(known.config)
         yield from household(known)
@@ -76,34 +79,33 @@ def household(known: Known) -> Iterator[Check]:
     """Do devices' names come past us, and does each MAC stand for one device?"""
     try:
         with known.store() as conn:
-            watched = [device for device in devices(conn) if known.standing(device)[0]]
-            latest = {device.mac: attempts_of(conn, device.mac, _ENOUGH) for device in watched}
+            watched = [device for device in queries.devices(conn) if known.standing(device)[0]]
+            hidden = queries.household(conn)
+            silent = {d.mac for d in watched if _is_nameless(attempts_of(conn, d.mac, _ENOUGH))}
     except Unavailable as error:
         text = f"{str(error).rstrip('.?')}."
         yield Check("store", Level.WARNING, text, "`smartrouter run` makes it, and sets a damaged one aside.")
         return
-    fine = True
-    for device in watched:
-        outside = [attempt for attempt in latest[device.mac] if attempt.scope == Scope.OUTSIDE]
-        if len(outside) >= _ENOUGH and all(attempt.evidence == Evidence.NONE for attempt in outside):
-            fine = False
-            yield Check(
-                "names", Level.WARNING,
-                f"{known.label(device.mac)} connects to addresses of which it was told no name: it asks a "
-                "DNS server that the router does not see.",
-                "Have DHCP name the router as DNS server, or give that server as `list resolver`.",
-            )  # fmt: skip
-        ipv4 = [address for address in device.addresses if ip_address(address.partition("%")[0]).version == 4]
-        if len(ipv4) >= _MANY_ADDRESSES:
-            fine = False
-            yield Check(
-                "repeaters", Level.WARNING,
-                f"{known.label(device.mac)} answers for {len(ipv4)} addresses: it may be a repeater that "
-                "hides several devices behind one MAC, which then count as one.",
-                "Use it as a plain access point (bridge), or do not watch it: `option watch 'never'`.",
-            )  # fmt: skip
-    if fine:
+    nameless = sorted(silent.union(hidden.nameless))
+    crowded = {device.mac for device in watched if _is_crowd(device)}
+    repeaters = sorted(crowded.union(hidden.repeaters))
+    if nameless:
+        yield Check("names", Level.WARNING, *hidden_names(known, nameless))
+    if repeaters:
+        yield Check("repeaters", Level.WARNING, *hidden_devices(known, repeaters))
+    if not nameless and not repeaters:
         yield Check("devices", Level.OK, f"{len(watched)} devices are watched; nothing odd about them.")
+
+
+def _is_nameless(latest: list[StoredAttempt]) -> bool:
+    """Did all the latest attempts go past the router's knowledge of names?"""
+    outside = [attempt for attempt in latest if attempt.scope == Scope.OUTSIDE]
+    return len(outside) >= _ENOUGH and all(attempt.evidence == Evidence.NONE for attempt in outside)
+
+
+def _is_crowd(device: queries.Device) -> bool:
+    ipv4 = [address for address in device.addresses if ip_address(address.partition("%")[0]).version == 4]
+    return len(ipv4) >= _MANY_ADDRESSES
 
 
 def _show(screen: Screen, found: list[Check], healthy: bool) -> None:

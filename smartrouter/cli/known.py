@@ -2,8 +2,8 @@
 """What commands know of the running system without asking it: the configuration, the store, and which
 device a person means by a name.
 
-Only reads. A device's host name is its own word: the name that the user gave stands above it, and one that
-several devices use names none of them.
+Changes nothing by itself. A device's host name is its own word: the name that the user gave stands above it,
+and one that several devices use names none of them.
 """
 
 import contextlib
@@ -16,7 +16,8 @@ from smartrouter.config import Config, load
 from smartrouter.core.errors import SmartrouterError, Unavailable
 from smartrouter.core.policy import Mode, Settings
 from smartrouter.core.roster import Roster
-from smartrouter.store.connect import open_reader
+from smartrouter.store.alerts import StoredAlert, alert
+from smartrouter.store.connect import open_reader, open_writer
 from smartrouter.store.queries import Device, devices
 
 _MAC = re.compile(r"[0-9a-f]{2}(?:[:-]?[0-9a-f]{2}){5}")
@@ -49,6 +50,30 @@ class Known:
             raise Unavailable(f"cannot read the store {path}: {error}; is its disk in order?") from error
         finally:
             conn.close()
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """A connection that may write to the store, which must be there. Raises Unavailable like `store`."""
+        path = self.config.main.database
+        open_reader(path).close()  # a writer would make what is missing
+        try:
+            conn = open_writer(path)
+        except sqlite3.Error as error:
+            raise _cannot_write(path, error) from error
+        try:
+            yield conn
+        except sqlite3.Error as error:
+            raise _cannot_write(path, error) from error
+        finally:
+            conn.close()
+
+    def alert(self, number: int) -> StoredAlert:
+        """The alert with this number. Raises SmartrouterError, Unavailable."""
+        with self.store() as conn:
+            found = alert(conn, number)
+        if found is None:
+            raise SmartrouterError(f"there is no alert {number}; `smartrouter alerts --all` lists them")
+        return found
 
     def hostnames(self) -> Mapping[str, str]:
         """Host names by MAC; none where there is no store."""
@@ -90,3 +115,8 @@ class Known:
         known.iot, known.on_iot_network = device.iot, device.on_iot_network
         roster.refresh(known)
         return known.watched, known.told.mode or self.settings.mode
+
+
+def _cannot_write(path: str, error: sqlite3.Error) -> Unavailable:
+    who = "run this as root, or as a member of the group that owns it"
+    return Unavailable(f"cannot write to the store {path}: {error}; {who}")

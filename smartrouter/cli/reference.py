@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from smartrouter.cli.alerts import ALERT
 from smartrouter.cli.devices import DETAILS, DEVICE
 from smartrouter.cli.doctor import CHECK, REPORT
+from smartrouter.cli.explained import EXPLAINED
 from smartrouter.cli.status import STATUS
 
 _HEAD = """\
@@ -37,10 +38,10 @@ _KEYS: Mapping[str, tuple[tuple[str, Mapping[str, str]], ...]] = {
     "devices": (("A list of objects with", DEVICE),),
     "device": (("What `devices` gives, and", {k: v for k, v in DETAILS.items() if k not in DEVICE}),),
     "alerts": (("A list of objects with", ALERT),),
+    "alert": (("What `alerts` gives, and", EXPLAINED),),
     "doctor": (("An object with", REPORT), ("Each check is an object with", CHECK)),
 }
 _ANSWERS: Mapping[str, str] = {
-    "alert": "one object, as `alerts` lists them.",
     "allow": "`applied`: whether it counts already; `note`: if not, when it will.",
     "deny": "`applied`: whether it counts already; `note`: if not, when it will.",
     "mode": "`applied`: whether it counts already; `note`: if not, when it will.",

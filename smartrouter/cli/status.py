@@ -9,15 +9,19 @@ import json
 import sys
 import time
 from argparse import Namespace
+from collections import Counter
 from typing import Any
 
 from smartrouter.analyzer.analysis import TROUBLE, last_run
+from smartrouter.cli.household import hidden_devices, hidden_names
 from smartrouter.cli.known import Known
 from smartrouter.control import ask
+from smartrouter.core.effects import Severity
 from smartrouter.core.errors import BadConfig, SmartrouterError, Unavailable
 from smartrouter.core.learning import State
 from smartrouter.core.policy import Mode, NewDevices, Watching
-from smartrouter.store.queries import devices, meta, totals
+from smartrouter.store.alerts import AlertState, alerts
+from smartrouter.store.queries import devices, household, meta, totals
 from smartrouter.terminal import Cell, Screen, Style, ago, amount, duration
 
 PATIENCE = 3.0  # seconds for the running smartrouter to answer
@@ -41,9 +45,13 @@ STATUS = {
     "missing": "configured networks that are not there",
     "store": "what is stored: `devices`, `attempts`, `blocked`, `learned`, `open_alerts`, `bytes` …; null if "
     "there is no store",
+    "alerts": "alerts that wait for you, by severity; null if there is no store",
+    "nameless": "MACs of devices that connect, but ask for no names in the router's sight",
+    "repeaters": "MACs that hide several devices behind them",
     "analysis": "the last periodic run: `at`, `seconds`, `rows` (attempts that were new), `findings`, "
     "`stages` (devices by state of learning); null before the first",
 }
+_ALL = 10_000  # alerts: more than the store keeps
 _ABSENT: dict[str, Any] = {
     "mode": "", "guard": {"running": False}, "parts": [], "queues": {}, "version": "", "pid": 0,
     "uptime": 0.0, "lan": [], "iot": [], "missing": [], "enabled": False, "problem": "",
@@ -63,7 +71,8 @@ def main(arguments: Namespace) -> int:
 def gather(arguments: Namespace) -> dict[str, Any]:
     """Everything under the keys of `STATUS`, and some more."""
     found: dict[str, Any] = _ABSENT | {"config": {"path": arguments.config, "error": ""}, "needs": []}
-    found |= {"running": False, "store": None, "analysis": None, "store_problem": ""}
+    found |= {"running": False, "store": None, "alerts": None, "nameless": [], "repeaters": []}
+    found |= {"analysis": None, "store_problem": ""}
     try:
         found |= ask(arguments.run_dir, {"do": "status"}, PATIENCE)
         found["running"] = True
@@ -100,6 +109,8 @@ def _read(found: dict[str, Any], known: Known) -> None:
             run = last_run(conn)
             trouble = json.loads(meta(conn, TROUBLE) or "{}")
             undecided = [d for d in devices(conn) if _is_undecided(known, d)]
+            waiting = Counter(each.severity for each in alerts(conn, state=AlertState.OPEN, limit=_ALL))
+            hidden = household(conn)
     except Unavailable as error:
         found["store_problem"] = str(error)
         if found["running"]:
@@ -107,8 +118,17 @@ def _read(found: dict[str, Any], known: Known) -> None:
         return
     found["store"] = stored._asdict()
     found["analysis"] = None if run is None else run._asdict()
+    found["alerts"] = {str(severity): waiting[severity] for severity in reversed(Severity)}
+    found["nameless"], found["repeaters"] = list(hidden.nameless), list(hidden.repeaters)
     if stored.open_alerts:
-        found["needs"].append(f"{_counted(stored.open_alerts, 'alert')} wait for you: `smartrouter alerts`.")
+        loud = ", ".join(f"{count} {severity}" for severity, count in found["alerts"].items() if count)
+        wait = "waits" if stored.open_alerts == 1 else "wait"
+        count = _counted(stored.open_alerts, "alert")
+        found["needs"].append(f"{count} {wait} for you ({loud}): `smartrouter alerts`.")
+    if hidden.nameless:
+        found["needs"].append(" ".join(hidden_names(known, list(hidden.nameless))))
+    if hidden.repeaters:
+        found["needs"].append(" ".join(hidden_devices(known, list(hidden.repeaters))))
     if undecided:
         found["needs"].append(
             f"{_counted(len(undecided), 'device')} of unknown kind are not watched: say what to do in a "

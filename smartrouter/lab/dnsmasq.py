@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The lab's two dnsmasqs, both real: the Internet's resolver, and the router's DHCP, RA and DNS server."""
+"""The lab's dnsmasqs, all real: the Internet's resolver, the router's DHCP, RA and DNS server, and that of a
+device which answers the others' questions."""
 
 from collections.abc import Mapping, Sequence
 from ipaddress import ip_address, ip_interface
@@ -45,6 +46,12 @@ def serve_home(
         "enable-ra",
     ]
     _start(host, config, [*own, *options])
+    _wait_for(host, "127.0.0.1")
+
+
+def serve_neighbours(host: Host, config: Path, upstream: str) -> None:
+    """Be a resolver for whoever asks, asking `upstream`, as a Pi-hole is."""
+    _start(host, config, ["bind-dynamic", f"server={upstream}", "no-negcache"])
     _wait_for(host, "127.0.0.1")
 
 

@@ -36,6 +36,11 @@ def syn(way: Way, port: int, source_port: int = 40000, sequence: int = 1000) -> 
     return _frame(way, segment)
 
 
+def syn_with_data(way: Way, port: int, data: bytes, source_port: int = 40011) -> bytes:
+    """A SYN that brings data along, as with TCP Fast Open (RFC 7413)."""
+    return _frame(way, TCP(sport=source_port, dport=port, flags="S", seq=1000) / Raw(data))
+
+
 def syn_with_ip_options(way: Way, port: int, source_port: int = 40001) -> bytes:
     """A SYN behind IPv4 options (a router alert), or IPv6 hop-by-hop and destination options."""
     segment = TCP(sport=source_port, dport=port, flags="S", seq=1)

@@ -23,6 +23,7 @@ _VERSIONS = (4, 6)
 _CAMERA = WATCHED[0]
 _STRANGER_DOMAIN = "stranger.example"
 _UNNAMED_ADDRESS, _FORGED_ADDRESS = "198.51.100.99", "198.51.100.98"
+_SCANNED_NETWORK, _SCANNED = "192.0.2", 254  # a /24, and how many of its addresses
 _WORDS = {Result.REFUSED: "reset"}  # as people know it
 
 
@@ -45,6 +46,7 @@ class Story:
         self.enforce_mode_blocks()
         self.odd_packets()
         self.allowed_with_one_command()
+        self.a_scan_is_one_alert()
         self.the_phone_was_left_alone()
         self.the_end()
 
@@ -149,6 +151,19 @@ class Story:
         visit = self._knock(_UNNAMED_ADDRESS)
         stage.claim("the bare address stays blocked", visit.outcome.result == Result.REFUSED, visit.outcome)
 
+    def a_scan_is_one_alert(self) -> None:
+        stage = self.stage
+        stage.act("A scan is one alert", "Malware on the camera looks for its next victims: 254 addresses.")
+        arrived = len(self.network.servers.arrived())
+        for number in range(1, _SCANNED + 1):
+            self.hosts[_CAMERA.key].connect(f"{_SCANNED_NETWORK}.{number}", 23)
+        news = self.network.servers.arrived()[arrived:]
+        stage.claim("not one packet of it got out", not news, news)
+        told = self._eventually(lambda: sum(a["count"] for a in self._of_the_scan()) >= _SCANNED)
+        self._command("alerts", "--kind", "scan")
+        told = told and len(self._of_the_scan()) == 1
+        stage.claim("all of it is one alert", told, self._of_the_scan())
+
     def the_phone_was_left_alone(self) -> None:
         stage = self.stage
         stage.act("The phone was left alone", "It is no IoT device: it goes where it likes, unrecorded.")
@@ -234,6 +249,15 @@ class Story:
 
     def _reported(self) -> list[tuple[str, str, int]]:
         return [(alert["destination"], alert["service"], alert["count"]) for alert in self._alerts()]
+
+    def _of_the_scan(self) -> list[dict[str, Any]]:
+        """The open alerts about the scan: of the whole, or of parts of it."""
+        in_it = _SCANNED_NETWORK + "."
+        return [
+            alert
+            for alert in self._alerts()
+            if alert["kind"] == "scan" or alert["destination"].startswith(in_it)
+        ]
 
     def _records_of(self, model: Model) -> list[Any]:
         """What smartrouter knows of what a device did: alerts, attempts, destinations, names it was told."""

@@ -51,6 +51,8 @@ class Scene:
         self.database = folder / "state" / "store.db"
         self.alert_file = folder / "state" / "alerts.txt"
         self.told: list[dict[str, Any]] = []
+        self.claims: list[list[str]] = []
+        self.looked_up: list[dict[str, Any]] = []
         self.answers: list[dict[str, Any]] = []
         self.beats = 0
         create(str(self.database), service_user().gid)
@@ -72,6 +74,10 @@ class Scene:
             message = decode(line)
             if message.get("tell") == "seen":
                 self.told += message["devices"]
+            elif message.get("tell") == "claims":
+                self.claims += message["claims"]
+            elif message.get("tell") == "looked_up":
+                self.looked_up += message["names"]
             elif "id" in message:
                 self.answers.append(message)
             self.beats += "beat" in message
@@ -156,6 +162,17 @@ def play(scene: Scene) -> dict[str, Any]:
     ip(*f"neighbour replace 192.0.2.5 lladdr {HUE} nud reachable dev sr-lan".split())
     ip(*f"neighbour replace 203.0.113.9 lladdr {FAR} nud reachable dev sr-out".split())
     seen["neighbour"] = scene.until(lambda: scene.knows(HUE))
+    seen["claim"] = scene.until(lambda: [HUE, "192.0.2.5"] in scene.claims)
+    ip(*f"neighbour replace 192.0.2.5 lladdr {PLUG} nud reachable dev sr-lan".split())
+    seen["change"] = scene.until(lambda: [PLUG, "192.0.2.5"] in scene.claims)
+    ip(*f"neighbour replace 192.0.2.5 lladdr {HUE} nud stale dev sr-lan".split())
+    seen["change back"] = scene.until(lambda: scene.claims.count([HUE, "192.0.2.5"]) == 2)
+    seen["claims"] = scene.claims
+
+    names = ["reverse.example", "nowhere.example"]
+    scene.lines.send({"id": 10, "do": "look_up", "names": names})
+    seen["looked up"] = scene.until(lambda: len(scene.looked_up) == 2)
+    seen["answers"] = sorted(scene.looked_up, key=lambda told: str(told["name"]))
     scene.leases.write_text(f"0 {PLUG} 192.0.2.6 smart-plug *\n0 {HUE} 192.0.2.5 Philips-hue *\n")
     seen["lease"] = scene.until(lambda: scene.knows(PLUG, hostname="smart-plug", iot=True))
     seen["hostname"] = scene.until(lambda: scene.knows(HUE, hostname="Philips-hue", iot=True))

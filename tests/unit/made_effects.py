@@ -9,11 +9,14 @@ from smartrouter.core.effects import (
     Forget,
     Keep,
     Kind,
+    Label,
     Learn,
     Name,
+    NameAlias,
     Raise,
     Record,
     Severity,
+    Withdraw,
 )
 from smartrouter.core.learning import Progress, Seen, State
 from smartrouter.core.policy import Reason
@@ -53,19 +56,41 @@ def raised(
     port: int = 443,
     blocked: bool = True,
     kind: Kind = Kind.NEW_DESTINATION,
+    severity: Severity = Severity.WARNING,
+    detail: str = "",
 ) -> Raise:
     return Raise(
         Alert(
-            at, mac, kind, Reason.UNKNOWN_NAME, Severity.WARNING, destination, service, name,
-            Evidence.DNS if name else Evidence.NONE, address, port, 6, blocked,
+            at, mac, kind, Reason.UNKNOWN_NAME, severity, destination, service, name,
+            Evidence.DNS if name else Evidence.NONE, address, port, 6, blocked, detail,
         )
     )  # fmt: skip
 
 
+def withdraw(
+    mac: str = TV,
+    *,
+    destination: str = "example.net",
+    service: str = "web",
+    kind: Kind = Kind.NEW_DESTINATION,
+) -> Withdraw:
+    return Withdraw(mac, kind, destination, service)
+
+
+def label(mac: str = TV, address: str = "203.0.113.9", name: str = "hello.example.net") -> Label:
+    return Label(mac, address, name)
+
+
 def learn(
-    mac: str = TV, name: str = "example.com", *, service: str = "web", units: int = 1, at: float = NOON
+    mac: str = TV,
+    name: str = "example.com",
+    *,
+    service: str = "web",
+    units: int = 1,
+    used: float = 0.0,
+    at: float = NOON,
 ) -> Learn:
-    return Learn(mac, Destination(name, service), Seen(units, units - 1), at)
+    return Learn(mac, Destination(name, service), Seen(units, units - 1, used), at)
 
 
 def forget(mac: str = TV, name: str = "example.com", *, service: str = "web") -> Forget:
@@ -81,6 +106,12 @@ def told(
     at: float = NOON,
 ) -> Name:
     return Name(mac, address, name, ttl, at)
+
+
+def alias(
+    mac: str = TV, target: str = "edge.cdn.example", head: str = "api.example.com", *, at: float = NOON
+) -> NameAlias:
+    return NameAlias(mac, target, head, at)
 
 
 def keep(mac: str = TV, state: State = State.LEARNING, observed: float = 60.0) -> Keep:

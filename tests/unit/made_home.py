@@ -192,3 +192,23 @@ def alert(
             443, 6, blocked,
         )
     )  # fmt: skip
+
+
+def noted(
+    mac: str,
+    kind: Kind,
+    reason: Reason,
+    detail: str,
+    *,
+    severity: Severity = Severity.WARNING,
+    destination: str = "",
+    address: str = "",
+    port: int = 0,
+) -> Raise:
+    """An alert just now about what a device is or does; with a `port`, about one of its attempts."""
+    return Raise(
+        Alert(
+            NOW - 5, mac, kind, reason, severity, destination, "", "", Evidence.NONE, address, port,
+            6 if port else 0, False, detail,
+        )
+    )  # fmt: skip

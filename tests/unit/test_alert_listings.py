@@ -6,10 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from unit.made_home import PLUG, TV, Home, alert
+from unit.made_home import PLUG, TV, Home, alert, noted
 
 from smartrouter.cli import main
 from smartrouter.cli.alerts import ALERT
+from smartrouter.cli.explained import EXPLAINED
+from smartrouter.core.effects import Kind, Severity, Withdraw
+from smartrouter.core.explanations import EXPLANATIONS
+from smartrouter.core.policy import Reason
 from smartrouter.store.alerts import AlertState, set_alert_state, set_reverse
 from smartrouter.store.connect import open_writer
 from smartrouter.terminal import display_width
@@ -41,7 +45,7 @@ def decide(home: Home, number: int, state: AlertState) -> None:
 
 def test_alerts_have_exactly_the_documented_keys(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
     assert [list(each) for each in listed(home, capsys, "alerts")] == [list(ALERT), list(ALERT)]
-    assert list(listed(home, capsys, "alert", "1")) == list(ALERT)
+    assert list(listed(home, capsys, "alert", "1")) == [*ALERT, *EXPLAINED]
     assert listed(home, capsys, "alerts", "1") == listed(home, capsys, "alert", "1")
 
 
@@ -85,10 +89,11 @@ def test_a_reverse_name_is_shown_as_the_label_that_it_is(
 
 def test_one_alert_is_explained_with_what_to_do(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
     out = shown(home, capsys, "alert", "1")
-    assert "The device has not used this name and service before. (unknown-name)" in out
-    assert "5, of which 5 were blocked" in out
+    assert "The device has not used this name and service before." in out
+    assert "It tried evil.example, 198.51.100.7 tcp/443. (unknown-name)" in out
+    assert "5 times, blocked" in out
     assert "198.51.100.7 tcp/443 (5)" in out
-    assert "`smartrouter allow 1` allows it" in out
+    assert "smartrouter allow 1 " in out
     decide(home, 1, AlertState.ALLOWED)
     assert "smartrouter allow 1" not in shown(home, capsys, "alert", "1")
 
@@ -131,3 +136,123 @@ def test_blocked_is_red_and_passed_is_yellow_at_a_terminal(
     assert "\x1b[31mblocked\x1b[0m" in everything
     assert "\x1b[33mpassed\x1b[0m" in everything
     assert PLUG not in everything
+
+
+SCAN = noted(
+    PLUG, Kind.SCAN, Reason.SCAN, "horizontal scan: 254 attempts, 254 addresses, tcp/23",
+    severity=Severity.CRITICAL, address="203.0.113.1", port=23,
+)  # fmt: skip
+
+
+def test_a_scan_is_shown_by_how_wide_it_is(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    home.fill(SCAN)
+    assert "254 addresses, tcp/23" in shown(home, capsys, "alerts")
+    found = listed(home, capsys, "alert", "3")
+    assert (found["kind"], found["destination"], found["severity"]) == ("scan", "", "critical")
+    assert found["detail"] == "horizontal scan: 254 attempts, 254 addresses, tcp/23"
+    assert found["detail"][1:] in found["why"]
+
+
+def test_alerts_may_be_chosen_by_kind_and_by_how_loud_they_are(
+    home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home.fill(SCAN, noted(PLUG, Kind.PERSON, Reason.PERSON, "many", severity=Severity.NOTICE))
+    for arguments, kinds in (
+        (["--kind", "scan"], {"scan"}),
+        (["--kind", "scan", "--kind", "person"], {"scan", "person"}),
+        (["--severity", "warning"], {"scan", "new-destination"}),
+        (["--severity", "critical"], {"scan"}),
+        (["--kind", "person", "--severity", "critical"], set()),
+    ):
+        assert {each["kind"] for each in listed(home, capsys, "alerts", *arguments)} == kinds
+    assert shown(home, capsys, "alerts", "--kind", "repeater") == "No such alert.\n"
+
+
+def test_what_has_become_part_of_a_greater_alert_waits_for_nobody(
+    home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home.fill(SCAN, Withdraw(PLUG, Kind.NEW_DESTINATION, "198.51.100.99", "web"))
+    assert {each["id"] for each in listed(home, capsys, "alerts")} == {1, 3}
+    assert {each["id"]: each["state"] for each in listed(home, capsys, "alerts", "--all")} == {
+        1: "open", 2: "merged", 3: "open",
+    }  # fmt: skip
+
+
+def test_an_alert_about_the_device_alone_has_no_addresses(
+    home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home.fill(noted(PLUG, Kind.PERSON, Reason.PERSON, "12 different domains"))
+    found = listed(home, capsys, "alert", "3")
+    assert (found["addresses"], found["targets"]) == ([], [])
+    out = shown(home, capsys, "alert", "3")
+    assert "12 different domains." in out
+    assert "evidence" not in out
+    assert f"smartrouter forget {PLUG} --all" in out
+
+
+@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("width", [80, 120])
+def test_every_kind_is_explained_on_one_screen(
+    home: Home, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, kind: Kind, width: int
+) -> None:
+    detail = "180 different names under t.evil.example within 60 s, 48 characters long on average, all TXT"
+    home.fill(noted(TV, kind, Reason.UNKNOWN_NAME, detail, destination="evil.net", address="203.0.113.1"))
+    monkeypatch.setenv("COLUMNS", str(width))
+    lines = shown(home, capsys, "alert", "3").splitlines()
+    assert len(lines) <= 24
+    assert max(map(display_width, lines)) <= width
+    text = " ".join(" ".join(lines).split())
+    assert all(sentence in text for sentence in EXPLANATIONS[kind])
+    assert "smartrouter alert 3 --dismiss" in text
+
+
+HOSTILE = "\x1b[31mx\x07\n  all is well.\u202e'$(reboot)'" + "a" * 60 + ".evil.example"
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+@pytest.mark.parametrize("arguments", [["alerts"], ["alert", "3"]])
+def test_hostile_text_is_inert_and_in_no_command(
+    home: Home,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    width: int,
+    arguments: list[str],
+) -> None:
+    home.fill(alert(TV, HOSTILE), noted(TV, Kind.DNS_TUNNEL, Reason.DNS_TUNNEL, HOSTILE, destination=HOSTILE))
+    monkeypatch.setenv("COLUMNS", str(width))
+    out = shown(home, capsys, *arguments)
+    assert not set("\x1b\x07\u202e") & set(out)
+    assert not [line for line in out.splitlines() if line.startswith("  all is well")]
+    commands = [
+        way["command"] for each in ("3", "4") for way in listed(home, capsys, "alert", each)["commands"]
+    ]
+    assert len(commands) == 5
+    assert not [command for command in commands if "reboot" in command]
+
+
+def test_a_dismissed_alert_waits_no_more_and_still_counts(
+    home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert shown(home, capsys, "alert", "1", "--dismiss").startswith("Alert 1 is dismissed")
+    assert [each["id"] for each in listed(home, capsys, "alerts")] == [2]
+    home.fill(alert(TV, "evil.example"))
+    found = listed(home, capsys, "alert", "1")
+    assert (found["state"], found["count"], found["commands"]) == ("dismissed", 7, [])
+    assert listed(home, capsys, "alert", "1", "--dismiss")["state"] == "dismissed"
+
+
+def test_what_was_decided_cannot_be_dismissed(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    decide(home, 1, AlertState.DENIED)
+    assert main(home.command("alert", "1", "--dismiss")) == 1
+    assert "it is denied" in capsys.readouterr().err
+
+
+def test_severity_is_a_colour_at_a_terminal(
+    home: Home, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.fill(SCAN)
+    monkeypatch.setattr("smartrouter.terminal._colour_wanted", lambda: True)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "80")
+    assert "\x1b[31mscan\x1b[0m" in shown(home, capsys, "alerts")
+    assert "\x1b[31mcritical\x1b[0m" in shown(home, capsys, "alert", "3")

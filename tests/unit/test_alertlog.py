@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from unit.made_effects import raised
 
 from smartrouter.analyzer.alertlog import PATIENCE, AlertLog
-from smartrouter.analyzer.reverse import Lookups
-from smartrouter.core.effects import Alert, Evidence, Kind, Raise, Severity
+from smartrouter.analyzer.lookups import Lookups
+from smartrouter.analyzer.resolve import NOTHING, Answer, Question
+from smartrouter.core.effects import Alert, Effect, Evidence, Kind, Raise, Severity, Withdraw
 from smartrouter.core.errors import Unavailable
 from smartrouter.core.policy import Reason
 from smartrouter.store.alerts import alert as stored_alert
@@ -48,7 +50,12 @@ class Desk:
             at, MAC, Kind.NEW_DESTINATION, Reason.UNKNOWN_NAME, Severity.WARNING, destination, "web", name,
             evidence, address, 443, 6, False,
         )  # fmt: skip
-        self.writer.put(Raise(alert))
+        self.put(Raise(alert))
+
+    def put(self, *effects: Effect) -> None:
+        """The guard stores these."""
+        for effect in effects:
+            self.writer.put(effect)
         assert self.writer.flush(5.0)
 
     def lines(self, seconds: float = 0.0) -> list[str]:
@@ -61,9 +68,9 @@ class Desk:
         text = self.file.read_text() if self.file.exists() else ""
         return [line.removeprefix(f"{MAC} -> ").partition(" @ ")[0] for line in text.splitlines()]
 
-    def _look_up(self, address: str) -> str:
+    def _look_up(self, question: Question) -> Answer:
         self.hanging.wait(10)
-        return NAMES.get(address, "")
+        return Answer((NAMES[question.of],), 300.0) if question.of in NAMES else NOTHING
 
 
 @pytest.fixture
@@ -120,6 +127,25 @@ def test_a_lookup_that_hangs_delays_the_line_a_moment_only_and_its_name_is_kept_
     assert kept.reverse == "reverse.example"
 
 
+def test_a_scan_is_one_line_in_place_of_the_alerts_that_it_began_with(desk: Desk) -> None:
+    desk.hanging.clear()
+    for number in range(3):
+        desk.attempt(f"198.51.100.{number}", at=100.0 + number)
+    assert desk.lines() == []
+    detail = "horizontal scan: 254 attempts, 254 addresses, tcp/23"
+    scan = raised(kind=Kind.SCAN, destination="", service="", name="", address="198.51.100.9", detail=detail)
+    parts = [Withdraw(MAC, Kind.NEW_DESTINATION, f"198.51.100.{n}", "web") for n in range(3)]
+    desk.put(*parts, scan)
+    assert desk.lines(2 * PATIENCE) == [f"scan ({detail})"]
+
+
+def test_nothing_is_looked_up_for_what_is_not_about_one_address(desk: Desk) -> None:
+    desk.hanging.clear()
+    for kind, group in ((Kind.DNS_TUNNEL, "tunnel.example"), (Kind.REPEATER, "")):
+        desk.put(raised(kind=kind, destination=group, service="", name=""))
+    assert desk.lines() == ["tunnel.example", "repeater"]
+
+
 def test_alerts_keep_their_order(desk: Desk) -> None:
     desk.attempt("198.51.100.5")
     desk.attempt("198.51.100.7", "named.example")
@@ -141,7 +167,7 @@ def test_a_crash_between_the_line_and_its_note_repeats_nothing(desk: Desk) -> No
     desk.attempt("198.51.100.7", "cloud.example", at=2.5)
     assert len(desk.lines(0.2)) == 2
     desk.conn.execute("DELETE FROM meta WHERE key = 'alert_file_cursor'")
-    desk.lookups = Lookups(lambda _: "")
+    desk.lookups = Lookups(lambda _: NOTHING)
     desk.conn.execute("UPDATE alerts SET reverse = NULL")
     desk.start()
     assert desk.lines(0.2) == ["reverse.example", "cloud.example"]
@@ -192,9 +218,9 @@ def test_a_store_that_fails_loses_no_line(desk: Desk) -> None:
 
 
 def test_lookups_that_found_no_room_are_made_later(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("smartrouter.analyzer.reverse.MAX_WAITING", 1)
-    monkeypatch.setattr("smartrouter.analyzer.reverse.WORKERS", 1)
-    desk.lookups = Lookups(lambda address: f"{address}.example")
+    monkeypatch.setattr("smartrouter.analyzer.lookups.MAX_WAITING", 1)
+    monkeypatch.setattr("smartrouter.analyzer.lookups.WORKERS", 1)
+    desk.lookups = Lookups(lambda question: Answer((f"{question.of}.example",), 300.0))
     desk.start()
     for number in range(6):
         desk.attempt(f"198.51.100.{number}", at=float(number + 1))

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from unit.made_effects import PLUG, TV, raised
+from unit.made_effects import PLUG, TV, alias, label, raised
 
 from smartrouter.analyzer.analysis import Run, analyse, last_run, settle
 from smartrouter.core.destinations import Destination, Match
-from smartrouter.core.effects import Attempt, Evidence, Keep, Learn, Raise, Record
+from smartrouter.core.effects import Attempt, Effect, Evidence, Keep, Kind, Learn, Record
 from smartrouter.core.learning import Progress, Seen, State
 from smartrouter.core.policy import Action, Reason, Rule, Settings
 from smartrouter.store.alerts import alerts
@@ -31,7 +31,7 @@ class Store:
         self.writer = Writer(self.path)
         self.conn = open_writer(self.path)
 
-    def put(self, *effects: Record | Learn | Keep | Raise) -> None:
+    def put(self, *effects: Effect) -> None:
         for effect in effects:
             self.writer.put(effect)
         assert self.writer.flush(5.0)
@@ -80,6 +80,19 @@ def test_a_learned_destination_in_use_is_known_to_be_by_name_group_or_address(st
         Destination("example.com", "web"): NOW - 20,
         Destination("198.51.100.9", "web"): NOW - 10,
         Destination("idle.com", "web"): NOW - 500,
+    }
+
+
+def test_a_learned_destination_is_in_use_under_an_alias_too(store: Store) -> None:
+    store.put(learn("example.com", NOW - 500), learn("e7.akamaiedge.net", NOW - 500))
+    store.put(
+        alias(MAC, "e9.akamaiedge.net", "api.example.com"), alias(PLUG, "e7.akamaiedge.net", "x.example")
+    )
+    store.put(attempt(NOW - 20, "e9.akamaiedge.net"), attempt(NOW - 10, "e7.akamaiedge.net"))
+    store.run(Match.CHAIN)
+    assert store.last_used() == {
+        Destination("example.com", "web"): NOW - 20,
+        Destination("e7.akamaiedge.net", "web"): NOW - 10,
     }
 
 
@@ -159,6 +172,24 @@ def test_an_alert_without_a_name_is_decided_by_its_address(store: Store) -> None
     network = Rule("*", ip_network("203.0.113.0/24"), "", Action.ALLOW)
     assert settle(store.conn, Settings(rules=(network,)), NOW) == 1
     assert settle(store.conn, Settings(rules=(network,)), NOW) == 0
+
+
+def test_a_name_that_the_first_data_gave_can_be_decided_about(store: Store) -> None:
+    store.put(raised(destination="203.0.113.9", name=""), label(name="api.example.net"))
+    assert settle(store.conn, Settings(rules=(rule("*.example.net"),)), NOW) == 1
+
+
+def test_no_rule_about_destinations_decides_what_is_not_about_one(store: Store) -> None:
+    store.put(raised(kind=Kind.SCAN, destination="", service="", name=""))
+    network = Rule("*", ip_network("203.0.113.0/24"), "", Action.ALLOW)
+    assert settle(store.conn, Settings(rules=(rule("*"), network)), NOW) == 0
+
+
+def test_an_alert_about_no_packet_is_decided_by_its_destination_alone(store: Store) -> None:
+    store.put(raised(kind=Kind.UNUSED, destination="example.net", address="", name=""))
+    network = Rule("*", ip_network("203.0.113.0/24"), "", Action.ALLOW)
+    assert settle(store.conn, Settings(rules=(network,)), NOW) == 0
+    assert settle(store.conn, Settings(rules=(rule("example.net"), network)), NOW) == 1
 
 
 def test_what_was_decided_stays_as_it_was_decided(store: Store) -> None:

@@ -17,7 +17,7 @@ from unit.analyzer_scene import FAR, HUE, PLUG
 from unit.made_effects import raised
 
 from smartrouter.analyzer.analysis import TROUBLE
-from smartrouter.analyzer.daemon import Analyzer
+from smartrouter.analyzer.work import Analyzer
 from smartrouter.config import from_text
 from smartrouter.linux.leases import LeaseFiles
 from smartrouter.linux.makers import Makers
@@ -47,6 +47,30 @@ def seen() -> Iterator[dict[str, Any]]:
 @pytest.mark.parametrize("what", ["neighbour", "lease", "hostname"])
 def test_the_guard_is_told_of_a_device_within_two_seconds(seen: dict[str, Any], what: str) -> None:
     assert 0 <= seen[what] < 2.0
+
+
+@ROOT
+@pytest.mark.netns
+@pytest.mark.parametrize("what", ["claim", "change", "change back"])
+def test_the_guard_is_told_who_answers_for_an_address_within_two_seconds(
+    seen: dict[str, Any], what: str
+) -> None:
+    assert 0 <= seen[what] < 2.0
+
+
+@ROOT
+@pytest.mark.netns
+def test_only_news_of_the_local_network_are_claims(seen: dict[str, Any]) -> None:
+    assert seen["claims"] == [[HUE, "192.0.2.5"], [PLUG, "192.0.2.5"], [HUE, "192.0.2.5"]]
+
+
+@ROOT
+@pytest.mark.netns
+def test_names_that_the_guard_wants_looked_up_come_back_soon(seen: dict[str, Any]) -> None:
+    assert 0 <= seen["looked up"] < 1.0
+    nowhere, known = seen["answers"]
+    assert nowhere == {"name": "nowhere.example", "addresses": [], "ttl": 60}
+    assert (known["name"], known["addresses"]) == ("reverse.example", ["198.51.100.5"])
 
 
 @ROOT
@@ -142,9 +166,13 @@ def test_alone_it_reads_the_configuration_itself_and_ends_when_asked_to(tmp_path
     assert database.exists()
 
 
+def tell_nobody(what: str, **facts: object) -> None:
+    pass
+
+
 @pytest.fixture
 def analyzer(tmp_path: Path) -> Iterator[Analyzer]:
-    analyzer = Analyzer(share(tmp_path), Makers(b""), lambda _: None, LeaseFiles([tmp_path / "leases"]))
+    analyzer = Analyzer(share(tmp_path), Makers(b""), tell_nobody, LeaseFiles([tmp_path / "leases"]))
     yield analyzer
     analyzer.stop()
 

@@ -19,13 +19,13 @@ from smartrouter.cli.reference import commands
 
 RUN = [sys.executable, "-m", "smartrouter"]
 WORDS = (
-    "status devices device alerts alert allow deny forget learn mode pause replay doctor demo "
+    "status devices device alerts alert allow deny forget learn mode pause replay evaluate doctor demo "
     "run guard analyzer"
 )
 # What each command needs at least, besides its name.
 NEEDED = {
     "device": ["x"], "alert": ["1"], "allow": ["x"], "deny": ["x"], "forget": ["x"], "learn": ["x"],
-    "mode": ["monitor"], "replay": ["x"],
+    "mode": ["monitor"], "replay": ["x"], "evaluate": ["x"],
 }  # fmt: skip
 
 
@@ -53,6 +53,8 @@ def test_each_command_explains_itself(command: str, capsys: pytest.CaptureFixtur
         ["status", "--jso"],
         ["alert", "x"],
         ["alert", "0"],
+        ["alerts", "--kind", "nonsense"],
+        ["alerts", "--severity", "loud"],
         ["mode", "loud"],
         ["replay"],
         ["devices", "extra"],

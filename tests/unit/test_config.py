@@ -24,7 +24,16 @@ from smartrouter.config.sections import SECTIONS
 from smartrouter.core.destinations import Match
 from smartrouter.core.effects import Severity
 from smartrouter.core.errors import BadConfig
-from smartrouter.core.policy import Action, DeviceSettings, LearningPlan, Mode, NewDevices, Rule, Watching
+from smartrouter.core.policy import (
+    Action,
+    DeviceSettings,
+    LearningPlan,
+    Mode,
+    NewDevices,
+    Rule,
+    Settings,
+    Watching,
+)
 from smartrouter.core.resolvers import PUBLIC_RESOLVERS
 
 DAY, HOUR = 86400.0, 3600.0
@@ -110,7 +119,7 @@ def test_what_is_left_out_has_its_default() -> None:
         device=(),
         iot_network=(),
         new_devices=NewDevices.DEFAULT,
-        match=Match.DOMAIN,
+        match=Match.CHAIN,
         name_grace=7 * DAY,
         unused_after=180 * DAY,
         unnamed_tls="block",
@@ -336,8 +345,12 @@ def test_the_judge_gets_its_settings() -> None:
     assert settings.match is Match.HOST
     assert settings.name_grace == DAY
     assert settings.block_foreign_dns is False
+    assert settings.redirect_dns is True
+    assert settings.judge_by_hello is True
+    assert settings.unused_after == 90 * DAY
     assert settings.new_devices is NewDevices.ISOLATE
     assert settings.resolvers == PUBLIC_RESOLVERS | {"192.168.1.1", "192.168.1.53", "fd00::53"}
+    assert settings.shared_resolvers == {"192.168.1.53", "fd00::53"}
     assert settings.devices == {
         TV: DeviceSettings(TV, "Living-room TV", Watching.ALWAYS, Mode.MONITOR, 1798135200.0)
     }
@@ -345,6 +358,33 @@ def test_the_judge_gets_its_settings() -> None:
         Rule(TV, "netflix.com", "web", Action.ALLOW, 1798135200.0, "web:admin", "2026-11-22T12:00:00Z"),
         Rule("*", ip_network("203.0.113.0/24"), "", Action.DENY, None, "", ""),
     )
+
+
+def test_what_is_left_out_means_the_same_to_the_judge_as_to_the_configuration() -> None:
+    assert from_text("").settings(frozenset()) == Settings(resolvers=PUBLIC_RESOLVERS)
+
+
+@pytest.mark.parametrize(
+    ("address", "is_shared"),
+    [
+        ("192.168.1.53", True),
+        ("10.0.0.1", True),
+        ("172.31.255.255", True),
+        ("172.32.0.1", False),
+        ("169.254.3.4", True),
+        ("fd12::53", True),
+        ("fe80::1", True),
+        ("9.9.9.9", False),
+        ("192.0.2.53", False),
+        ("2001:db8::53", False),
+        ("100.64.0.1", False),
+    ],
+)
+def test_a_resolver_of_the_local_network_is_one_for_all(address: str, is_shared: bool) -> None:
+    settings = from_text(f"config smartrouter m\nlist resolver '{address}'\n").settings(frozenset())
+    assert (address in settings.shared_resolvers) is is_shared
+    assert settings.resolvers is not None
+    assert address in settings.resolvers
 
 
 @pytest.mark.parametrize(
@@ -421,6 +461,6 @@ def test_one_section_can_be_checked_alone() -> None:
 
 
 def test_what_is_set_and_has_no_effect_is_said() -> None:
-    text = "config smartrouter 'main'\n\toption redirect_dns '1'\n\toption workers 'auto'\nconfig web\n"
-    assert from_text(text).idle() == ["config web", "option redirect_dns in config smartrouter"]
+    text = "config smartrouter 'main'\n\toption reader 'netlink'\n\toption workers 'auto'\nconfig web\n"
+    assert from_text(text).idle() == ["config web", "option reader in config smartrouter"]
     assert from_text("config smartrouter 'main'\n\toption mode 'enforce'\n").idle() == []

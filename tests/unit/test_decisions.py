@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from unit.made_home import PHONE, PLUG, TV, Home, alert
+from unit.made_home import PHONE, PLUG, TV, Home, alert, noted
 
 from smartrouter.cli import main
-from smartrouter.core.effects import Kind
+from smartrouter.core.effects import Keep, Kind, Withdraw
+from smartrouter.core.learning import Progress, State
+from smartrouter.core.policy import Reason
 
 DONE = {"ok": {"applied": True, "note": ""}}
 
@@ -71,6 +73,69 @@ def test_an_alerts_number_stands_for_what_it_is_about(home: Home) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        (Kind.NEW_PORT, Reason.NEW_PORT),
+        (Kind.FOREIGN_RESOLVER, Reason.FOREIGN_RESOLVER),
+        (Kind.ENCRYPTED_DNS, Reason.ENCRYPTED_DNS),
+        (Kind.NEW_NAME, Reason.NEW_NAME),
+        (Kind.AFTER_OUTAGE, Reason.AFTER_OUTAGE),
+        (Kind.UNUSED, Reason.UNUSED),
+    ],
+)
+def test_an_alert_about_a_destination_can_be_decided_by_its_number(
+    home: Home, kind: Kind, reason: Reason
+) -> None:
+    home.fill(noted(TV, kind, reason, "", destination="some.example", address="203.0.113.5", port=8443))
+    for action in ("allow", "deny"):
+        request = asked(home, action, "4")
+        assert (request["device"], request["destination"]) == (TV, "some.example")
+
+
+def test_fronting_is_allowed_by_the_name_and_denied_by_the_address(home: Home) -> None:
+    home.fill(
+        noted(
+            TV, Kind.FRONTING, Reason.FRONTING, "", destination="x.example", address="203.0.113.5", port=443
+        )
+    )
+    assert asked(home, "allow", "4")["destination"] == "x.example"
+    assert asked(home, "deny", "4")["destination"] == "203.0.113.5"
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason", "instead"),
+    [
+        (Kind.SCAN, Reason.SCAN, "one can name an address of it"),
+        (Kind.DNS_TUNNEL, Reason.DNS_TUNNEL, "address=/DOMAIN/"),
+        (Kind.ENCRYPTED_DNS, Reason.DNS_CANARY, "Switch it off on the device"),
+        (Kind.IP_SPOOFING, Reason.SPOOFED_SOURCE, "No rule can allow it"),
+        (Kind.ADDRESS_CONFLICT, Reason.ADDRESS_CONFLICT, "Give one of them another address"),
+        (Kind.HIDDEN_RESOLVER, Reason.HIDDEN_RESOLVER, "`list resolver`"),
+        (Kind.REPEATER, Reason.REPEATER, "plain access point"),
+        (Kind.PERSON, Reason.PERSON, "have it forget what it learned"),
+    ],
+)
+@pytest.mark.parametrize("action", ["allow", "deny"])
+def test_an_alert_that_no_rule_can_decide_says_what_to_do_instead(
+    home: Home, kind: Kind, reason: Reason, instead: str, action: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home.fill(noted(TV, kind, reason, "a detail", destination="some.example"))
+    assert main(home.command(action, "4")) == 1
+    error = capsys.readouterr().err
+    assert "no destination that a rule could name" in error
+    assert instead in error
+    assert "--dismiss" in error
+    assert home.asked == []
+    assert main(home.command("alert", "4", "--dismiss")) == 0
+
+
+def test_part_of_a_scan_is_not_decided_by_itself(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    home.fill(Withdraw(TV, Kind.NEW_DESTINATION, "evil.example", "web"))
+    assert main(home.command("allow", "1")) == 1
+    assert "part of a greater one" in capsys.readouterr().err
+
+
 def test_who_decided_is_told_where_sudo_knows(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SUDO_USER", "alice")
     assert asked(home, "allow", "tv", "example.com")["by"] == "cli:alice"
@@ -104,6 +169,7 @@ def test_each_command_is_one_request(home: Home, arguments: list[str], request_:
         (["allow", "nobody", "example.com"], 1, "no device is called nobody"),
         (["allow", "99"], 1, "there is no alert 99"),
         (["allow", "3"], 1, "about no destination"),
+        (["deny", "3"], 1, "close it in the router's own firewall"),
         (["allow", "tv"], 2, "DESTINATION"),
         (["allow", "tv", "example.com", "--for", "a while"], 2, "is no time"),
         (["allow", "tv", "example.com", "--for", "0s"], 2, "one second or more"),
@@ -169,7 +235,37 @@ def test_before_enforcing_the_consequences_are_shown(home: Home, capsys: pytest.
     out = capsys.readouterr().out
     assert "2 destinations that nobody has decided about will be blocked:" in out
     assert "Living-room TV: evil.example (web)" in out
-    assert "Still learning, and not blocked until it ends: smart-plug" in out
+    assert "Of 1 protected device, 0.2 new destinations are expected in the next day and 0.8 in the" in out
+    assert "Living-room TV: 0.2 new destinations expected in the next day (90 %: 0 to 1), 0.8 in the" in out
+    assert "Still learning, and not blocked until that ends: smart-plug." in out
+
+
+def test_what_passes_in_enforce_mode_too_is_not_said_to_be_blocked(
+    home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home.fill(
+        noted(TV, Kind.NEW_PORT, Reason.NEW_PORT, "", destination="port.example"),
+        noted(TV, Kind.NEW_NAME, Reason.NEW_NAME, "", destination="name.example"),
+        noted(TV, Kind.ENCRYPTED_DNS, Reason.DNS_CANARY, "", destination="canary.example"),
+    )
+    assert main(home.command("mode", "enforce")) == 0
+    out = capsys.readouterr().out
+    assert "port.example" in out
+    assert "name.example" not in out
+    assert "canary.example" not in out
+
+
+def test_enforcing_says_who_is_not_settled_and_whose_names_are_hidden(
+    home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home.fill(
+        Keep(TV, Progress(State.PROTECTED, 14 * 86400.0, 4000, 120, 320, settled=False, new_since_second=30)),
+        noted(PLUG, Kind.HIDDEN_RESOLVER, Reason.HIDDEN_RESOLVER, "for an hour"),
+    )
+    assert main(home.command("mode", "enforce")) == 0
+    out = capsys.readouterr().out
+    assert "not settled: its time was up while it still had news." in out
+    assert "as their names do not pass here; much may be blocked: smart-plug." in out
 
 
 def test_of_one_device_only_its_own_consequences_are_shown(

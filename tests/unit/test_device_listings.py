@@ -2,6 +2,7 @@
 """`smartrouter devices` and `smartrouter device`."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,9 @@ from unit.made_home import PHONE, PLUG, TV, Home, sighting
 
 from smartrouter.cli import main
 from smartrouter.cli.devices import DETAILS, DEVICE
+from smartrouter.cli.forecast import LEARNING, NOVELTY
+from smartrouter.core.effects import Keep
+from smartrouter.core.learning import Progress, State
 from smartrouter.store.changes import upsert_devices
 from smartrouter.store.connect import open_writer
 from smartrouter.terminal import display_width
@@ -134,11 +138,48 @@ def test_a_hostile_host_name_is_inert(home: Home, capsys: pytest.CaptureFixture[
 
 def test_the_device_page_says_how_learning_goes(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
     main(home.command("device", TV))
-    assert "observed for 1 d 1 h, 40 attempts; settled" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "observed for 1 d 1 h, 40 attempts; settled" in out
+    assert "0.2 new destinations expected in the next day (90 %: 0 to 1), 0.8 in the next week" in out
     main(home.command("device", PLUG))
-    assert "in 2 different hours, the last 0 without anything new" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "8% done, ends about " in out
+    assert "in 2 different hours, the last 0 without anything new" in out
     main(home.command("device", PHONE))
     assert "has not begun" in capsys.readouterr().out
+
+
+def test_learning_and_what_is_still_to_come_are_there_as_json(
+    home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    devices = {device["mac"]: device for device in listed(home, capsys, "devices")}
+    plug, tv, phone = devices[PLUG], devices[TV], devices[PHONE]
+    assert list(plug["learning"]) == list(LEARNING)
+    assert time.time() < plug["learning"]["earliest"] <= plug["learning"]["expected"]
+    assert plug["learning"]["expected"] <= plug["learning"]["latest"] <= time.time() + 14 * 86400
+    assert (plug["novelty"], plug["settled"]) == (None, None)
+    assert (tv["learning"], tv["settled"]) == (None, True)
+    assert [list(tv["novelty"][span]) for span in ("day", "week")] == [list(NOVELTY), list(NOVELTY)]
+    assert 0 < tv["novelty"]["day"]["expected"] < tv["novelty"]["week"]["expected"]
+    assert (phone["learning"], phone["novelty"]) == (None, None)
+
+
+def test_a_device_whose_time_was_up_is_said_not_to_be_settled(
+    home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home.fill(Keep(TV, Progress(State.PROTECTED, 14 * 86400.0, 4000, 120, 320, new_since_second=30)))
+    main(home.command("device", TV))
+    assert "not settled: its time was up while it still had news" in capsys.readouterr().out
+    main(home.command("devices"))
+    assert "not settled, 1.4 new a day" in capsys.readouterr().out
+
+
+def test_a_learned_destination_shows_when_it_was_used_last(
+    home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(home.command("device", TV))
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("films.example")]
+    assert line.split() == ["films.example", "web", "8", "1", "h", "ago"]
 
 
 def test_an_empty_home_is_said_to_be_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from unit.made_home import NOW, PLUG, RUNNING, TV, Home, attempt, sighting
+from unit.made_home import NOW, PLUG, RUNNING, TV, Home, attempt, noted, sighting
 
 from smartrouter.cli import main
 from smartrouter.cli.checks import Check, Level
 from smartrouter.cli.doctor import CHECK, REPORT, household
 from smartrouter.cli.known import Known
+from smartrouter.core.effects import Kind
+from smartrouter.core.policy import Reason
 from smartrouter.store.changes import upsert_devices
 from smartrouter.store.connect import open_writer
 from smartrouter.terminal import display_width
@@ -108,7 +110,8 @@ def test_a_device_whose_names_go_past_the_router_is_noticed(home: Home) -> None:
     home.fill(*(attempt(PLUG, "", address=f"198.51.100.{number}") for number in range(25)))
     (check,) = checked(home)
     assert check.level is Level.WARNING
-    assert check.text.startswith("smart-plug connects to addresses of which it was told no name")
+    assert check.name == "names"
+    assert "1 device asks for do not pass through this router (smart-plug)" in check.text
     assert "list resolver" in check.mend
 
 
@@ -128,9 +131,41 @@ def test_a_mac_with_many_addresses_may_be_a_repeater(home: Home) -> None:
     )
     conn.close()
     (check,) = checked(home)
-    assert "may be a repeater" in check.text
+    assert check.text.startswith("1 device hides others behind it")
+    assert "(Living-room TV)" in check.text
 
 
 def test_without_a_store_that_is_a_warning(home: Home) -> None:
     (check,) = checked(home)
     assert (check.name, check.level) == ("store", Level.WARNING)
+
+
+def test_what_the_guard_found_hidden_is_said_once_a_topic(home: Home) -> None:
+    home.fill(
+        noted(TV, Kind.HIDDEN_RESOLVER, Reason.HIDDEN_RESOLVER, "for an hour"),
+        noted(PLUG, Kind.HIDDEN_RESOLVER, Reason.HIDDEN_RESOLVER, "for an hour"),
+        noted(PLUG, Kind.REPEATER, Reason.REPEATER, "it uses 3 addresses", address="192.168.1.30"),
+    )
+    names, repeaters = checked(home)
+    assert "2 devices ask for do not pass through this router (Living-room TV, smart-plug)" in names.text
+    assert "(smart-plug)" in repeaters.text
+
+
+def test_a_host_name_cannot_write_lines_of_its_own(home: Home) -> None:
+    home.fill(noted(PLUG, Kind.REPEATER, Reason.REPEATER, "it uses 3 addresses", address="192.168.1.30"))
+    conn = open_writer(home.database)
+    upsert_devices(conn, [sighting(PLUG, "x\nok  all: fine\x1b[2J", True)], NOW)
+    conn.close()
+    (check,) = checked(home)
+    assert "(x\\x0aok  all: fine\\x1b[2J)" in check.text
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may ask the kernel")
+def test_whether_the_router_can_redirect_is_asked_only_where_it_is_to(
+    home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "redirect_dns" not in {check["name"] for check in report(home, capsys)["checks"]}
+    home.config.write_text(
+        home.config.read_text().replace("list device", "option redirect_dns '1'\n\tlist device")
+    )
+    assert about(report(home, capsys), "redirect_dns")["text"]

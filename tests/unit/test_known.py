@@ -67,3 +67,15 @@ def test_a_configuration_with_faults_is_said_to_have_them(home: Home) -> None:
 def test_trouble_while_reading_the_store_is_one_of_ours(home: Home) -> None:
     with pytest.raises(Unavailable, match="disk I/O"), known(home).store():
         raise sqlite3.OperationalError("disk I/O error")
+
+
+def test_writing_makes_no_store_where_there_is_none(tmp_path: Path) -> None:
+    empty = Home(tmp_path)
+    with pytest.raises(Unavailable, match="there is no store"), known(empty).writing():
+        pass
+    assert not Path(empty.database).exists()
+
+
+def test_trouble_with_writing_says_who_may(home: Home) -> None:
+    with pytest.raises(Unavailable, match="run this as root"), known(home).writing() as conn:
+        conn.execute("DELETE FROM no_such_table")

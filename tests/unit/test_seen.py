@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from smartrouter.core.events import DeviceSeen
-from smartrouter.supervisor.seen import MAX_DEVICES, Seen
+from smartrouter.core.events import AddressClaimed, DeviceSeen
+from smartrouter.supervisor.seen import MAX_CLAIMS, MAX_DEVICES, Claims, Seen
 
 PLUG: dict[str, Any] = {
     "mac": "02:5a:00:00:00:01",
@@ -71,3 +71,55 @@ def test_a_flood_of_devices_fills_no_memory_and_the_last_mentioned_stay() -> Non
     assert len(kept) == MAX_DEVICES
     assert kept[-2:] == [macs[-1], PLUG["mac"]]
     assert all(len(json.dumps(batch)) < 100_000 for batch in seen.batches())
+
+
+def test_sound_claims_are_kept_and_handed_on() -> None:
+    claims, mac = Claims(), PLUG["mac"]
+    said = [[mac, "192.168.1.20"], [mac, "2001:db8::5"]]
+    sound = claims.update(said)
+    assert json.loads(json.dumps(sound)) == said
+    assert list(claims.batches()) == [sound]
+    assert AddressClaimed(*sound[0]) == (mac, "192.168.1.20")
+
+
+def test_the_last_word_on_an_address_counts_but_each_change_is_handed_on() -> None:
+    claims, other = Claims(), "02:5a:00:00:00:02"
+    said = [[PLUG["mac"], "192.168.1.20"], [other, "192.168.1.20"]]
+    assert len(claims.update(said)) == 2
+    assert list(claims.batches()) == [[(other, "192.168.1.20")]]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        None,
+        "text",
+        {PLUG["mac"]: "192.168.1.20"},
+        [PLUG["mac"], "192.168.1.20"],
+        [[]],
+        [[PLUG["mac"]]],
+        [[PLUG["mac"], "192.168.1.20", "more"]],
+        [[PLUG["mac"].upper(), "192.168.1.20"]],
+        [[PLUG["mac"], 1]],
+        [[None, "192.168.1.20"]],
+        [[PLUG["mac"], "192.168.1"]],
+        [[PLUG["mac"], "192.168.1.20\x00"]],
+        [[PLUG["mac"], "fe80::1%br-lan"]],
+        [[PLUG["mac"], "\ud800:"]],
+    ],
+)
+def test_claims_that_are_not_sound_are_left_out(given: object) -> None:
+    claims = Claims()
+    assert claims.update(given) == []
+    assert list(claims.batches()) == []
+
+
+def test_a_flood_of_claims_fills_no_memory_and_the_last_mentioned_stay() -> None:
+    claims = Claims()
+    for number in range(3 * MAX_CLAIMS):
+        claims.update([[PLUG["mac"], f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}"]])
+    kept = [address for batch in claims.batches() for _, address in batch]
+    assert len(kept) == MAX_CLAIMS
+    number = 3 * MAX_CLAIMS - 1
+    assert kept[-1] == f"10.0.{number >> 8 & 255}.{number & 255}"
+    assert all(len(json.dumps(batch)) < 100_000 for batch in claims.batches())

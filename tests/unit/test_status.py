@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from unit.made_home import NOW, PLUG, RUNNING, Home, sighting
+from unit.made_home import NOW, PLUG, RUNNING, TV, Home, noted, sighting
 
 from smartrouter.cli import main
 from smartrouter.cli.status import STATUS
+from smartrouter.core.effects import Kind, Severity
+from smartrouter.core.policy import Reason
 from smartrouter.store.changes import set_meta, upsert_devices
 from smartrouter.store.connect import open_writer
 from smartrouter.terminal import display_width
@@ -149,7 +151,8 @@ def test_alerts_undecided_devices_and_troubles_need_you(
     conn.close()
     run(home)
     needs = told(home, capsys)["needs"]
-    assert needs[0] == "2 alerts wait for you: `smartrouter alerts`."
+    assert needs[0] == "2 alerts wait for you (2 warning): `smartrouter alerts`."
+    assert told(home, capsys)["alerts"] == {"critical": 0, "warning": 2, "notice": 0}
     assert needs[1].startswith("1 device of unknown kind")
     assert needs[2] == "The analyzer's alert file fails: the disk is full."
 
@@ -175,3 +178,55 @@ def test_the_last_run_of_the_analyzer_is_shown(home: Home, capsys: pytest.Captur
     run(home)
     assert "2 min ago: 12 new attempts in 0.3 s. One finding." in shown(home, capsys)
     assert told(home, capsys)["analysis"] == record
+
+
+def test_alerts_are_counted_by_how_loud_they_are(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    home.fill(
+        noted(TV, Kind.SCAN, Reason.SCAN, "wide", severity=Severity.CRITICAL, address="203.0.113.1", port=23)
+    )
+    run(home)
+    assert "3 alerts wait for you (1 critical, 2 warning)" in shown(home, capsys)
+
+
+HIDDEN_NAMES = noted(TV, Kind.HIDDEN_RESOLVER, Reason.HIDDEN_RESOLVER, "for an hour or more")
+REPEATER = noted(PLUG, Kind.REPEATER, Reason.REPEATER, "it uses 4 addresses", address="192.168.1.30")
+
+
+def test_what_the_household_hides_is_said_with_what_to_do(
+    home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home.fill(HIDDEN_NAMES, REPEATER)
+    run(home)
+    found = told(home, capsys)
+    assert (found["nameless"], found["repeaters"]) == ([TV], [PLUG])
+    names, devices = found["needs"][1:]
+    assert names.startswith(
+        "The names that 1 device asks for do not pass through this router (Living-room TV): their resolver"
+    )
+    assert "`list resolver`" in names
+    assert "`option redirect_dns '1'`" in names
+    assert devices.startswith("1 device hides others behind it")
+    assert "(smart-plug)" in devices
+
+
+def test_where_the_router_answers_all_plain_dns_hidden_names_are_encrypted(
+    home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home.config.write_text(
+        home.config.read_text().replace("list device", "option redirect_dns '1'\n\tlist device")
+    )
+    home.fill(HIDDEN_NAMES)
+    run(home)
+    assert "they use encrypted DNS" in told(home, capsys)["needs"][1]
+    assert "redirect_dns" not in told(home, capsys)["needs"][1]
+
+
+def test_all_of_that_still_fits_one_screen(
+    home: Home, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.fill(HIDDEN_NAMES, REPEATER)
+    run(home)
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = shown(home, capsys).splitlines()
+    assert len(lines) <= 24
+    assert max(map(display_width, lines)) <= 80

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from smartrouter.core.errors import Unavailable
-from smartrouter.notify.textfile import append, line
+from smartrouter.notify.textfile import LONGEST_DETAIL, append, destination, line
 
 MAC = "cc:44:63:ea:63:63"
 
@@ -47,28 +47,60 @@ def stockholm() -> Iterator[None]:
     ],
 )
 def test_a_line_has_the_form_that_scripts_read(name: str, at: float, expected: str) -> None:
-    assert line(MAC, name, "108.177.127.97", at) == expected
+    assert line(MAC, destination(name, "108.177.127.97", "new-destination", ""), at) == expected
 
 
 @pytest.mark.parametrize(
-    "hostile",
+    ("name", "group", "kind", "detail", "what"),
     [
-        "a.example\ncc:44:63:ea:63:63 -> fine.example @ 2018-03-27 20:21:25.473550",
-        "a.example @ 2018-03-27 20:21:25.473550",
-        "a\r\x1b[2Jb\x00\x7f\x9b",
-        "\u202emoc.elgoog",
-        "a\u2028b\u0085c",
-        "\ud800",
-        "ü.example",
+        ("a.example.com", "example.com", "new-destination", "", "a.example.com"),
+        ("", "2001:db8::7", "new-destination", "", "UNRESOLVED(2001:db8::7)"),
+        ("", "9.9.9.9", "foreign-resolver", "", "UNRESOLVED(9.9.9.9)"),
+        ("", "tunnel.example", "dns-tunnel", "900 names", "tunnel.example"),
+        ("", "", "scan", "254 addresses, tcp/23", "scan (254 addresses, tcp/23)"),
+        ("", "", "repeater", "", "repeater"),
     ],
 )
+def test_what_has_no_name_is_told_by_the_next_best_thing(
+    name: str, group: str, kind: str, detail: str, what: str
+) -> None:
+    assert destination(name, group, kind, detail) == what
+
+
+HOSTILE = [
+    "a.example\ncc:44:63:ea:63:63 -> fine.example @ 2018-03-27 20:21:25.473550",
+    "a.example @ 2018-03-27 20:21:25.473550",
+    "a\r\x1b[2Jb\x00\x7f\x9b",
+    "\u202emoc.elgoog",
+    "a\u2028b\u0085c",
+    "\ud800",
+    "ü.example",
+]
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
 def test_a_hostile_name_stays_inside_its_place(tmp_path: Path, hostile: str) -> None:
     path = tmp_path / "alerts.txt"
-    made = line(MAC, hostile, "192.0.2.1", 0.0)
-    append(str(path), [made])
+    made = [
+        line(MAC, destination(hostile, "192.0.2.1", "new-destination", ""), 0.0),
+        line(MAC, destination("", hostile, "dns-tunnel", ""), 0.0),
+    ]
+    append(str(path), made)
     text = path.read_bytes()
-    assert text == made.encode("ascii") + b"\n"
-    assert re.fullmatch(rb"cc:44:63:ea:63:63 -> [!-~]+ @ [0-9-]{10} [0-9:.]{15}\n", text)
+    assert text == "".join(f"{each}\n" for each in made).encode("ascii")
+    assert re.fullmatch(rb"(cc:44:63:ea:63:63 -> [!-~]+ @ [0-9-]{10} [0-9:.]{15}\n){2}", text)
+
+
+@pytest.mark.parametrize("hostile", [*HOSTILE, ") @ 2018-03-27 20:21:25.473550", "x" * 5000, "a -> b"])
+def test_a_hostile_detail_stays_inside_its_brackets(tmp_path: Path, hostile: str) -> None:
+    path = tmp_path / "alerts.txt"
+    made = line(MAC, destination("", "", "scan", hostile), 0.0)
+    append(str(path), [made])
+    text = path.read_text("ascii")
+    assert text == made + "\n"
+    assert re.fullmatch(r"cc:44:63:ea:63:63 -> scan \([ -?A-~]+\) @ [0-9-]{10} [0-9:.]{15}\n", text)
+    assert len(re.findall("[@()>]", text)) == 4
+    assert len(text) < len(MAC) + 4 * LONGEST_DETAIL + 60
 
 
 def test_no_control_character_gets_into_the_file_by_any_way(tmp_path: Path) -> None:
