@@ -27,7 +27,7 @@ from smartrouter.config.uci import parse
 from smartrouter.config.uci_file import read_text
 from smartrouter.core.errors import BadConfig
 from smartrouter.core.policy import DeviceSettings, LearningPlan, Rule, Settings
-from smartrouter.core.resolvers import PUBLIC_RESOLVERS
+from smartrouter.core.public.resolvers import PUBLIC_RESOLVERS
 
 __all__ = [
     "PATH",

@@ -9,7 +9,6 @@ from smartrouter.core import notes
 from smartrouter.core.destinations import Destination, service_of
 from smartrouter.core.detection import Detection, is_encrypted_dns
 from smartrouter.core.effects import Alert, Effect, Kind, Learn, Raise
-from smartrouter.core.encrypted_dns import is_dot
 from smartrouter.core.events import FlowOpened, Moment, PacketUnreadable, Scope
 from smartrouter.core.familiarity import Familiar, learned, unlearned
 from smartrouter.core.flows import Flows
@@ -17,6 +16,7 @@ from smartrouter.core.hellos import Hellos
 from smartrouter.core.naming import Naming
 from smartrouter.core.notes import verdict
 from smartrouter.core.policy import Action, Attempted, Decision, Reason, decide, destination_of, ruling
+from smartrouter.core.public.encrypted_dns import is_dot
 from smartrouter.core.roster import Device, Roster
 
 

@@ -16,8 +16,8 @@ from typing import NamedTuple
 from smartrouter.core.destinations import Destination, group_of, is_address
 from smartrouter.core.learning import Learning
 from smartrouter.core.policy import Attempted, Reason, destination_of
+from smartrouter.core.public.routine import is_certificate_status, is_connectivity_check
 from smartrouter.core.roster import Device, Roster
-from smartrouter.core.routine import is_certificate_status, is_connectivity_check
 
 ENOUGH_KIN = 2
 MAX_ASKED = 64  # devices whose names of an address are looked at

@@ -18,7 +18,6 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from smartrouter.core import notes
-from smartrouter.core.addresses import MAX_TTL, AddressBook, may_stand, targets, taught
 from smartrouter.core.destinations import Match, group_of
 from smartrouter.core.effects import (
     AdmitReplies,
@@ -34,8 +33,9 @@ from smartrouter.core.effects import (
 )
 from smartrouter.core.events import DnsAnswered, DnsAsked, FlowOpened, LookedUp, Moment
 from smartrouter.core.policy import Attempted, Called, Decision, destination_of
-from smartrouter.core.queries import OutstandingQueries
 from smartrouter.core.roster import STALE_AFTER, Device, Roster
+from smartrouter.core.told.addresses import MAX_TTL, AddressBook, may_stand, targets, taught
+from smartrouter.core.told.queries import OutstandingQueries
 
 MAX_CLIENTS = 16  # LAN addresses of one device whose DNS replies are queued
 MAX_LOOKUPS = 1024  # names that the router was asked to look up, and their answers

@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from itertools import islice
 from math import inf
 
-from smartrouter.core.addresses import AddressBook
-from smartrouter.core.aliases import Aliases
 from smartrouter.core.destinations import Destination, Match, group_of, is_address
 from smartrouter.core.effects import Effect, Enforce, Keep, Relax, Unwatch, Watch
 from smartrouter.core.learning import Learning, Seen, State
 from smartrouter.core.policy import DeviceSettings, Mode, NewDevices, Rule, Settings, Standing, Watching
+from smartrouter.core.told.addresses import AddressBook
+from smartrouter.core.told.aliases import Aliases
 
 MAX_DEVICES = 2048
 MAX_RELATIVES = 64  # that are asked what they know

@@ -13,8 +13,8 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from smartrouter.core.detection.scans import HOLD
 from smartrouter.core.effects import Alert, Attempt, Severity
-from smartrouter.core.scans import HOLD
 from smartrouter.evaluate.labels import Labels
 
 LOUD = (Severity.WARNING, Severity.CRITICAL)

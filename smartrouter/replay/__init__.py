@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from smartrouter.core.policy import Settings
-from smartrouter.core.resolvers import PUBLIC_RESOLVERS
+from smartrouter.core.public.resolvers import PUBLIC_RESOLVERS
 from smartrouter.replay.captures import Capture, Captured, in_time_order, scapy_silenced
 from smartrouter.replay.figures import MAX_ALERTS, DeviceFigures, Result, show
 from smartrouter.replay.gateways import MAX_MACS

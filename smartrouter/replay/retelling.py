@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from math import inf
 from typing import TypeAlias
 
+from smartrouter.core.detection.scans import HOLD
 from smartrouter.core.effects import Effect, Evidence, Flow, Inspect, Label, Raise, Record, Withdraw
 from smartrouter.core.errors import BadPacket
 from smartrouter.core.events import (
@@ -32,7 +33,6 @@ from smartrouter.core.flows import Flows
 from smartrouter.core.hellos import AWAITED_FOR
 from smartrouter.core.judge import Judge
 from smartrouter.core.policy import Settings
-from smartrouter.core.scans import HOLD
 from smartrouter.linux.makers import Makers
 from smartrouter.replay.captures import Captured
 from smartrouter.replay.figures import DeviceFigures, Result

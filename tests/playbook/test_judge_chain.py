@@ -5,10 +5,10 @@ shares the same content network is."""
 import pytest
 from playbook.conversation import CAMERA, ENFORCE, PLUG, Conversation, raised, recorded, verdict
 
-from smartrouter.core.aliases import LIFETIME
 from smartrouter.core.destinations import Destination, Match
 from smartrouter.core.effects import Effect, Kind, NameAlias, Severity
 from smartrouter.core.policy import Action, Reason, Rule
+from smartrouter.core.told.aliases import LIFETIME
 
 CLOUD, OTHER, THIRD = "203.0.113.10", "203.0.113.99", "203.0.113.77"
 HEAD = "mesu.apple.com"

@@ -19,7 +19,7 @@ from smartrouter.core.effects import AdmitReplies, DismissReplies, Evidence, Kin
 from smartrouter.core.events import TCP, DnsAsked, Scope
 from smartrouter.core.naming import MAX_CLIENTS
 from smartrouter.core.policy import Action, Reason, Rule
-from smartrouter.core.queries import LIFETIME, MAX_QUERIES
+from smartrouter.core.told.queries import LIFETIME, MAX_QUERIES
 
 CLOUD = "203.0.113.10"
 FOREIGN = "198.51.100.53"

@@ -17,7 +17,7 @@ from playbook.conversation import (
     watched,
 )
 
-from smartrouter.core.conduct import TIME_REQUESTS
+from smartrouter.core.detection.conduct import TIME_REQUESTS
 from smartrouter.core.effects import Evidence, Kind, Severity
 from smartrouter.core.events import UDP, DeviceSeen, LookedUp, OutageEnded, Paused, Scope
 from smartrouter.core.policy import Action, DeviceSettings, Mode, NewDevices, Reason, Rule

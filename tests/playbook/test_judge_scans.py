@@ -17,10 +17,10 @@ from playbook.conversation import (
     verdict,
 )
 
+from smartrouter.core.detection.scans import HOLD
 from smartrouter.core.effects import Effect, Kind, Severity, Withdraw
 from smartrouter.core.events import UDP, Scope
 from smartrouter.core.policy import Mode, Reason
-from smartrouter.core.scans import HOLD
 
 CLOUD = "203.0.113.10"
 

@@ -4,8 +4,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from smartrouter.core.detection.tunnels import MAX_DOMAINS, MAX_SEEN, QUIET, Suspicion, Tunnels
 from smartrouter.core.events import Question
-from smartrouter.core.tunnels import MAX_DOMAINS, MAX_SEEN, QUIET, Suspicion, Tunnels
 
 labels = st.one_of(
     st.text("abcdefghij0123456789-_", min_size=1, max_size=63),

@@ -41,7 +41,6 @@ from unit.made_messages import (
     record,
 )
 
-from smartrouter.core.addresses import taught
 from smartrouter.core.errors import BadPacket
 from smartrouter.core.events import Reply
 from smartrouter.core.names import (
@@ -52,6 +51,7 @@ from smartrouter.core.names import (
     normalise,
     registrable_domain,
 )
+from smartrouter.core.told.addresses import taught
 from smartrouter.wire.dns import parse_query, parse_reply
 from smartrouter.wire.dns_tcp import BOUND, TcpStream
 from smartrouter.wire.packet import parse_ethernet, parse_ip

@@ -7,7 +7,9 @@ from math import inf
 
 import pytest
 
-from smartrouter.core.addresses import (
+from smartrouter.core.effects import Evidence
+from smartrouter.core.events import Alias, Question, Reply, Told
+from smartrouter.core.told.addresses import (
     MAX_ADDRESSES,
     MAX_NAMES,
     MAX_PAIRS,
@@ -16,8 +18,6 @@ from smartrouter.core.addresses import (
     targets,
     taught,
 )
-from smartrouter.core.effects import Evidence
-from smartrouter.core.events import Alias, Question, Reply, Told
 
 A, AAAA, MX, SVCB, HTTPS, ANY = 1, 28, 15, 64, 65, 255
 FOUR, SIX = "203.0.113.1", "2001:db8::1"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Which name led to which: how long, how many, and what is worth storing."""
 
-from smartrouter.core.aliases import LIFETIME, MAX_HEADS, MAX_TARGETS, Aliases
+from smartrouter.core.told.aliases import LIFETIME, MAX_HEADS, MAX_TARGETS, Aliases
 
 DAY = 86400.0
 

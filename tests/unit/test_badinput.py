@@ -10,8 +10,8 @@ import dns.name
 import pytest
 from counting import steps
 
-from smartrouter.core.addresses import taught
 from smartrouter.core.errors import BadPacket
+from smartrouter.core.told.addresses import taught
 from smartrouter.wire.dns import parse_reply
 
 

@@ -1,7 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Who uses which local address: leases that move, fights, and crowds behind one MAC."""
 
-from smartrouter.core.claims import AT_THE_SAME_TIME, FIGHT, MANY, MAX_ADDRESSES, Claims, Crowd, Fight
+from smartrouter.core.detection.claims import (
+    AT_THE_SAME_TIME,
+    FIGHT,
+    MANY,
+    MAX_ADDRESSES,
+    Claims,
+    Crowd,
+    Fight,
+)
 
 ONE, OTHER, THIRD = "02:00:00:00:00:01", "02:00:00:00:00:02", "02:00:00:00:00:03"
 HOST = "192.168.1.7"

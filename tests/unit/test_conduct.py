@@ -5,7 +5,7 @@ from math import inf
 
 import pytest
 
-from smartrouter.core.conduct import TIME_REFILL, TIME_REQUESTS, Conduct
+from smartrouter.core.detection.conduct import TIME_REFILL, TIME_REQUESTS, Conduct
 
 HOUR = 3600.0
 

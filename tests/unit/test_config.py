@@ -34,7 +34,7 @@ from smartrouter.core.policy import (
     Settings,
     Watching,
 )
-from smartrouter.core.resolvers import PUBLIC_RESOLVERS
+from smartrouter.core.public.resolvers import PUBLIC_RESOLVERS
 
 DAY, HOUR = 86400.0, 3600.0
 TV = "3c:2e:ff:29:4d:93"

@@ -6,7 +6,8 @@ from ipaddress import ip_address
 
 import pytest
 
-from smartrouter.core.encrypted_dns import (
+from smartrouter.core.events import TCP, UDP
+from smartrouter.core.public.encrypted_dns import (
     DISCOVERY,
     DOH_ADDRESSES,
     SERVICES,
@@ -16,8 +17,7 @@ from smartrouter.core.encrypted_dns import (
     is_doh_name,
     is_dot,
 )
-from smartrouter.core.events import TCP, UDP
-from smartrouter.core.resolvers import PUBLIC_RESOLVERS
+from smartrouter.core.public.resolvers import PUBLIC_RESOLVERS
 
 
 def test_many_services_are_known() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_traffic import DAY, DEVICE, PHONE, PHONE_IP, START, Timed, in_order, syn, told, write_pcap
+from unit.made_traffic import DAY, DEVICE, PHONE, PHONE_IP, START, Timed, in_order, syn, told, write_pcap
 
 from smartrouter.cli import main
 from smartrouter.evaluate import evaluate

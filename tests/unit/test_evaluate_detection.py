@@ -2,7 +2,7 @@
 """Which attempts of an attack count as flagged, and when."""
 
 import pytest
-from made_effects import NOON, TV, raised, record
+from unit.made_effects import NOON, TV, raised, record
 
 from smartrouter.core.effects import Kind, Severity
 from smartrouter.evaluate.detection import LATE, Detection

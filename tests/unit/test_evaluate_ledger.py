@@ -2,7 +2,7 @@
 """What is written down of a replay, event by event."""
 
 import pytest
-from made_effects import NOON, PLUG, TV, raised, record
+from unit.made_effects import NOON, PLUG, TV, raised, record
 
 from smartrouter.core.effects import Effect, Evidence, Keep, Label, Withdraw
 from smartrouter.core.events import FlowOpened, Moment, Scope, Tick

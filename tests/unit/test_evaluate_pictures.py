@@ -4,7 +4,7 @@
 from xml.etree import ElementTree
 
 import pytest
-from made_effects import NOON
+from unit.made_effects import NOON
 
 from smartrouter.core.destinations import Destination
 from smartrouter.core.events import Moment

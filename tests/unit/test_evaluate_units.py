@@ -4,7 +4,7 @@
 from math import log
 
 import pytest
-from made_effects import NOON, PLUG, TV, record
+from unit.made_effects import NOON, PLUG, TV, record
 
 from smartrouter.core.destinations import Destination
 from smartrouter.core.effects import Effect, Learn

@@ -3,7 +3,7 @@
 
 import pytest
 
-from smartrouter.core.persons import HOUR, PersonWatch, Sign
+from smartrouter.core.detection.persons import HOUR, PersonWatch, Sign
 
 
 def asking(*names: str, gap: float = 1.0, start: float = 1e6) -> list[Sign]:

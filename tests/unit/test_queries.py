@@ -2,7 +2,7 @@
 """Outstanding queries: what is remembered, for how long, and how much of it."""
 
 from smartrouter.core.events import UDP, DnsAnswered, DnsAsked, Query, Question, Reply, Scope
-from smartrouter.core.queries import LIFETIME, MAX_IN_ALL, MAX_QUERIES, OutstandingQueries
+from smartrouter.core.told.queries import LIFETIME, MAX_IN_ALL, MAX_QUERIES, OutstandingQueries
 
 QUESTION = Question("cloud.example", 1, 1)
 

@@ -4,7 +4,7 @@
 import socket
 from ipaddress import ip_address
 
-from smartrouter.core.resolvers import PUBLIC_RESOLVERS
+from smartrouter.core.public.resolvers import PUBLIC_RESOLVERS
 
 
 def test_every_address_has_the_form_that_packets_give() -> None:

@@ -3,7 +3,7 @@
 
 import pytest
 
-from smartrouter.core.routine import is_certificate_status, is_connectivity_check
+from smartrouter.core.public.routine import is_certificate_status, is_connectivity_check
 
 CHECKS = """
     captive.apple.com

@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 from counting import steps
 
-from smartrouter.core.scans import (
+from smartrouter.core.detection.scans import (
     HOLD,
     INSIDE,
     MAX_APART,

@@ -10,9 +10,9 @@ from typing import NamedTuple
 import pytest
 from counting import steps
 
+from smartrouter.core.detection.tunnels import MAX_DOMAINS, MAX_SEEN, THRESHOLD, Suspicion, Tunnels
 from smartrouter.core.errors import BadPacket
 from smartrouter.core.events import UDP, Question
-from smartrouter.core.tunnels import MAX_DOMAINS, MAX_SEEN, THRESHOLD, Suspicion, Tunnels
 from smartrouter.replay.captures import Capture
 from smartrouter.replay.hearing import DNS_PORT, hear, query_in
 

@@ -6,15 +6,15 @@ be learned. Decides no verdict.
 """
 
 from smartrouter.core import notes
-from smartrouter.core.claims import Claims, Crowd, Fight
-from smartrouter.core.conduct import Conduct
 from smartrouter.core.destinations import Destination
+from smartrouter.core.detection.claims import Claims, Crowd, Fight
+from smartrouter.core.detection.conduct import Conduct
+from smartrouter.core.detection.scans import FanOut, Fate
 from smartrouter.core.effects import Alert, Effect, Forget, Kind, Raise, Severity, Withdraw
-from smartrouter.core.encrypted_dns import is_canary, is_doh_address, is_doh_name, is_dot
 from smartrouter.core.events import FlowOpened, Moment, Query
 from smartrouter.core.policy import Attempted, Reason
+from smartrouter.core.public.encrypted_dns import is_canary, is_doh_address, is_doh_name, is_dot
 from smartrouter.core.roster import Device, Roster
-from smartrouter.core.scans import FanOut, Fate
 
 _HTTPS_PORT = 443
 

@@ -7,10 +7,10 @@ Knows no clock: `now` is seconds of a clock that never jumps.
 from collections import OrderedDict
 from math import inf
 
+from smartrouter.core.detection.persons import PersonWatch
+from smartrouter.core.detection.scans import INSIDE, FanOut
+from smartrouter.core.detection.tunnels import Tunnels
 from smartrouter.core.effects import Alert
-from smartrouter.core.persons import PersonWatch
-from smartrouter.core.scans import INSIDE, FanOut
-from smartrouter.core.tunnels import Tunnels
 
 _USUAL_SERVICES, _MAX_HOSTS = 2, 64  # of one named host; such hosts
 TIME_REQUESTS, TIME_REFILL = 16, 60.0  # that may be made at once, and seconds until one more may

@@ -8,13 +8,13 @@ in curl's wiki. Not listed: names at which
 there is a web site of another kind, and addresses that a content network shares among customers. Private
 servers are without number: what is not listed may still be one.
 
-The addresses of the big resolvers stand in `core.resolvers` alone: on ports 443 and 853 they speak
+The addresses of the big resolvers stand in `core.public.resolvers` alone: on ports 443 and 853 they speak
 encrypted DNS, and nothing else. Knows no configuration, no device and no packet.
 """
 
 from smartrouter.core.events import TCP, UDP
 from smartrouter.core.names import is_below
-from smartrouter.core.resolvers import PUBLIC_RESOLVERS
+from smartrouter.core.public.resolvers import PUBLIC_RESOLVERS
 
 DISCOVERY = "_dns.resolver.arpa"
 """Clients of Apple, Google and Microsoft ask for it as a matter of course, to learn whether the network's own
@@ -137,7 +137,8 @@ _NAMES: dict[str, str] = {
     "Yandex": "*.dns.yandex.net",
 }  # fmt: skip
 
-# Of operators whose plain resolvers `core.resolvers` does not list, and addresses that answer encrypted only.
+# Of operators whose plain resolvers `core.public.resolvers` does not list, and addresses that answer
+# encrypted questions only.
 _ADDRESSES: dict[str, str] = {
     "Applied Privacy": "146.255.56.98 2a02:1b8:10:234::2",
     "CIRA": """
