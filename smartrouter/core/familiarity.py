@@ -38,9 +38,8 @@ def learned(learning: Learning, attempted: Attempted) -> Familiar | None:
     known, service = learning.learned, attempted.service
     for at, called in enumerate(attempted.called):
         for name in (*called.groups, called.name):
-            destination = Destination(name, service)
-            if destination in known:
-                return Familiar(Reason.LEARNED, destination, at == 0)
+            if (name, service) in known:  # a Destination is this pair, and costs more to make
+                return Familiar(Reason.LEARNED, Destination(name, service), at == 0)
     bare = Destination(attempted.address, service)
     if bare in known:
         return Familiar(Reason.LEARNED, bare, not attempted.called)
