@@ -39,10 +39,11 @@ class Elide(Enum):
 
 
 class Cell(NamedTuple):
-    """One text of a table with its style."""
+    """One text of a table with its style. `elide`: where it may be cut, if not where its column may."""
 
     text: str
     style: Style = Style.PLAIN
+    elide: Elide | None = None
 
 
 class Column(NamedTuple):
@@ -106,7 +107,7 @@ class Screen:
         for row in [titles, *cells]:
             texts = []
             for index, width in shown:
-                text = fit(row[index].text, width, columns[index].elide)
+                text = fit(row[index].text, width, row[index].elide or columns[index].elide)
                 padding = " " * (width - display_width(text))
                 painted = self.paint(text, row[index].style)
                 texts.append(padding + painted if columns[index].right else painted + padding)

@@ -15,7 +15,7 @@ from smartrouter.cli.explained import SEVERITIES, about, explained_json, show, t
 from smartrouter.cli.known import Known
 from smartrouter.core.effects import Evidence, Kind, Severity
 from smartrouter.store.alerts import AlertState, StoredAlert, alerts
-from smartrouter.terminal import Cell, Column, Elide, Screen, Style, ago, fit, inert
+from smartrouter.terminal import Cell, Column, Elide, Screen, Style, ago
 
 ALERT = {
     "id": "its number",
@@ -86,13 +86,12 @@ def alert_json(known: Known, found: StoredAlert) -> dict[str, Any]:
 
 # -- on a terminal -----------------------------------------------------------------------------------------
 
-_NARROW, _WIDE = 24, 140  # columns: of a destination at least; of a terminal that has room for details
 _ALERTS = (
     Column("ID", right=True),
     Column("LAST", rank=3),
     Column("DEVICE", least=10),
     Column("KIND"),
-    Column("DESTINATION", least=_NARROW, elide=Elide.START),
+    Column("DESTINATION", least=24, elide=Elide.START),
     Column("SERVICE", least=8, rank=4),
     Column("COUNT", right=True, rank=2),
     Column("VERDICT"),
@@ -114,7 +113,7 @@ def _show_alerts(screen: Screen, known: Known, found: list[StoredAlert], argumen
             ago(each.last, now),
             known.label(each.mac),
             Cell(each.kind, SEVERITIES.get(each.severity, Style.PLAIN)),
-            _what(each, screen.width),
+            _what(each),
             each.service or "-",
             str(each.occurrences),
             _verdict(each),
@@ -128,12 +127,12 @@ def _show_alerts(screen: Screen, known: Known, found: list[StoredAlert], argumen
     screen.table(columns, [row[: len(columns)] for row in rows])
 
 
-def _what(found: StoredAlert, width: int | None) -> str:
-    """As `about`; but of a detail, where there is little room, the beginning, as of a name the end."""
+def _what(found: StoredAlert) -> Cell:
+    """What it is about: where there is little room, of a name its end, and of a detail its beginning."""
     text = about(found)
-    if found.destination or width is None or width >= _WIDE:
-        return text
-    return fit(inert(text.partition(": ")[2] or text), _NARROW)
+    if found.destination:
+        return Cell(text)
+    return Cell(text.partition(": ")[2] or text, elide=Elide.END)
 
 
 def _is_wanted(found: StoredAlert, kinds: list[str] | None, severity: str | None) -> bool:

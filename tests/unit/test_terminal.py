@@ -153,6 +153,14 @@ def test_a_text_is_cut_where_it_matters_least(text: str, width: int, elide: Elid
     assert fit(text, width, elide) == fitted
 
 
+def test_a_cell_may_be_cut_elsewhere_than_its_column() -> None:
+    stream = io.StringIO()
+    columns = [Column("ID"), Column("WHAT", least=4, elide=Elide.START)]
+    Screen(stream, width=9).table(columns, [["1", "abcdefgh"], ["2", Cell("abcdefgh", elide=Elide.END)]])
+    rows = stream.getvalue().splitlines()[1:]
+    assert [row.split()[1] for row in rows] == ["…efgh", "abcd…"]
+
+
 def test_colours_are_on_at_a_terminal_and_off_elsewhere_or_when_unwanted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
