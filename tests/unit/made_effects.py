@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Effects for tests of the store, with everything filled in but what a test is about."""
+"""Effects for tests of the store, all filled in but what a test is about, and how to store them."""
+
+import sqlite3
 
 from smartrouter.core.destinations import Destination
 from smartrouter.core.effects import (
     Alert,
     Attempt,
+    Effect,
     Evidence,
     Forget,
     Keep,
@@ -20,10 +23,22 @@ from smartrouter.core.effects import (
 )
 from smartrouter.core.learning import Progress, Seen, State
 from smartrouter.core.policy import Reason
+from smartrouter.store import batch
+from smartrouter.store.pending import Pending
+from smartrouter.store.transaction import transaction
 
 TV = "cc:44:63:ea:63:63"
 PLUG = "50:c7:bf:00:56:39"
 NOON = 1795262400.0  # 2026-11-21 12:00 UTC
+
+
+def write(conn: sqlite3.Connection, *effects: Effect) -> None:
+    """Have `effects` stored as one batch."""
+    pending = Pending()
+    for effect in effects:
+        assert pending.add(effect)
+    with transaction(conn):
+        batch.write(conn, pending.take(), NOON)
 
 
 def record(

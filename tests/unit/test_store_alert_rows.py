@@ -2,31 +2,13 @@
 """One alert gathers its occurrences, until somebody decides about it or it becomes part of a greater one."""
 
 import sqlite3
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from unit.made_effects import NOON, PLUG, raised, withdraw
+from unit.made_effects import NOON, PLUG, raised, withdraw, write
 
 from smartrouter.core.effects import Effect, Kind, Severity
-from smartrouter.store import alert_rows, batch, open_writer
-from smartrouter.store.pending import MAX_TARGETS, Pending
-from smartrouter.store.transaction import transaction
-
-
-@pytest.fixture
-def conn(tmp_path: Path) -> Iterator[sqlite3.Connection]:
-    conn = open_writer(str(tmp_path / "store.db"))
-    yield conn
-    conn.close()
-
-
-def write(conn: sqlite3.Connection, *effects: Effect) -> None:
-    pending = Pending()
-    for effect in effects:
-        assert pending.add(effect)
-    with transaction(conn):
-        batch.write(conn, pending.take(), NOON)
+from smartrouter.store import alert_rows
+from smartrouter.store.pending import MAX_TARGETS
 
 
 def one(conn: sqlite3.Connection, sql: str, *values: object) -> object:

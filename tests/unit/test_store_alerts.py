@@ -2,14 +2,11 @@
 """Alerts are listed, named, and decided about."""
 
 import sqlite3
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from unit.made_effects import NOON, PLUG, TV, raised, withdraw
+from unit.made_effects import NOON, PLUG, TV, raised, withdraw, write
 
-from smartrouter.core.effects import Effect, Kind
-from smartrouter.store import batch, open_writer
+from smartrouter.core.effects import Kind
 from smartrouter.store.alerts import (
     AlertState,
     alert,
@@ -21,25 +18,8 @@ from smartrouter.store.alerts import (
     set_reverse,
     settle_alerts,
 )
-from smartrouter.store.pending import Pending
-from smartrouter.store.transaction import transaction
 
 BARE = raised(destination="203.0.113.9", name="")
-
-
-@pytest.fixture
-def conn(tmp_path: Path) -> Iterator[sqlite3.Connection]:
-    conn = open_writer(str(tmp_path / "store.db"))
-    yield conn
-    conn.close()
-
-
-def write(conn: sqlite3.Connection, *effects: Effect) -> None:
-    pending = Pending()
-    for effect in effects:
-        assert pending.add(effect)
-    with transaction(conn):
-        batch.write(conn, pending.take(), NOON)
 
 
 def test_an_alert_comes_back_with_all_its_occurrences(conn: sqlite3.Connection) -> None:

@@ -3,35 +3,15 @@
 to nothing else."""
 
 import sqlite3
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from unit.made_effects import NOON, PLUG, TV, label, raised, record
+from unit.made_effects import PLUG, TV, label, raised, record, write
 
 from smartrouter.core.effects import Effect
-from smartrouter.store import batch, open_writer
 from smartrouter.store.attempts import attempts_of
 from smartrouter.store.labels import LATEST
-from smartrouter.store.pending import Pending
-from smartrouter.store.transaction import transaction
 
 BARE = raised(destination="203.0.113.9", name="")
-
-
-@pytest.fixture
-def conn(tmp_path: Path) -> Iterator[sqlite3.Connection]:
-    conn = open_writer(str(tmp_path / "store.db"))
-    yield conn
-    conn.close()
-
-
-def write(conn: sqlite3.Connection, *effects: Effect) -> None:
-    pending = Pending()
-    for effect in effects:
-        assert pending.add(effect)
-    with transaction(conn):
-        batch.write(conn, pending.take(), NOON)
 
 
 def nameless(mac: str = TV, address: str = "203.0.113.9") -> Effect:

@@ -2,37 +2,18 @@
 """What a guard takes up again, and what people are shown."""
 
 import sqlite3
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from unit.made_effects import NOON, PLUG, TV, alias, keep, learn, raised, record, told
+from unit.made_effects import NOON, PLUG, TV, alias, keep, learn, raised, record, told, write
 
 from smartrouter.core.destinations import Destination
-from smartrouter.core.effects import Effect, Kind
+from smartrouter.core.effects import Kind
 from smartrouter.core.events import DeviceSeen, Moment
 from smartrouter.core.judge import Judge
 from smartrouter.core.learning import Progress, Seen, State
 from smartrouter.core.policy import Settings
-from smartrouter.store import batch, open_writer, queries
+from smartrouter.store import queries
 from smartrouter.store.changes import Sighting, set_meta, upsert_devices
-from smartrouter.store.pending import Pending
-from smartrouter.store.transaction import transaction
-
-
-@pytest.fixture
-def conn(tmp_path: Path) -> Iterator[sqlite3.Connection]:
-    conn = open_writer(str(tmp_path / "store.db"))
-    yield conn
-    conn.close()
-
-
-def write(conn: sqlite3.Connection, *effects: Effect) -> None:
-    pending = Pending()
-    for effect in effects:
-        assert pending.add(effect)
-    with transaction(conn):
-        batch.write(conn, pending.take(), NOON)
 
 
 def test_an_empty_store_gives_an_empty_state(conn: sqlite3.Connection) -> None:
