@@ -13,7 +13,7 @@ from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import NamedTuple
 
-from smartrouter.core.destinations import Destination, Match, group_of
+from smartrouter.core.destinations import Destination, Match
 from smartrouter.core.names import is_below
 
 
@@ -324,8 +324,3 @@ def applies(rule: Rule, attempted: Attempted, wall: float) -> bool:
         wanted == called.name or wanted in called.heads or wanted in called.groups
         for called in attempted.called
     )
-
-
-def called_plainly(name: str, match: Match) -> Called:
-    """`name` as it is called where nothing is known of what led to it."""
-    return Called(name, (), (group_of(name, match),))

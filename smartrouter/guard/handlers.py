@@ -30,6 +30,7 @@ from smartrouter.wire.dns import parse_query, parse_reply
 from smartrouter.wire.dns_tcp import TcpStream
 from smartrouter.wire.ntp import NTP_PORT, asks_time
 from smartrouter.wire.packet import Packet, parse_ip
+from smartrouter.wire.sequence import first_byte
 
 MAX_STREAMS = 256  # DNS connections over TCP that are followed at once
 MAX_QUERY = 512  # bytes: a longer query names nothing; none that asks for a name is half as long
@@ -224,8 +225,7 @@ class DnsHandler:
         if packet.flags & _RST:
             del self._streams[key]
             return []
-        sequence = (packet.sequence + bool(packet.flags & _SYN)) % 2**32
-        return stream.feed(sequence, payload[packet.payload : packet.end])[:MAX_MESSAGES]
+        return stream.feed(first_byte(packet), payload[packet.payload : packet.end])[:MAX_MESSAGES]
 
 
 _SYN, _RST = 0x02, 0x04  # RFC 9293 section 3.1

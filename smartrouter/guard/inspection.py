@@ -10,11 +10,10 @@ the bench's to count. For one thread. Knows no queue and no mark.
 from collections import OrderedDict
 
 from smartrouter.core.effects import Cut, Flow, Inspect, Release, Verdict
-from smartrouter.core.errors import BadPacket
-from smartrouter.core.events import UDP, HelloHeard
+from smartrouter.core.events import HelloHeard
 from smartrouter.guard.bench import Bench
 from smartrouter.wire.packet import Packet
-from smartrouter.wire.server_name import QuicStream, ServerNameStream
+from smartrouter.wire.server_name import FirstData
 
 MAX_INSPECTIONS = 256  # at once: what the kernel's set of them holds
 PATIENCE = 29.0  # seconds for a client to say its first words: less than the kernel and the judge have
@@ -23,7 +22,7 @@ PATIENCE = 29.0  # seconds for a client to say its first words: less than the ke
 class Inspection:
     """One such connection. `verdict`: None until its first data was judged."""
 
-    __slots__ = ("_heard", "_stream", "flow", "held", "mac", "until", "verdict")
+    __slots__ = ("_data", "_heard", "flow", "held", "mac", "until", "verdict")
 
     def __init__(self, inspect: Inspect, mac: str, first: Packet, until: float):
         self.flow = inspect.flow
@@ -36,28 +35,16 @@ class Inspection:
         """It begins with this packet: what was heard before, if anything, belonged to another one."""
         self.verdict: Verdict | None = None
         self._heard: HelloHeard | None = None
-        self._stream = QuicStream() if first.protocol == UDP else ServerNameStream()
-        if isinstance(self._stream, ServerNameStream):
-            self._stream.feed(_sequence(first), b"")  # where it begins
+        self._data = FirstData(first)
 
     def hear(self, packet: Packet, payload: bytes) -> HelloHeard | None:
         """Take a packet of it; gives what is to be judged, once there is something, and from then on. Data
         in which nobody can read a name is something, too."""
         if self._heard is None:
-            self._heard = self._read(packet, payload)
+            said = self._data.feed(packet, payload)
+            if said is not None:
+                self._heard = HelloHeard(self.mac, *self.flow, said.name, said.encrypted)
         return self._heard
-
-    def _read(self, packet: Packet, payload: bytes) -> HelloHeard | None:
-        data = payload[packet.payload : packet.end]
-        stream = self._stream
-        try:
-            if isinstance(stream, QuicStream):
-                said = stream.feed(data)
-            else:
-                said = stream.feed(_sequence(packet), data)
-        except BadPacket:
-            return HelloHeard(self.mac, *self.flow, name="", encrypted=False)
-        return None if said is None else HelloHeard(self.mac, *self.flow, said.name, said.encrypted)
 
 
 class Inspections:
@@ -101,11 +88,3 @@ class Inspections:
         if inspection.verdict is None:
             flow = inspection.flow
             self._bench.carry_out([Cut(flow) if inspection.held else Release(flow)])
-
-
-_SYN = 0x02  # RFC 9293 section 3.1
-
-
-def _sequence(packet: Packet) -> int:
-    """The number of the first byte that this segment carries; a SYN itself counts as one."""
-    return (packet.sequence + bool(packet.flags & _SYN)) % 2**32

@@ -43,7 +43,8 @@ from smartrouter.wire.dns import parse_reply
 from smartrouter.wire.dns_tcp import TcpStream
 from smartrouter.wire.ntp import NTP_PORT, asks_time
 from smartrouter.wire.packet import Packet
-from smartrouter.wire.server_name import QuicStream, ServerName, ServerNameStream
+from smartrouter.wire.sequence import first_byte
+from smartrouter.wire.server_name import FirstData, ServerName
 
 MAX_STREAMS = 256  # DNS connections over TCP that are followed at once
 MAX_HELLOS = 1024  # connections whose first data is waited for
@@ -69,19 +70,18 @@ class _Streams:
                 self._streams.popitem(last=False)
             stream = self._streams[key] = TcpStream()
         self._streams.move_to_end(key)
-        return stream.feed((packet.sequence + opens) % 2**32, data[packet.payload : packet.end])
+        return stream.feed(first_byte(packet), data[packet.payload : packet.end])
 
 
 class _Hellos:
     """The first data of the connections that the judge wants to be inspected; bounded, the oldest goes."""
 
     def __init__(self) -> None:
-        self._streams: OrderedDict[Flow, tuple[ServerNameStream | QuicStream, float]] = OrderedDict()
+        self._streams: OrderedDict[Flow, tuple[FirstData, float]] = OrderedDict()
 
-    def inspect(self, flow: Flow, running: float) -> None:
-        """The judge wants it from now on, for as long as it remembers."""
-        stream = ServerNameStream() if flow.protocol == TCP else QuicStream()
-        self._streams[flow] = stream, running + AWAITED_FOR
+    def inspect(self, flow: Flow, first: Packet, running: float) -> None:
+        """The judge wants it from this packet on, for as long as it remembers."""
+        self._streams[flow] = FirstData(first), running + AWAITED_FOR
         if len(self._streams) > MAX_HELLOS:
             self._streams.popitem(last=False)
 
@@ -97,14 +97,7 @@ class _Hellos:
         if running > until:
             del self._streams[flow]
             return None
-        payload = data[packet.payload : packet.end]
-        try:
-            if isinstance(stream, QuicStream):
-                name = stream.feed(payload)
-            else:
-                name = stream.feed((packet.sequence + is_syn(packet)) % 2**32, payload)
-        except BadPacket:
-            name = ServerName("", False, "tls")
+        name = stream.feed(packet, data)
         if name is not None:
             del self._streams[flow]
         return name
@@ -220,7 +213,7 @@ class Retelling:
             if isinstance(effect, Record) and scope is Scope.OUTSIDE and figures is not None:
                 figures.named_connections += effect.attempt.evidence is Evidence.DNS
             elif isinstance(effect, Inspect):
-                self._hellos.inspect(effect.flow, self._moment.running)
+                self._hellos.inspect(effect.flow, packet, self._moment.running)
                 self._first_data(heard, packet)
 
     def _first_data(self, heard: Heard, packet: Packet) -> None:

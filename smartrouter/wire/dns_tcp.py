@@ -7,11 +7,12 @@ this connection. Bytes that were joined to the front stay, whatever comes again 
 addresses and no clock.
 """
 
+from smartrouter.wire.sequence import CYCLE, distance
+
 BOUND = 65536  # bytes held, and how far ahead a segment may lie: one whole message, RFC 7766 section 8
 MAX_SEGMENTS = 64  # held because they came too early
 _PREFIX = 2
 _LEAST_MESSAGE = 12  # a DNS header
-_CYCLE = 2**32  # of sequence numbers
 
 
 class TcpStream:
@@ -33,13 +34,13 @@ class TcpStream:
             self._next = sequence
         if not payload or not self.is_dns:
             return []
-        behind = _distance(self._next, sequence)
+        behind = distance(self._next, sequence)
         if behind < 0:
             self._keep_early(sequence, payload, -behind)
             return []
         self._take(payload[behind:])
-        for early in sorted(self._early, key=lambda number: _distance(number, sequence)):
-            behind = _distance(self._next, early)
+        for early in sorted(self._early, key=lambda number: distance(number, sequence)):
+            behind = distance(self._next, early)
             if behind < 0:
                 break
             self._take(self._early.pop(early)[behind:])
@@ -50,7 +51,7 @@ class TcpStream:
 
     def _take(self, payload: bytes) -> None:
         self._front += payload
-        self._next = (self._next + len(payload)) % _CYCLE
+        self._next = (self._next + len(payload)) % CYCLE
 
     def _keep_early(self, sequence: int, payload: bytes, ahead: int) -> None:
         there = len(self._early.get(sequence, b""))
@@ -81,8 +82,3 @@ class TcpStream:
     def held(self) -> int:
         """Bytes that are kept for what is still to come; never more than BOUND."""
         return len(self._front) + sum(map(len, self._early.values()))
-
-
-def _distance(to: int, origin: int) -> int:
-    """How far `to` lies after `origin`, negative if before (RFC 9293 section 3.4)."""
-    return (to - origin + _CYCLE // 2) % _CYCLE - _CYCLE // 2

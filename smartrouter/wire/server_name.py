@@ -8,12 +8,14 @@ use. Knows no addresses and no clock; both streams are bounded, whatever they ar
 from typing import Literal, NamedTuple
 
 from smartrouter.core.errors import BadPacket
+from smartrouter.core.events import UDP
 from smartrouter.wire.beginning import BOUND, Beginning
 from smartrouter.wire.hello import HANDSHAKE, parse_message, parse_records
 from smartrouter.wire.http import parse_request
+from smartrouter.wire.packet import Packet
 from smartrouter.wire.quic import Initial, Keys, Piece, client_keys, open_initial, split
+from smartrouter.wire.sequence import distance, first_byte
 
-_CYCLE = 2**32  # of sequence numbers
 _MAX_DATAGRAMS = 8  # three of a large hello, lost and sent twice
 
 
@@ -43,8 +45,7 @@ class ServerNameStream:
             self._start = sequence
         if not data:
             return None
-        ahead = (sequence - self._start + _CYCLE // 2) % _CYCLE - _CYCLE // 2  # RFC 9293 section 3.4
-        self._beginning.add(ahead, data)
+        self._beginning.add(distance(sequence, self._start), data)
         beginning = self._beginning.joined
         if beginning[:1] == bytes((HANDSHAKE,)):
             if hello := parse_records(beginning):
@@ -94,3 +95,32 @@ class QuicStream:
         self._keys, self._keyed = keys, own
         self._crypto = Beginning()
         return pieces
+
+
+class FirstData:
+    """What the client says first in one flow, packet by packet, whichever of the two streams that is.
+    `first`: the packet that opens the flow; it may hold data, which is to be fed like any other's."""
+
+    __slots__ = ("_stream",)
+
+    def __init__(self, first: Packet):
+        self._stream: ServerNameStream | QuicStream
+        if first.protocol == UDP:
+            self._stream = QuicStream()
+        else:
+            self._stream = ServerNameStream()
+            self._stream.feed(first_byte(first), b"")  # where it begins
+
+    def feed(self, packet: Packet, data: bytes) -> ServerName | None:
+        """Take a packet of the flow; `data`: the IP packet that `packet` tells of. None: more is needed. Data
+        in which nobody can read a name says none. After an answer this is of no more use."""
+        payload = data[packet.payload : packet.end]
+        try:
+            if isinstance(self._stream, QuicStream):
+                return self._stream.feed(payload)
+            return self._stream.feed(first_byte(packet), payload)
+        except BadPacket:
+            return _UNREADABLE
+
+
+_UNREADABLE = ServerName("", False, "tls")
