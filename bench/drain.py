@@ -1,96 +1,164 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""One handler that drains a full queue: `python -m bench.drain HANDLER QUEUE PACKETS`.
+"""A handler of ours in a process of its own: `python -m bench.drain WHAT READER QUEUE [DATABASE]`.
 
-Says `ready` when it listens, waits for a byte on standard input, judges so many packets, and prints the
-CPU seconds that this process spent on them (all threads; user and system).
+Says `ready` when it listens. For each number on standard input it judges so many packets, and answers with
+the CPU seconds (all threads; user and system) and the seconds from that line to the last verdict, or, with a
+database, until all is stored; and with the share of it that the store had room for. Between two numbers it
+takes no packet out of the queue.
+
+WHAT: `flows` or `dns`, the guard's own handlers around the guard's own judge; or one of the others, which
+know the library NetfilterQueue alone: `accept`, and `scapy`, which also looks into the packet.
 """
 
-import contextlib
 import sys
-import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
-from netfilterqueue import NetfilterQueue
-
-from bench.network import MACS
+from bench import home
 from smartrouter.core.effects import Effect
+from smartrouter.core.events import DeviceSeen
 from smartrouter.core.judge import Judge
-from smartrouter.core.policy import DeviceSettings, Settings, Watching
-from smartrouter.guard.bench import Bench
-from smartrouter.guard.handlers import FlowHandler
-from smartrouter.linux.queue import Marks, Queue
+from smartrouter.core.policy import Settings
+from smartrouter.core.public.resolvers import PUBLIC_RESOLVERS
+from smartrouter.guard.bench import Bench, now
+from smartrouter.guard.handlers import DnsHandler, FlowHandler
+from smartrouter.guard.inspection import Inspections
+from smartrouter.linux.queue import Handler, Marks, open_queue
 from smartrouter.linux.sets import Sets
 from smartrouter.store.writer import Writer
 
 MARKS = Marks(0x40000000, 0x80000000)
+_FLUSH_PATIENCE = 60.0
 
 
-def accept_all(number: int, packets: int) -> float:
-    """The library's own price: a callback that accepts."""
-    judged = 0
+def wired(what: str, store: Callable[[Sequence[Effect]], object]) -> tuple[Bench, Handler]:
+    """The guard's bench, with the judge as an earlier guard left the home of `home`, and one of its handlers.
+    What the kernel is to settle by itself goes to its sets, by a thread of its own, as in the guard."""
+    judge = Judge(Settings(devices=home.settings(), resolvers=PUBLIC_RESOLVERS))
+    moment = now()
+    for each in home.residents():
+        names, aliases = each.names(moment.wall), each.aliases(moment.wall)
+        judge.restore(each.mac, each.progress, each.learned, names, moment, aliases)
+        judge.handle(DeviceSeen(each.mac, True, False, "", each.maker), moment)
+    bench = Bench(judge, Sets(), store, fail_open=True)
+    threading.Thread(target=bench.pairs.serve, args=(threading.Event(), _nothing), daemon=True).start()
+    if what == "dns":
+        return bench, DnsHandler(bench, MARKS)
+    return bench, FlowHandler(bench, MARKS, Inspections(bench))
 
-    def judge(packet: object) -> None:
-        nonlocal judged
-        packet.accept()  # type: ignore[attr-defined]
-        judged += 1
-        if judged == packets:
+
+class Paced:
+    """Serves a queue in a thread of its own, so many packets at a time."""
+
+    def __init__(self, bench: Bench, handler: Handler, reader: str, number: int):
+        self._bench = bench
+        self._wanted = 0
+        self._last = 0.0  # when the last verdict was with the kernel
+        self._go, self._done = threading.Semaphore(0), threading.Semaphore(0)
+        settle = handler.settle
+
+        def settled() -> None:
+            self._last = time.monotonic()
+            settle()
+
+        handler.settle = settled  # type: ignore[method-assign]
+        self._queue = open_queue(reader, number, handler, MARKS)
+        thread = threading.Thread(target=self._queue.serve, args=(threading.Event(), self._beat), daemon=True)
+        thread.start()
+        self._done.acquire()
+
+    def judge(self, packets: int) -> float:
+        """Judge so many more; gives when the last verdict was with the kernel."""
+        self._wanted += packets
+        self._go.release()
+        self._done.acquire()
+        if self._bench.errors or self._bench.refusals or self._queue.faults:
+            sys.exit("the handler made faults; what it measured is worth nothing")
+        return self._last
+
+    def _beat(self) -> None:
+        """Between two turns of serving, stop here unless there is something to do."""
+        if sum(self._bench.judge.counts.values()) >= self._wanted:
+            self._done.release()
+            self._go.acquire()
+
+
+def guard(what: str, reader: str, number: int, database: str) -> None:
+    """Ours."""
+    writer = Writer(database) if database else None
+    bench, handler = wired(what, writer.put_all if writer else _nothing)
+    paced = Paced(bench, handler, reader, number)
+    for packets in _orders():
+        cpu, wall = time.process_time(), time.monotonic()
+        end = paced.judge(packets)
+        if writer:
+            if not writer.flush(_FLUSH_PATIENCE):
+                sys.exit(f"the store is stuck: {writer.counters()}")
+            end = time.monotonic()
+        cpu = time.process_time() - cpu
+        print(f"{cpu:.9f} {end - wall:.9f} {_share(writer):.4f}", flush=True)
+
+
+def _share(writer: Writer | None) -> float:
+    """How much of what was put into the store it had room for."""
+    if writer is None:
+        return 1.0
+    counters = writer.counters()
+    put, dropped = sum(counters["put"].values()), sum(counters["dropped"].values())
+    return put / max(1, put + dropped)
+
+
+def others(what: str, number: int) -> None:
+    """What a few lines around the library cost."""
+    from netfilterqueue import COPY_PACKET, NetfilterQueue
+
+    left = 0
+
+    def accept(packet: Any) -> None:
+        nonlocal left
+        packet.accept()
+        left -= 1
+        if not left:
             raise StopIteration
 
+    if what == "scapy":
+        from scapy.layers.inet import IP, TCP
+
+        def look(packet: Any) -> None:
+            found = IP(packet.get_payload())
+            seen.add((packet.get_hw(), found.dst, found[TCP].dport))
+            accept(packet)
+
+    seen: set[tuple[bytes, str, int]] = set()
     queue = NetfilterQueue()
-    queue.bind(number, judge, 16384, 2, 4016, 8 << 20)
-    before = _go()
-    with contextlib.suppress(StopIteration):
-        queue.run()
-    return time.process_time() - before
-
-
-def guard(number: int, packets: int, put: Callable[[Effect], None], drained: Callable[[], object]) -> float:
-    """The guard's handler: parse, judge, record, learn."""
-    settings = Settings(devices={mac: DeviceSettings(mac, watch=Watching.ALWAYS) for mac in MACS})
-    stop = threading.Event()
-    handler = FlowHandler(Bench(Judge(settings), Sets(), put, fail_open=True), MARKS)
-
-    class Counting:
-        """The handler, until it has seen enough."""
-
+    queue.bind(number, look if what == "scapy" else accept, 16384, COPY_PACKET, 4016, 8 << 20)
+    for packets in _orders():
         left = packets
-
-        def settle(self) -> None:
-            handler.settle()
-            self.left -= 1
-            if self.left == 0:
-                stop.set()
-
-    counting = Counting()
-    counting.judge = handler.judge  # type: ignore[attr-defined]
-    counting.failed = handler.failed  # type: ignore[attr-defined]
-    queue = Queue(number, counting, MARKS)  # type: ignore[arg-type]
-    before = _go()
-    queue.serve(stop, lambda: None)
-    drained()
-    return time.process_time() - before
+        cpu, wall = time.process_time(), time.monotonic()
+        try:
+            queue.run()
+        except StopIteration:
+            pass
+        print(f"{time.process_time() - cpu:.9f} {time.monotonic() - wall:.9f}", flush=True)
 
 
-def _go() -> float:
+def _orders() -> Iterator[int]:
     print("ready", flush=True)
-    sys.stdin.read(1)
-    return time.process_time()
+    return map(int, sys.stdin)
+
+
+def _nothing(*_: object) -> None:
+    """What is done where nothing is to be done."""
 
 
 def main() -> None:
-    handler, number, packets = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-    if handler == "library":
-        spent = accept_all(number, packets)
-    elif handler == "memory":
-        spent = guard(number, packets, lambda _: None, lambda: None)
+    what, reader, number, *database = sys.argv[1:]
+    if what in ("flows", "dns"):
+        guard(what, reader, int(number), *database or ("",))
     else:
-        with tempfile.TemporaryDirectory() as folder:
-            writer = Writer(f"{folder}/bench.db")
-            spent = guard(number, packets, writer.put, lambda: writer.flush(60.0))
-            writer.close()
-    print(f"{spent:.6f}")
+        others(what, int(number))
 
 
 if __name__ == "__main__":

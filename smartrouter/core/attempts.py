@@ -8,37 +8,92 @@ by how the device stands (core.policy). What stays inside is recorded, and never
 from smartrouter.core import notes
 from smartrouter.core.destinations import Destination, service_of
 from smartrouter.core.detection import Detection, is_encrypted_dns
-from smartrouter.core.effects import Alert, Effect, Kind, Learn, Raise
-from smartrouter.core.events import FlowOpened, Moment, PacketUnreadable, Scope
+from smartrouter.core.effects import Alert, Attempt, Effect, Inspect, Kind, Learn, Raise, Verdict
+from smartrouter.core.events import FlowOpened, Moment, PacketUnreadable, Scope, Shortcut
 from smartrouter.core.familiarity import Familiar, learned, unlearned
 from smartrouter.core.flows import Flows
 from smartrouter.core.hellos import Hellos
 from smartrouter.core.naming import Naming
 from smartrouter.core.notes import verdict
-from smartrouter.core.policy import Action, Attempted, Decision, Reason, decide, destination_of, ruling
+from smartrouter.core.policy import (
+    Action,
+    Attempted,
+    Decision,
+    Reason,
+    decide,
+    destination_of,
+    ends_in,
+    ruling,
+)
+from smartrouter.core.precedents import LASTS, MAX_PRECEDENTS, News, Precedent, attempt
 from smartrouter.core.public.encrypted_dns import is_dot
 from smartrouter.core.roster import Device, Roster
+from smartrouter.core.shortcuts import Shortcuts
 
 
 class Attempts:
     """See the module."""
 
-    def __init__(self, roster: Roster, naming: Naming, detection: Detection, flows: Flows, hellos: Hellos):
+    def __init__(
+        self,
+        roster: Roster,
+        naming: Naming,
+        detection: Detection,
+        flows: Flows,
+        hellos: Hellos,
+        shortcuts: Shortcuts,
+    ):
         self._roster = roster
         self._naming = naming
         self._detection = detection
         self._flows = flows
         self._hellos = hellos
+        self._shortcuts = shortcuts
 
     def opened(self, event: FlowOpened, now: Moment) -> list[Effect]:
-        """A connection begins, or goes on without an answer yet."""
+        """A connection begins, or goes on without an answer yet. There is a verdict in the list, unless the
+        kernel has settled it by itself."""
         device = self._roster.devices.get(event.mac) or self._roster.queued(event.mac)
+        precedent = device.precedents.get((event.destination, event.protocol, event.destination_port))
+        if (
+            precedent is not None
+            and now.running <= precedent.until
+            and event.scope is Scope.OUTSIDE
+            and not event.spoofed
+            and (event.settled is None or (event.settled is Shortcut.KNOWN) is precedent.decision.accept)
+        ):
+            return self._again(device, event, precedent, now)
+        effects = self._anew(device, event, now)
+        if event.settled is not None:
+            self._shortcuts.used(event)
+            effects = [effect for effect in effects if not isinstance(effect, Verdict | Inspect)]
+        return effects
+
+    def _again(self, device: Device, event: FlowOpened, precedent: Precedent, now: Moment) -> list[Effect]:
+        """The same as an attempt before it: decided alike, and recorded."""
+        effects: list[Effect] = []
+        if event.settled is None:
+            if precedent.nameless:
+                effects = self._hellos.wanted(event, precedent.decision, now)[1]
+            effects.append(precedent.verdict)
+        if self._flows.begins(event[:7], now.running):
+            if device.standing.learning:
+                device.learning.counted_again()
+            effects.append(attempt(event, precedent, now))
+            effects += self._detection.uses(event.mac, event.source, now)
+            if precedent.nameless:
+                effects += self._detection.connected_without_name(device, event.destination, now)
+            if precedent.news is not None:
+                effects += self._told(device, precedent.news, now)
+        return effects
+
+    def _anew(self, device: Device, event: FlowOpened, now: Moment) -> list[Effect]:
         if not device.watched:
             return [verdict(_NOT_WATCHED)]
         service = service_of(event.protocol, event.destination_port)
         called = self._naming.called(device, event.destination, now.running)
         attempted = Attempted(event.destination, service, called)
-        is_new = self._flows.begins(event, now.running)
+        is_new = self._flows.begins(event[:7], now.running)
         if event.scope is not Scope.OUTSIDE:
             return self._inside(device, event, attempted, is_new, now)
         if event.spoofed:
@@ -49,6 +104,8 @@ class Attempts:
         found = self._familiar(device, event, attempted, now)
         action = ruling(device.rules, attempted, now.wall) if device.rules else None
         decision = self._decide(device, event, attempted, found, action)
+        if event.settled is not None and (event.settled is Shortcut.KNOWN) is not decision.accept:
+            return self._overtaken(device, event, attempted, is_new, now)
         awaited: list[Effect] = []
         if not called and service == "web":
             decision, awaited = self._hellos.wanted(event, decision, now)
@@ -56,9 +113,61 @@ class Attempts:
         if ended:
             effects += self._roster.keep(device)
         if is_new:
-            effects.append(self._naming.record(device, event, service, decision, now))
-            effects += self._consequences(device, event, attempted, found, decision, now)
-        return effects
+            record = self._naming.record(device, event, service, decision, now)
+            effects.append(record)
+            news = self._news(device, event, attempted, found, decision, now)
+            effects += self._consequences(device, event, attempted, found, decision, news, now)
+            self._set_precedent(device, event, attempted, found, decision, news, record.attempt, now)
+        if event.settled is not None:
+            return effects
+        return effects + self._shortcuts.decided(device, event, attempted, found, decision, now)
+
+    def _overtaken(
+        self, device: Device, event: FlowOpened, attempted: Attempted, is_new: bool, now: Moment
+    ) -> list[Effect]:
+        """The kernel settled it by what was true a moment ago."""
+        if event.settled is Shortcut.KNOWN:
+            decision = Decision(True, Reason.LEARNED)
+        elif event.settled is Shortcut.DENIED:
+            decision = Decision(False, Reason.DENIED_BY_RULE)
+        else:
+            decision = Decision(False, Reason.UNKNOWN_NAME if attempted.called else Reason.UNKNOWN_ADDRESS)
+        return [self._naming.record(device, event, attempted.service, decision, now)] if is_new else []
+
+    def _set_precedent(
+        self,
+        device: Device,
+        event: FlowOpened,
+        attempted: Attempted,
+        found: Familiar,
+        decision: Decision,
+        news: News | None,
+        recorded: Attempt,
+        now: Moment,
+    ) -> None:
+        """Remember the decision, if the same follows when the same is attempted again."""
+        nameless = not attempted.called and attempted.service == "web"
+        by_rule = decision.reason in _BY_RULE and not nameless
+        by_itself = decision.reason is Reason.LEARNED and found.is_newest
+        is_news = (
+            news is not None and not device.standing.learning and not self._may_be_heard(nameless, decision)
+        )
+        if not (by_rule or by_itself or is_news) or not device.watched:
+            return
+        if len(device.precedents) >= MAX_PRECEDENTS:
+            device.precedents.clear()
+        until = min(
+            now.running + min(LASTS, ends_in(device.rules, now.wall)),
+            self._naming.unchanged_until(device, event.destination, now.running),
+            self._roster.learning_ends_at(device),
+        )
+        device.precedents[event.destination, event.protocol, event.destination_port] = Precedent(
+            until, decision, verdict(decision), recorded[_OUTCOME:], nameless, news
+        )
+
+    def _may_be_heard(self, nameless: bool, decision: Decision) -> bool:
+        """Might another such connection be let begin, for the server name in its first data?"""
+        return nameless and not decision.accept and self._roster.settings.judge_by_hello
 
     def _familiar(self, device: Device, event: FlowOpened, attempted: Attempted, now: Moment) -> Familiar:
         found = learned(device.learning, attempted)
@@ -86,6 +195,24 @@ class Attempts:
             return _REFUSED_DOT
         return decide(device.standing, action, found.reason, named=bool(attempted.called))
 
+    def _news(
+        self,
+        device: Device,
+        event: FlowOpened,
+        attempted: Attempted,
+        found: Familiar,
+        decision: Decision,
+        now: Moment,
+    ) -> News | None:
+        """What there is to tell of an attempt to the outside by itself, None if it is no news."""
+        if not decision.alert and decision.reason is not Reason.LEARNING:
+            return None
+        kind = notes.kind_of(decision)
+        if is_encrypted_dns(event, attempted):
+            kind, decision = Kind.ENCRYPTED_DNS, decision._replace(reason=Reason.ENCRYPTED_DNS)
+        alert = self._naming.alert(device, event, attempted, decision, kind, now)
+        return News(alert, attempted, found.reason is Reason.NEW_PORT)
+
     def _consequences(
         self,
         device: Device,
@@ -93,6 +220,7 @@ class Attempts:
         attempted: Attempted,
         found: Familiar,
         decision: Decision,
+        news: News | None,
         now: Moment,
     ) -> list[Effect]:
         """What follows from a new attempt to the outside, its verdict and record apart."""
@@ -106,21 +234,21 @@ class Attempts:
         if decision.reason is Reason.AWAITING_HELLO:  # a scan may go no further than this
             alert = self._naming.alert(device, event, attempted, decision, Kind.NEW_DESTINATION, now)
             return effects + (self._detection.nameless(device, alert, now, silent=True) or [])
-        if learning and decision.reason is Reason.LEARNED:
-            return effects + self._needs(device, attempted, now)
-        is_news = decision.alert or decision.reason is Reason.LEARNING
-        kind = notes.kind_of(decision)
-        if is_news and is_encrypted_dns(event, attempted):
-            kind, decision = Kind.ENCRYPTED_DNS, decision._replace(reason=Reason.ENCRYPTED_DNS)
-        elif not learning and not is_news:
-            return effects + self._used(device, event, attempted, found, decision, now)
-        alert = self._naming.alert(device, event, attempted, decision, kind, now)
+        if learning and news is not None:
+            return effects + self._learn(device, attempted, news.alert, now)
         if learning:
-            return effects + self._learn(device, attempted, alert, now)
+            return effects + self._needs(device, attempted, now)
+        if news is None:
+            return effects + self._used(device, event, attempted, found, decision, now)
+        return effects + self._told(device, news, now)
+
+    def _told(self, device: Device, news: News, now: Moment) -> list[Effect]:
+        """A protected device does something that it has not learned."""
+        alert = news.alert._replace(at=now.wall)
         greater = None
-        if found.reason is Reason.NEW_PORT or self._tries_around(device, attempted):
+        if news.is_new_port or self._tries_around(device, news.attempted):
             greater = self._detection.nameless(device, alert, now)
-        return effects + ([Raise(alert)] if greater is None else greater)
+        return [Raise(alert)] if greater is None else greater
 
     def _tries_around(self, device: Device, attempted: Attempted) -> bool:
         """May it be part of a scan: is it without a name, or one of many ports of a named host?"""
@@ -234,5 +362,8 @@ _LAN = Decision(True, Reason.LAN)
 _TO_ROUTER = Decision(True, Reason.TO_ROUTER, alert=True)
 _REFUSED_DOT = Decision(False, Reason.ENCRYPTED_DNS, alert=True)
 
-_SETTLED = frozenset((Reason.ALLOWED_BY_RULE, Reason.DENIED_BY_RULE, Reason.TIME))
+_BY_RULE = frozenset((Reason.ALLOWED_BY_RULE, Reason.DENIED_BY_RULE))
+_SETTLED = _BY_RULE | {Reason.TIME}
 """Decisions from which nothing follows."""
+
+_OUTCOME = Attempt._fields.index("service")  # where in a record begins what a precedent says

@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What to do: the values that the judge yields. Doing them is somebody else's work.
 
-Order counts: the verdict comes first, except that `AdmitReplies`, `DismissReplies`, `Inspect` and `Cut`
-must be carried out, and acknowledged by the kernel, before the packet's verdict is given.
+Order counts: the verdict comes first, except that `AdmitReplies`, `DismissReplies`, `Inspect`, `Cut` and
+`Unsettle` must be carried out, and acknowledged by the kernel, before the packet's verdict is given.
 """
 
 from enum import StrEnum
 from typing import NamedTuple, TypeAlias
 
 from smartrouter.core.destinations import Destination
+from smartrouter.core.events import Flow as Flow
+from smartrouter.core.events import Pair as Pair
+from smartrouter.core.events import Shortcut
 from smartrouter.core.learning import Progress, Seen
 from smartrouter.core.policy import Reason
 
@@ -181,16 +184,6 @@ class DismissReplies(NamedTuple):
     address: str
 
 
-class Flow(NamedTuple):
-    """A connection from a device's side."""
-
-    client: str
-    client_port: int
-    address: str
-    port: int
-    protocol: int
-
-
 class Inspect(NamedTuple):
     """Queue the first data of this connection, from before its first packet goes on. `held`: nothing of
     it may go on before it was judged (`HelloHeard`)."""
@@ -207,6 +200,42 @@ class Release(NamedTuple):
 
 class Cut(NamedTuple):
     """No further packet of this connection passes, from before the verdict on this one."""
+
+    flow: Flow
+
+
+class Know(NamedTuple):
+    """The kernel lets new connections of this pair through by itself, for so many seconds. `again`: it does
+    so already, and shall go on."""
+
+    pair: Pair
+    seconds: float
+    again: bool = False
+
+
+class Block(NamedTuple):
+    """The kernel refuses new connections of this pair by itself, for so many seconds."""
+
+    pair: Pair
+    seconds: float
+
+
+class Deny(NamedTuple):
+    """The kernel refuses all packets of this pair by itself, open connections' too, for so many seconds."""
+
+    pair: Pair
+    seconds: float
+
+
+class Unsettle(NamedTuple):
+    """The kernel asks the guard again about this pair, which it settled as `was`."""
+
+    pair: Pair
+    was: Shortcut
+
+
+class Disconnect(NamedTuple):
+    """Have the kernel forget this connection: its next packet counts as new, even if it was offloaded."""
 
     flow: Flow
 
@@ -265,6 +294,11 @@ Effect: TypeAlias = (
     | Inspect
     | Release
     | Cut
+    | Know
+    | Block
+    | Deny
+    | Unsettle
+    | Disconnect
     | Label
     | LookUp
     | Watch

@@ -35,6 +35,33 @@ class Scope(StrEnum):
     ROUTER = "router"  # to the router itself: recorded, never blocked
 
 
+class Flow(NamedTuple):
+    """A connection from a device's side."""
+
+    client: str
+    client_port: int
+    address: str
+    port: int
+    protocol: int
+
+
+class Pair(NamedTuple):
+    """What a device talks to, as its packets show it. `port`: 0 for protocols without ports."""
+
+    mac: str
+    address: str
+    protocol: int
+    port: int
+
+
+class Shortcut(StrEnum):
+    """How the kernel settles new connections of a pair by itself, without asking the guard each time."""
+
+    KNOWN = "known"  # lets them through
+    BLOCKED = "blocked"  # refuses them, for a short while
+    DENIED = "denied"  # refuses them, and cuts those that are open
+
+
 class Question(NamedTuple):
     """A DNS question: `name` normalised; `type` and `klass` as numbers (RFC 1035 section 3.2)."""
 
@@ -114,6 +141,7 @@ class FlowOpened(NamedTuple):
     spoofed: bool = False  # its source does not live where it came from
     opens: bool = True  # for TCP: it is a SYN
     asks_time: bool = False  # a well-formed request for the time: udp/123, 48 bytes, client mode (RFC 5905)
+    settled: Shortcut | None = None  # the kernel has settled it by itself: there is no verdict to give
 
 
 class HelloHeard(NamedTuple):
@@ -144,6 +172,19 @@ class LookedUp(NamedTuple):
     name: str
     addresses: tuple[str, ...]
     ttl: int
+
+
+class ConnectionsOpen(NamedTuple):
+    """The kernel says that these connections are open, of any devices: for a rule that denies more than the
+    one before it."""
+
+    flows: tuple[Flow, ...]
+
+
+class SettledBefore(NamedTuple):
+    """An earlier guard had the kernel settle these."""
+
+    pairs: tuple[tuple[Pair, Shortcut], ...]
 
 
 class PacketUnreadable(NamedTuple):
@@ -204,14 +245,15 @@ class Tick(NamedTuple):
     """Time passed (about once a second live; with every packet's time in replay)."""
 
 
-Event: TypeAlias = (
+NoFlow: TypeAlias = (
     DnsAsked
     | DnsAnswered
-    | FlowOpened
     | HelloHeard
     | AddressClaimed
     | LookedUp
     | PacketUnreadable
+    | ConnectionsOpen
+    | SettledBefore
     | DeviceSeen
     | SettingsChanged
     | LearningRestarted
@@ -221,3 +263,4 @@ Event: TypeAlias = (
     | OutageEnded
     | Tick
 )
+Event: TypeAlias = FlowOpened | NoFlow

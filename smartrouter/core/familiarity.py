@@ -97,5 +97,6 @@ def _has_known_name(roster: Roster, device: Device, attempted: Attempted, runnin
     return any(
         device.learning.knows(group_of(name, match))
         for other in islice(roster.devices.values(), MAX_ASKED)
+        if attempted.address in other.book
         for name in other.book.names(attempted.address, running)
     )

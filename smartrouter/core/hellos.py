@@ -39,10 +39,14 @@ class _Awaited:
         self._give_up(now)
         return flow in self._flows
 
+    def is_full(self, mac: str, now: float) -> bool:
+        """Is there room for no further one of this device?"""
+        self._give_up(now)
+        return self._of[mac] >= MAX_AWAITED or len(self._flows) >= MAX_AWAITED_IN_ALL
+
     def begin(self, flow: Flow, mac: str, now: float, *, held: bool) -> bool:
         """Inspect it from now on; False if too many are. `held`: nothing may go on before it was judged."""
-        self._give_up(now)
-        if self._of[mac] >= MAX_AWAITED or len(self._flows) >= MAX_AWAITED_IN_ALL:
+        if self.is_full(mac, now):
             return False
         self._flows[flow] = mac, now, held
         self._of[mac] += 1
@@ -72,6 +76,8 @@ class Hellos:
 
     def wanted(self, event: FlowOpened, decision: Decision, now: Moment) -> tuple[Decision, list[Effect]]:
         """Whether the first data of this connection is to be looked at, and the decision until then."""
+        if decision.accept and self._awaited.is_full(event.mac, now.running):  # as in any flood
+            return decision, []
         held = (
             not decision.accept
             and decision.reason in _BY_ADDRESS
@@ -101,6 +107,7 @@ class Hellos:
         attempted = Attempted(event.address, service_of(event.protocol, event.port), called)
         if name:
             device.hellos[event.address] = name
+            device.precedents.clear()  # its records are called so from now on
             if len(device.hellos) > MAX_HELLOS:
                 device.hellos.popitem(last=False)
         held = self._awaited.heard(flow)

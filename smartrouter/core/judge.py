@@ -27,6 +27,7 @@ from smartrouter.core.detection import Detection
 from smartrouter.core.effects import Effect, Forget, Kind, Raise, Relax, Unwatch, Verdict
 from smartrouter.core.events import (
     AddressClaimed,
+    ConnectionsOpen,
     DestinationForgotten,
     DeviceSeen,
     DnsAnswered,
@@ -38,10 +39,12 @@ from smartrouter.core.events import (
     LearningRestarted,
     LookedUp,
     Moment,
+    NoFlow,
     OutageEnded,
     PacketUnreadable,
     Paused,
     SettingsChanged,
+    SettledBefore,
     Tick,
 )
 from smartrouter.core.flows import Flows
@@ -52,6 +55,7 @@ from smartrouter.core.naming import Naming
 from smartrouter.core.policy import Reason, Settings
 from smartrouter.core.questions import Questions
 from smartrouter.core.roster import Device, Roster, regrouped
+from smartrouter.core.shortcuts import Shortcuts
 
 AFTER_OUTAGE = 900.0  # seconds during which an unnamed attempt passes after the guard was away
 KEEP_EVERY = 60.0  # seconds between two records of a device's progress
@@ -78,7 +82,10 @@ class Judge:
         self._detection = Detection(self.roster)
         self._hellos = Hellos(self.roster, self._naming, self._detection)
         flows = Flows()
-        self._attempts = Attempts(self.roster, self._naming, self._detection, flows, self._hellos)
+        self.shortcuts = Shortcuts(self.roster, self._naming)
+        self._attempts = Attempts(
+            self.roster, self._naming, self._detection, flows, self._hellos, self.shortcuts
+        )
         self._questions = Questions(self.roster, self._naming, self._detection, flows)
         self._paused_until = -inf
         self._after_outage_until = -inf
@@ -90,10 +97,17 @@ class Judge:
     def handle(self, event: Event, now: Moment) -> list[Effect]:
         """What to do about `event`.
 
-        For a packet there is exactly one `Verdict` in the list; only `AdmitReplies`, `DismissReplies`,
-        `Inspect` and `Cut` stand before it, and must have taken effect before it is given.
+        For a packet there is exactly one `Verdict` in the list, unless the kernel has settled it; only
+        `AdmitReplies`, `DismissReplies`, `Inspect`, `Cut` and `Unsettle` stand before it, and must have taken
+        effect before it is given. Wherever `Unsettle` stands, it must have taken effect before what comes of
+        the event is known to anybody.
         """
-        effects = self._handle(event, now)
+        if isinstance(event, FlowOpened):
+            effects = self._attempts.opened(event, now)
+        else:
+            effects = self._handle(event, now)
+        if self.roster.doubts:
+            effects += self.shortcuts.doubted(now)
         for effect in effects:
             if type(effect) is Verdict:
                 self.counts[effect.reason] += 1
@@ -102,10 +116,8 @@ class Judge:
             effects += self._turnover()
         return effects
 
-    def _handle(self, event: Event, now: Moment) -> list[Effect]:
+    def _handle(self, event: NoFlow, now: Moment) -> list[Effect]:
         match event:
-            case FlowOpened():
-                return self._attempts.opened(event, now)
             case DnsAsked():
                 return self._questions.asked(event, now)
             case DnsAnswered():
@@ -120,6 +132,14 @@ class Judge:
                 return self._detection.uses(event.mac, event.address, now)
             case LookedUp():
                 return self._naming.looked_up(event, now)
+            case ConnectionsOpen():
+                return self._open(event, now)
+            case SettledBefore():
+                return [
+                    effect
+                    for pair, shortcut in event.pairs
+                    for effect in self.shortcuts.taken_up(pair, shortcut, now)
+                ]
             case _:
                 return self._told(event, now)
 
@@ -139,7 +159,9 @@ class Judge:
             case DeviceSeen():
                 device = self.roster.device(event.mac)
                 device.iot, device.on_iot_network = event.iot, event.on_iot_network
-                device.maker = event.maker
+                if event.maker != device.maker:
+                    device.maker = event.maker
+                    self.roster.clear_precedents()  # who is related to whom has changed
                 return self._without_replies(self.roster.refresh(device))
             case SettingsChanged():
                 effects = self.roster.configure(event.settings)
@@ -148,6 +170,7 @@ class Judge:
             case LearningRestarted():
                 device = self.roster.device(event.mac)
                 device.learning.restart()
+                self.roster.doubt(device)
                 return [*self.roster.refresh(device), *self.roster.keep(device)]
             case LearningFinished():
                 device = self.roster.device(event.mac)
@@ -165,6 +188,14 @@ class Judge:
                 return [*self._suspended(now), *lookups]
             case _:
                 assert_never(event)
+
+    def _open(self, event: ConnectionsOpen, now: Moment) -> list[Effect]:
+        effects: list[Effect] = []
+        for flow in event.flows:
+            mac = self._detection.user_of(flow.client)
+            if mac:
+                effects += self.shortcuts.open_connection(mac, flow, now)
+        return effects
 
     def restore(
         self,
@@ -211,13 +242,15 @@ class Judge:
         if look_for_unused:
             self._last_unused = now.running
         for device in self.roster.devices.values():
-            device.learning.observed(passed)
+            if device.learning.observed(passed):
+                device.precedents.clear()  # what it uses is to be noted once more
             if self.roster.end_learning_if_due(device, now.running) or keep_all:
                 effects += self.roster.keep(device)
             effects += self._detection.overdue(device.mac, now)
             if look_for_unused and not device.standing.learning:
                 effects += self._expired(device, now)
         self._naming.expire(now.running)
+        effects += self.shortcuts.tick(now)
         if self.roster.paused or self.roster.after_outage:
             effects += self._suspended(now)
         return effects
@@ -227,6 +260,7 @@ class Judge:
         effects: list[Effect] = []
         for destination in device.learning.unused(self.roster.settings.unused_after):
             device.learning.forget(destination)
+            self.roster.doubt(device)
             about = notes.about_device(
                 device.mac, Kind.UNUSED, Reason.UNUSED, now, destination=destination.name,
                 detail="it was learned, and then not used for long",
@@ -256,7 +290,7 @@ class Judge:
 
     def _let_go(self, device: Device) -> list[Effect]:
         self._detection.drop(device.mac)
-        return self._naming.let_go(device)
+        return [*self._naming.let_go(device), *self.shortcuts.let_go(device.mac)]
 
     def _suspended(self, now: Moment) -> list[Effect]:
         """Work out whether a pause, or the time after an outage, is on; tell every device if it changed."""
@@ -277,4 +311,5 @@ class Judge:
         ]
         for destination in gone:
             device.learning.forget(destination)
+        self.roster.doubt(device)
         return [Forget(event.mac, destination) for destination in gone]

@@ -70,12 +70,26 @@ class Seen(NamedTuple):
 class Learning:
     """One device's learned destinations and progress. Mutable; one owner, the judge."""
 
-    __slots__ = ("_learned", "_names", "progress")
+    __slots__ = ("_learned", "_more_attempts", "_names", "_progress")
 
     def __init__(self, progress: Progress | None = None, learned: Mapping[Destination, Seen] | None = None):
-        self.progress = progress or Progress()
+        self._progress = progress or Progress()
+        self._more_attempts = 0  # that `_progress` does not hold yet: it is made anew when somebody asks
         self._learned: dict[Destination, Seen] = dict(learned or {})
         self._names = Counter(destination.name for destination in self._learned)
+
+    @property
+    def progress(self) -> Progress:
+        """How far learning is."""
+        if self._more_attempts:
+            self._progress = self._progress._replace(attempts=self._progress.attempts + self._more_attempts)
+            self._more_attempts = 0
+        return self._progress
+
+    @progress.setter
+    def progress(self, progress: Progress) -> None:
+        self._progress = progress
+        self._more_attempts = 0
 
     @property
     def learned(self) -> Mapping[Destination, Seen]:
@@ -88,16 +102,19 @@ class Learning:
 
     def started(self) -> bool:
         """Has anything of this device been judged yet?"""
-        return self.progress.state is not State.NEW
+        return self._progress.state is not State.NEW
+
+    def counted_again(self) -> None:
+        """An attempt was judged, in the same unit as one before it."""
+        self._more_attempts += 1
 
     def counted(self) -> None:
         """An attempt was judged."""
-        p = self.progress
-        unit = int(p.observed // UNIT)
-        if unit == p.unit:
-            self.progress = p._replace(attempts=p.attempts + 1)
+        unit = int(self._progress.observed // UNIT)
+        if unit == self._progress.unit:
+            self._more_attempts += 1
             return
-        p = _closed(p)
+        p = _closed(self.progress)
         self.progress = p._replace(
             state=State.LEARNING if p.state is State.NEW else p.state,
             attempts=p.attempts + 1,
@@ -149,10 +166,13 @@ class Learning:
             if not self._names[destination.name]:
                 del self._names[destination.name]
 
-    def observed(self, seconds: float) -> None:
-        """So many more seconds were observed."""
-        if self.started():
-            self.progress = self.progress._replace(observed=self.progress.observed + seconds)
+    def observed(self, seconds: float) -> bool:
+        """So many more seconds were observed; True if another unit has begun."""
+        if not self.started():
+            return False
+        before = self._progress.observed
+        self.progress = self.progress._replace(observed=before + seconds)
+        return before // UNIT != (before + seconds) // UNIT
 
     def restart(self) -> None:
         """Learn again from here on, keeping what is known."""

@@ -119,6 +119,14 @@ class Naming:
         label = self.label(device, event.destination, now.running)
         return notes.about_flow(event, kind, decision, destination_of(attempted), label, now)
 
+    def unchanged_until(self, device: Device, address: str, running: float) -> float:
+        """Until when `called` and `label` stay as they are for `address`, as long as nobody tells anything
+        (but for aliases, which come to an end some day)."""
+        until = device.book.unchanged_until(address, running)
+        if self._roster.settings.shared_resolvers:
+            until = min(until, self._shared.unchanged_until(address, running))
+        return until
+
     def leads_to(self, name: str, address: str, running: float) -> bool | None:
         """Did the router's own lookup of `name` give `address`? None: it has not been looked up lately."""
         addresses, until = self._found.get(name, (frozenset(), 0.0))
@@ -165,20 +173,47 @@ class Naming:
         for mac in askers:
             if mac == _SHARED:
                 for address, name in lessons.items():
-                    self._shared.tell(address, name, ttl, now.running)
+                    self._tell_all(address, name, ttl, now.running)
                 continue
             device = self._roster.devices[mac]  # who is let go takes its queries along
             device.answered = now.running
             for address, name in lessons.items():
-                if device.book.tell(address, name, ttl, now.running):
+                if self._tell(device, address, name, ttl, now.running):
                     effects.append(Name(mac, address, name, ttl, now.wall))
             if behind and self._may_lead(device, reply.questions[0].name, now.running):
                 head = reply.questions[0].name
+                if not device.aliases.led_by(head, behind):
+                    self._roster.doubt(device)
                 effects += [
                     NameAlias(mac, target, head, now.wall)
                     for target in device.aliases.tell(head, sorted(behind), now.running)
                 ]
         return effects
+
+    def _tell(
+        self,
+        device: Device,
+        address: str,
+        name: str,
+        ttl: int,
+        running: float,
+        source: Evidence = Evidence.DNS,
+    ) -> bool:
+        """`device` was told that `name` has `address`. Is that worth storing?"""
+        book = device.book
+        before = book.newest(address), book.evidence(address, running)
+        is_news = book.tell(address, name, ttl, running, source)
+        if before != (name, book.evidence(address, running)):
+            self._roster.doubt(device, address)
+        return is_news
+
+    def _tell_all(self, address: str, name: str, ttl: int, running: float) -> None:
+        """Who asks for all was told that `name` has `address`."""
+        before = self._shared.newest(address), self._shared.evidence(address, running)
+        self._shared.tell(address, name, ttl, running)
+        if before != (name, self._shared.evidence(address, running)):
+            for device in self._roster.devices.values():
+                self._roster.doubt(device, address)
 
     def _may_lead(self, device: Device, head: str, running: float) -> bool:
         """May an answer to the question for `head` make aliases?"""
@@ -226,8 +261,8 @@ class Naming:
             if device is None or not self._is_known(device, event.name, now.running):
                 continue
             for address in event.addresses:
-                if may_stand(event.name, address) and device.book.tell(
-                    address, event.name, event.ttl, now.running, Evidence.REFRESHED
+                if may_stand(event.name, address) and self._tell(
+                    device, address, event.name, event.ttl, now.running, Evidence.REFRESHED
                 ):
                     effects.append(Name(mac, address, event.name, event.ttl, now.wall))
         return effects

@@ -11,6 +11,7 @@ Knows nothing of packets, clocks or storage. The whole table of `decide`:
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_address
+from math import inf
 from typing import NamedTuple
 
 from smartrouter.core.destinations import Destination, Match
@@ -298,6 +299,11 @@ def ruling(rules: Sequence[Rule], attempted: Attempted, wall: float) -> Action |
     if any(r.action is Action.ALLOW and applies(r, attempted, wall) for r in rules):
         return Action.ALLOW
     return None
+
+
+def ends_in(rules: Sequence[Rule], wall: float) -> float:
+    """Seconds from `wall` until the first of the rules that still count ends; infinite if none ever does."""
+    return min((r.until - wall for r in rules if r.until is not None and r.until > wall), default=inf)
 
 
 def applies(rule: Rule, attempted: Attempted, wall: float) -> bool:

@@ -48,7 +48,7 @@ class Questions:
             event.mac, event.client, event.resolver, event.protocol, event.client_port, _DNS_PORT, 0,
             event.scope,
         )  # fmt: skip
-        if self._flows.begins(flow, now.running):
+        if self._flows.begins(flow[:7], now.running):
             effects.append(self._naming.record(device, flow, attempted.service, decision, now))
             if decision.alert:
                 alert = self._naming.alert(device, flow, attempted, decision, Kind.FOREIGN_RESOLVER, now)

@@ -15,6 +15,7 @@ from smartrouter.core.destinations import Destination, Match, group_of, is_addre
 from smartrouter.core.effects import Effect, Enforce, Keep, Relax, Unwatch, Watch
 from smartrouter.core.learning import Learning, Seen, State
 from smartrouter.core.policy import DeviceSettings, Mode, NewDevices, Rule, Settings, Standing, Watching
+from smartrouter.core.precedents import Precedent
 from smartrouter.core.told.addresses import AddressBook
 from smartrouter.core.told.aliases import Aliases
 
@@ -28,7 +29,7 @@ class Device:
 
     __slots__ = (
         "aliases", "answered", "book", "clients", "enforced", "hellos", "iot", "kept", "learning", "mac",
-        "maker", "on_iot_network", "rules", "standing", "told", "watched",
+        "maker", "on_iot_network", "precedents", "rules", "standing", "told", "watched",
     )  # fmt: skip
 
     def __init__(self, mac: str, book: AddressBook):
@@ -48,6 +49,7 @@ class Device:
         self.hellos: OrderedDict[str, str] = OrderedDict()  # address -> server name in its first data
         self.answered = -inf  # running time of the last DNS reply to it
         self.maker = ""
+        self.precedents: dict[tuple[str, int, int], Precedent] = {}  # by address, protocol, port
 
 
 class Roster:
@@ -55,7 +57,7 @@ class Roster:
     `learning_until`, `fresh_forever`: see `judge.Judge`.
 
     A new device may have another one go. `changes` and `evicted` hold what came of packets until somebody
-    empties them.
+    empties them; `doubts`, what the kernel may settle no more without another look, and so does `doubted`.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class Roster:
         self.devices: OrderedDict[str, Device] = OrderedDict()
         self.changes: list[Effect] = []  # what the kernel's sets must learn of devices that `queued` made
         self.evicted: list[Device] = []  # those that had to go
+        self.doubts: dict[str, set[str] | None] = {}  # MAC -> addresses, None for all
         self._stale_after = inf if fresh_forever else STALE_AFTER
         for mac in settings.devices:
             self.device(mac)
@@ -98,6 +101,22 @@ class Roster:
             self.changes += self.refresh(device)
         return device
 
+    def doubt(self, device: Device, address: str | None = None) -> None:
+        """What `device` is told of `address`, or (None) anything about it, has changed: earlier decisions
+        are no precedents any more."""
+        device.precedents.clear()
+        if address is None:
+            self.doubts[device.mac] = None
+            return
+        doubted = self.doubts.setdefault(device.mac, set())
+        if doubted is not None:
+            doubted.add(address)
+
+    def clear_precedents(self) -> None:
+        """Nobody's earlier decisions are precedents any more."""
+        for device in self.devices.values():
+            device.precedents.clear()
+
     def relatives(self, device: Device) -> list[Device]:
         """Other devices of the same maker, some at least."""
         if not device.maker:
@@ -111,6 +130,9 @@ class Roster:
             for device in self.devices.values():
                 learning = device.learning
                 device.learning = Learning(learning.progress, regrouped(learning.learned, settings.match))
+        if _unlike(settings, self.settings):
+            for device in self.devices.values():
+                self.doubt(device)
         self.settings = settings
         for mac in settings.devices:
             self.device(mac)
@@ -125,6 +147,7 @@ class Roster:
     def refresh(self, device: Device) -> list[Effect]:
         """Work out anew how `device` stands; yields what the kernel's sets must learn of it."""
         settings = self.settings
+        before = device.standing, device.rules, device.watched
         device.told = told = settings.devices.get(device.mac, DeviceSettings(device.mac))
         device.rules = tuple(rule for rule in settings.rules if rule.device in ("*", device.mac))
         enforcing = (told.mode or settings.mode) is Mode.ENFORCE
@@ -145,6 +168,8 @@ class Roster:
         if enforced is not device.enforced:
             effects.append(Enforce(device.mac) if enforced else Relax(device.mac))
         device.watched, device.enforced = watched, enforced
+        if (device.standing, device.rules, device.watched) != before:
+            self.doubt(device)
         return effects
 
     def end_learning_if_due(self, device: Device, running: float) -> bool:
@@ -160,7 +185,14 @@ class Roster:
             return False
         device.learning.finish(settled=settled)
         device.standing = device.standing._replace(learning=False)
+        self.doubt(device)
         return True
+
+    def learning_ends_at(self, device: Device) -> float:
+        """The running time at which its learning ends, whatever it learns; infinite where that is not set."""
+        if self._learning_until is None or not device.standing.learning:
+            return inf
+        return self._learning_until.get(device.mac, inf)
 
     def keep(self, device: Device) -> list[Effect]:
         """Have the progress of `device` kept, if it has changed."""
@@ -189,6 +221,13 @@ class Roster:
             if worth == 0:
                 break
         self.evicted.append(self.devices.pop(oldest[0] or oldest[1] or oldest[2]))
+
+
+def _unlike(settings: Settings, before: Settings) -> bool:
+    """Do they differ in what concerns every device? What concerns one shows in its standing and rules."""
+    of_each = Settings()
+    same = {"devices": of_each.devices, "rules": of_each.rules, "mode": of_each.mode}
+    return settings._replace(**same) != before._replace(**same)  # type: ignore[arg-type]
 
 
 def regrouped(learned: Mapping[Destination, Seen], match: Match) -> dict[Destination, Seen]:

@@ -7,13 +7,16 @@ Knows nothing of packets, of processes or of configuration files.
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from threading import Lock
-from typing import Protocol, TypeAlias, assert_never
+from typing import Protocol, TypeAlias, assert_never, get_args
 
 from smartrouter.core.effects import (
     AdmitReplies,
+    Block,
     Cut,
+    Deny,
+    Disconnect,
     DismissReplies,
     Effect,
     Enforce,
@@ -21,6 +24,7 @@ from smartrouter.core.effects import (
     Forget,
     Inspect,
     Keep,
+    Know,
     Label,
     Learn,
     LookUp,
@@ -30,25 +34,34 @@ from smartrouter.core.effects import (
     Record,
     Relax,
     Release,
+    Unsettle,
     Unwatch,
     Verdict,
     Watch,
     Withdraw,
 )
 from smartrouter.core.errors import Unavailable
-from smartrouter.core.events import TCP, Event, Moment
+from smartrouter.core.events import TCP, Event, Moment, Shortcut
 from smartrouter.core.policy import Reason
+from smartrouter.guard.settling import PairSets, PairWriter
 
 log = logging.getLogger("smartrouter.guard")
 
+_Stored: TypeAlias = Record | Raise | Withdraw | Label | Learn | Forget | Name | NameAlias | Keep
 _SetChange: TypeAlias = (
-    AdmitReplies | DismissReplies | Inspect | Release | Cut | Watch | Unwatch | Enforce | Relax
+    AdmitReplies | DismissReplies | Inspect | Release | Cut | Watch | Unwatch | Enforce | Relax | Disconnect
 )
+_STORED = frozenset(get_args(_Stored))
+_FIRST = frozenset((AdmitReplies, DismissReplies, Inspect, Release, Cut, Unsettle))
+"""What must have taken effect before a verdict is given."""
+
+_tuple = tuple.__new__  # makes a NamedTuple in half the time
+_running, _wall = time.monotonic, time.time
 
 
 def now() -> Moment:
     """This moment, by both clocks."""
-    return Moment(time.monotonic(), time.time())
+    return _tuple(Moment, (_running(), _wall()))
 
 
 class Judge(Protocol):
@@ -59,7 +72,7 @@ class Judge(Protocol):
     def handle(self, event: Event, now: Moment) -> list[Effect]: ...
 
 
-class Sets(Protocol):
+class Sets(PairSets, Protocol):
     """The kernel's sets, as far as they are changed here; each call returns when the kernel has done it."""
 
     def watch(self, mac: str) -> None: ...
@@ -71,6 +84,7 @@ class Sets(Protocol):
     def inspect(self, flow: Flow, *, held: bool) -> None: ...
     def release(self, flow: Flow) -> None: ...
     def cut(self, flow: Flow) -> None: ...
+    def forget_flows(self, flows: Iterable[Flow]) -> int: ...
 
 
 def _ignore(_: str) -> None:
@@ -78,69 +92,87 @@ def _ignore(_: str) -> None:
 
 
 class Bench:
-    """See the module. `put` takes what is to be stored, `look_up` a name that the router is to look up;
+    """See the module. `store` takes what is to be stored, `look_up` a name that the router is to look up;
     neither ever waits."""
 
     def __init__(
         self,
         judge: Judge,
         sets: Sets,
-        put: Callable[[Effect], None],
+        store: Callable[[Sequence[Effect]], object],
         *,
         fail_open: bool,
         look_up: Callable[[str], object] = _ignore,
     ):
         self.judge = judge
         self.sets = sets
-        self.put = put
+        self.pairs = PairWriter(sets)
+        self.store = store
         self.look_up = look_up
         self.fail_open = fail_open
         self.lock = Lock()
         self.errors = 0  # faults of ours, each of which cost one packet its proper judgement
         self.refusals = 0  # changes of sets that the kernel would not have
         self.withheld = 0  # packets dropped without a word, because more of the same must come first
+        self.recorded: Counter[Shortcut] = Counter()  # packets that the kernel settled, and told us of
 
     def handle(self, event: Event) -> list[Effect]:
         """Judge `event` now; its effects are still to be carried out."""
         with self.lock:
             return self.judge.handle(event, now())
 
+    def handle_all(self, events: Iterable[Event]) -> list[Effect]:
+        """The same for several that come at once."""
+        moment = now()
+        with self.lock:
+            return [effect for event in events for effect in self.judge.handle(event, moment)]
+
     def carry_out(self, effects: Iterable[Effect]) -> bool:
         """Do what `effects` say, verdicts apart: those belong to a packet. False if one could not be done."""
         done = True
+        stored: list[Effect] = []
+        unsettled: list[Unsettle] = []
+        others: list[Effect] = []
         for effect in effects:
+            kind = type(effect)
+            if kind in _STORED:
+                stored.append(effect)
+            elif kind is Unsettle:
+                unsettled.append(effect)  # type: ignore[arg-type]
+            elif kind is not Verdict:
+                others.append(effect)
+        if unsettled:
+            done = self._unsettle(unsettled)
+        for effect in others:
             match effect:
-                case Verdict():
-                    pass
-                case (
-                    Record()
-                    | Raise()
-                    | Withdraw()
-                    | Label()
-                    | Learn()
-                    | Forget()
-                    | Name()
-                    | NameAlias()
-                    | Keep()
-                ):
-                    self.put(effect)
+                case Know() | Block() | Deny():
+                    self.pairs.put(effect)
                 case LookUp():
                     self.look_up(effect.name)
                 case Inspect() | Release() | Cut() if effect.flow.protocol != TCP:
                     pass  # of any other connection each packet comes, until the server has answered
                 case _:
-                    done = self._change_set(effect) and done
+                    done = self._change_set(effect) and done  # type: ignore[arg-type]
+        if stored:
+            self.store(stored)
         return done
 
     def carry_out_first(self, effects: Iterable[Effect]) -> list[Effect]:
         """Do those of `effects` that must be done before a verdict is given; gives the others."""
         others: list[Effect] = []
+        first: list[Effect] = []
         for effect in effects:
-            if isinstance(effect, AdmitReplies | DismissReplies | Inspect | Release | Cut):
-                self.carry_out([effect])
-            else:
-                others.append(effect)
+            (first if type(effect) in _FIRST else others).append(effect)
+        if first:
+            self.carry_out(first)
         return others
+
+    def _unsettle(self, changes: Sequence[Unsettle]) -> bool:
+        try:
+            self.pairs.unsettle(changes)
+        except Unavailable as error:
+            return self._refused(type(changes[0]).__name__, error)
+        return True
 
     def _change_set(self, effect: _SetChange) -> bool:
         try:
@@ -163,14 +195,19 @@ class Bench:
                     self.sets.enforce(effect.mac)
                 case Relax():
                     self.sets.relax(effect.mac)
+                case Disconnect():
+                    self.sets.forget_flows([effect.flow])
                 case _:
                     assert_never(effect)
         except Unavailable as error:
-            self.refusals += 1
-            if self.refusals <= 10 or self.refusals % 1000 == 0:
-                log.error("%s not done (%d): %s", type(effect).__name__, self.refusals, error)
-            return False
+            return self._refused(type(effect).__name__, error)
         return True
+
+    def _refused(self, what: str, error: Unavailable) -> bool:
+        self.refusals += 1
+        if self.refusals <= 10 or self.refusals % 1000 == 0:
+            log.error("%s not done (%d): %s", what, self.refusals, error)
+        return False
 
     def count(self, reason: Reason) -> None:
         """Count a packet that needed no judge."""

@@ -10,7 +10,7 @@ files.
 import time
 from collections import OrderedDict
 
-from smartrouter.core.effects import Effect, Inspect, Verdict
+from smartrouter.core.effects import Effect, Inspect, Record, Verdict
 from smartrouter.core.errors import BadPacket
 from smartrouter.core.events import (
     TCP,
@@ -21,10 +21,12 @@ from smartrouter.core.events import (
     PacketUnreadable,
     Query,
     Scope,
+    Shortcut,
 )
 from smartrouter.core.policy import Reason
 from smartrouter.guard.bench import Bench
 from smartrouter.guard.inspection import Inspection, Inspections
+from smartrouter.linux.nflog import Logged
 from smartrouter.linux.queue import FORWARD, LOCAL_IN, LOCAL_OUT, Marks, Ruling, Silently
 from smartrouter.wire.dns import parse_query, parse_reply
 from smartrouter.wire.dns_tcp import TcpStream
@@ -34,81 +36,110 @@ from smartrouter.wire.sequence import first_byte
 
 MAX_STREAMS = 256  # DNS connections over TCP that are followed at once
 MAX_QUERY = 512  # bytes: a longer query names nothing; none that asks for a name is half as long
+A_TURN = 8  # packets that were logged: for so many at most does one that waits for its verdict wait
 MAX_MESSAGES = 8  # looked at in one packet, so that nobody's packet takes a hundred times another's
 NO_MAC = "00:00:00:00:00:00"  # stands for what came over an interface that knows no MACs
 _DNS_PORT = 53
 
 
 class FlowHandler:
-    """Judges the first packets of new connections, and the first data of those that are inspected."""
+    """Judges the first packets of new connections, and the first data of those that are inspected.
+    `inspections`: those of all workers; any of them may get the next packet of a connection."""
 
-    def __init__(self, bench: Bench, marks: Marks):
+    def __init__(self, bench: Bench, marks: Marks, inspections: Inspections | None = None):
         self._bench = bench
         self._both = marks.passing | marks.blocking
         self._passing = marks.passing
-        self._todo: list[Effect] = []
-        self._inspections = Inspections(bench)
+        self._records: list[Effect] = []  # what comes of a packet besides its verdict, most of the time
+        self._todo: list[Effect] = []  # all else
+        self._inspections = Inspections(bench) if inspections is None else inspections
 
     def judge(self, payload: bytes, mac: str | None, hook: int, mark: int) -> Ruling:
         """The verdict on a packet: accept or not; None to accept without a mark."""
         ours = mark & self._both
-        scope = _scope(hook, ours, self._passing)
         source = mac or NO_MAC
         try:
             packet = parse_ip(payload)
         except BadPacket:
-            return self._decide(PacketUnreadable(source, scope), hook)
+            return self._decide(PacketUnreadable(source, _scope(hook, ours, self._passing)), hook)
         # The ruleset sets both marks on first data that it was told to hand over, and on forged sources.
-        inspection = None
-        if self._inspections and (ours == self._both or packet.protocol == UDP):
-            inspection = self._inspections.of(packet)
-            if inspection is not None and not packet.flags & _SYN:
-                return self._hear(inspection, packet, payload, None)
-        event = FlowOpened(
-            source, packet.source, packet.destination, packet.protocol, packet.source_port,
-            packet.destination_port, packet.sequence, scope, ours == self._both and inspection is None,
-            packet.protocol != TCP or bool(packet.flags & _SYN),
-            packet.destination_port == NTP_PORT
-            and packet.protocol == UDP
-            and asks_time(payload[packet.payload : packet.end]),
-        )  # fmt: skip
-        ruling = self._decide(event, hook)
-        if inspection is None and isinstance(self._todo[0], Verdict):  # as nearly always
-            return ruling
-        if inspection is not None:
-            inspection.restart(packet)
-        return self._begin(inspection, source, packet, payload)
+        if self._inspections.open and (ours == self._both or packet.protocol == UDP):
+            with self._inspections.lock:
+                inspection = self._inspections.of(packet)
+                if inspection is not None:
+                    return self._go_on(inspection, source, packet, payload, hook, ours)
+        effects = self._bench.handle(self._opened(source, packet, payload, hook, ours, ours == self._both))
+        first = effects[0]
+        if type(first) is not Verdict:
+            with self._inspections.lock:
+                return self._begin(None, source, packet, payload, effects)
+        if len(effects) == 2 and type(effects[1]) is Record:  # as nearly always
+            self._records.append(effects[1])
+        elif len(effects) > 1:
+            self._todo += effects
+        return None if hook == LOCAL_IN else first.accept
 
     def settle(self) -> None:
-        """Carry out what could wait until the verdict was given."""
-        todo, self._todo = self._todo, []
-        if len(todo) > 1:
+        """Carry out what could wait until the verdicts were given."""
+        if self._records:
+            records, self._records = self._records, []
+            self._bench.store(records)
+        if self._todo:
+            todo, self._todo = self._todo, []
             self._bench.carry_out(todo)
-        if self._inspections:
-            self._inspections.expire(time.monotonic())
+        if self._inspections.open:
+            with self._inspections.lock:
+                self._inspections.expire(time.monotonic())
 
     def failed(self, error: BaseException) -> bool:
         """The verdict where `judge` raised."""
-        self._todo = []
         return self._bench.failed(error)
 
+    def _opened(
+        self, mac: str, packet: Packet, payload: bytes, hook: int, ours: int, spoofed: bool
+    ) -> FlowOpened:
+        _, source, destination, protocol, source_port, port, flags, sequence, start, end, _ = packet
+        return _tuple(
+            FlowOpened,
+            (
+                mac, source, destination, protocol, source_port, port, sequence,
+                _OUTSIDE if hook == FORWARD and ours != self._passing else _scope(hook, ours, self._passing),
+                spoofed, protocol != TCP or bool(flags & _SYN),
+                port == NTP_PORT and protocol == UDP and asks_time(payload[start:end]), None,
+            ),
+        )  # fmt: skip
+
     def _decide(self, event: FlowOpened | PacketUnreadable, hook: int) -> bool | None:
-        effects = self._todo = self._bench.handle(event)
+        effects = self._bench.handle(event)
+        self._todo += effects
         accept = _verdict(effects).accept
         return None if hook == LOCAL_IN else accept
 
-    def _begin(self, inspection: Inspection | None, mac: str, packet: Packet, payload: bytes) -> Ruling:
+    def _go_on(
+        self, inspection: Inspection, mac: str, packet: Packet, payload: bytes, hook: int, ours: int
+    ) -> Ruling:
+        """The verdict on a further packet of an inspected connection, or on its first one sent again."""
+        if not packet.flags & _SYN:
+            return self._hear(inspection, packet, payload, None)
+        effects = self._bench.handle(self._opened(mac, packet, payload, hook, ours, spoofed=False))
+        inspection.restart(packet)
+        return self._begin(inspection, mac, packet, payload, effects)
+
+    def _begin(
+        self, inspection: Inspection | None, mac: str, packet: Packet, payload: bytes, effects: list[Effect]
+    ) -> Ruling:
         """The first packet of a connection whose first data is to be judged, or the same sent again. It may
         hold that data already: QUIC's does, and TCP's may (RFC 7413)."""
-        effects, self._todo = self._todo, []
         opening = _verdict(effects)
+        refused = False
         for effect in effects:
             if isinstance(effect, Inspect):
                 inspection = self._inspections.begin(effect, mac, packet, time.monotonic())
-                if inspection is None and effect.held:
-                    return False
+                refused = inspection is None and effect.held
             else:
                 self._todo.append(effect)
+        if refused:
+            return False
         if inspection is None or not opening.accept:
             return opening.accept
         return self._hear(inspection, packet, payload, opening)
@@ -164,7 +195,7 @@ class DnsHandler:
                 effects = self._asked(packet, messages, mac or NO_MAC, scope)
             else:
                 effects = self._answered(packet, messages)
-        self._todo = self._bench.carry_out_first(effects)
+        self._todo += self._bench.carry_out_first(effects)
         verdicts = [effect for effect in effects if isinstance(effect, Verdict)]
         if len(verdicts) > 1:
             self._bench.count_once(verdicts)
@@ -180,7 +211,6 @@ class DnsHandler:
 
     def failed(self, error: BaseException) -> bool:
         """The verdict where `judge` raised."""
-        self._todo = []
         return self._bench.failed(error)
 
     def _asked(self, packet: Packet, messages: list[bytes], mac: str, scope: Scope) -> list[Effect]:
@@ -228,7 +258,45 @@ class DnsHandler:
         return stream.feed(first_byte(packet), payload[packet.payload : packet.end])[:MAX_MESSAGES]
 
 
+class LogHandler:
+    """Takes down what the kernel settled by itself, and wrote to its log."""
+
+    def __init__(self, bench: Bench):
+        self._bench = bench
+
+    def __call__(self, records: list[Logged]) -> None:
+        """All these packets were settled so."""
+        for start in range(0, len(records), A_TURN):
+            self._take(records[start : start + A_TURN])
+
+    def _take(self, records: list[Logged]) -> None:
+        events: list[FlowOpened] = []
+        for prefix, mac, payload in records:
+            shortcut = _SHORTCUTS.get(prefix)
+            if shortcut is None:
+                continue
+            self._bench.recorded[shortcut] += 1
+            try:
+                packet = parse_ip(payload)
+            except BadPacket:  # a header that the kernel could read, and we cannot
+                continue
+            _, source, destination, protocol, source_port, port, flags, sequence, _, _, _ = packet
+            events.append(
+                _tuple(
+                    FlowOpened,
+                    (
+                        mac or NO_MAC, source, destination, protocol, source_port, port, sequence,
+                        Scope.OUTSIDE, False, protocol != TCP or bool(flags & _SYN), False, shortcut,
+                    ),
+                )
+            )  # fmt: skip
+        self._bench.carry_out(self._bench.handle_all(events))
+
+
+_OUTSIDE = Scope.OUTSIDE
+_SHORTCUTS = {str(shortcut): shortcut for shortcut in Shortcut}
 _SYN, _RST = 0x02, 0x04  # RFC 9293 section 3.1
+_tuple = tuple.__new__  # makes a NamedTuple in half the time
 
 
 def _scope(hook: int, ours: int, passing: int) -> Scope:

@@ -4,10 +4,11 @@
 Of a TCP connection the kernel hands over what the client sends once it was told to (`Inspect`), until it is
 told that it need not (`Release`, `Cut`). Of QUIC it hands over every datagram that way until the server has
 answered. Here the pieces come together until they hold a name; who said what about the packets in between is
-the bench's to count. For one thread. Knows no queue and no mark.
+the bench's to count. Knows no queue and no mark.
 """
 
 from collections import OrderedDict
+from threading import Lock
 
 from smartrouter.core.effects import Cut, Flow, Inspect, Release, Verdict
 from smartrouter.core.events import HelloHeard
@@ -48,39 +49,37 @@ class Inspection:
 
 
 class Inspections:
-    """All of them, a bounded number."""
+    """All of them, a bounded number. Several threads may use them: who does holds `lock`."""
 
     def __init__(self, bench: Bench):
         self._bench = bench
-        self._open: OrderedDict[Flow, Inspection] = OrderedDict()  # the one that began last is last
-
-    def __len__(self) -> int:
-        return len(self._open)
+        self.lock = Lock()
+        self.open: OrderedDict[Flow, Inspection] = OrderedDict()  # the one that began last is last
 
     def of(self, packet: Packet) -> Inspection | None:
         """The one that this packet belongs to."""
         flow = Flow(
             packet.source, packet.source_port, packet.destination, packet.destination_port, packet.protocol
         )
-        return self._open.get(flow)
+        return self.open.get(flow)
 
     def begin(self, inspect: Inspect, mac: str, first: Packet, running: float) -> Inspection | None:
         """Look at this connection, from its first packet on; None if the kernel would not have it."""
-        self._open.pop(inspect.flow, None)
-        if len(self._open) >= MAX_INSPECTIONS:
-            self._end(self._open.popitem(last=False)[1])
+        self.open.pop(inspect.flow, None)
+        if len(self.open) >= MAX_INSPECTIONS:
+            self._end(self.open.popitem(last=False)[1])
         if not self._bench.carry_out([inspect]):
             return None
-        inspection = self._open[inspect.flow] = Inspection(inspect, mac, first, running + PATIENCE)
+        inspection = self.open[inspect.flow] = Inspection(inspect, mac, first, running + PATIENCE)
         return inspection
 
     def expire(self, running: float) -> None:
         """Look no longer at those that began too long ago."""
-        while self._open:
-            first = next(iter(self._open.values()))
+        while self.open:
+            first = next(iter(self.open.values()))
             if first.until > running:
                 return
-            del self._open[first.flow]
+            del self.open[first.flow]
             self._end(first)
 
     def _end(self, inspection: Inspection) -> None:

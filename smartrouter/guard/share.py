@@ -2,6 +2,7 @@
 """What the supervisor hands the guard: its part of the configuration, and what was found out for it; and the
 ruleset that follows from both. Knows nothing of packets or processes."""
 
+import os
 from collections.abc import Iterable
 from typing import Any
 
@@ -11,6 +12,8 @@ from smartrouter.core.roster import Device
 from smartrouter.linux import interfaces
 from smartrouter.linux.ruleset import Plan
 from smartrouter.linux.upstreams import upstreams
+
+MAX_WORKERS_BY_ITSELF = 4  # with `workers 'auto'`; one core is left to the rest, so 1 where there are two
 
 
 class Share:
@@ -22,6 +25,12 @@ class Share:
         self.iot: tuple[str, ...] = tuple(message["iot"])
         self.upstreams: frozenset[str] = frozenset(message["upstreams"])
         self.outage: float | None = message.get("outage")
+
+    @property
+    def workers(self) -> int:
+        """Threads that judge new connections, each with a queue of its own."""
+        wanted = self.config.main.workers
+        return wanted or max(1, min(MAX_WORKERS_BY_ITSELF, (os.cpu_count() or 1) - 1))
 
     @classmethod
     def from_file(cls, path: str) -> "Share":
@@ -52,6 +61,7 @@ class Share:
             block_action=main.block_action,
             pass_mark=main.pass_mark,
             block_mark=main.block_mark,
+            workers=self.workers,
             redirect_dns=settings.redirect_dns,
             shared_resolvers=settings.shared_resolvers,
             watched=frozenset(device.mac for device in known if device.watched),

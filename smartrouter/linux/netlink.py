@@ -8,6 +8,7 @@ The kernel works through a message inside the `send` call, so that its answers a
 returns: nothing here can hang on a lost answer.
 """
 
+import contextlib
 import errno
 import os
 import socket
@@ -32,15 +33,20 @@ _ERROR, _DONE = 2, 3  # NLMSG_ERROR, NLMSG_DONE
 _BATCH_BEGIN, _BATCH_END = 0x10, 0x11  # NFNL_MSG_BATCH_*
 _DUMP_INTERRUPTED = 0x10  # NLM_F_DUMP_INTR: the tables changed while they were listed
 _SOL_NETLINK, _CAP_ACK = 270, 10  # NETLINK_CAP_ACK: errors do not repeat our message
+_SO_SNDBUFFORCE, _SO_RCVBUFFORCE = 32, 33  # asm-generic/socket.h
 _NESTED = 0x8000  # NLA_F_NESTED
 _TYPE_MASK = 0x3FFF  # NLA_TYPE_MASK
 _ANSWER, _LISTING = 4096, 1 << 16  # bytes: more than one answer, than one datagram of a dump (32 KiB)
+_ROOM = 8 << 20  # bytes of kernel memory, while needed: a transaction of 20,000 elements, or as many refusals
+_LAST = 0xFFF00000  # from here on numbers begin anew; no transaction has a million messages
+_FLAGS_AT = 6  # where in a message its flags are
 _DUMP_TRIES = 10
 
 _header = struct.Struct("=IHHII")  # nlmsghdr: length, type, flags, sequence, port id
 _family = struct.Struct(">BBH")  # nfgenmsg: family, version, resource id
 _attribute = struct.Struct("=HH")  # nlattr: length, type
 _code = struct.Struct("=i")
+_flags = struct.Struct("=H")
 
 
 def unavailable(error: OSError) -> Unavailable:
@@ -117,6 +123,11 @@ class Netlink:
         except OSError as error:
             raise Unavailable(f"This kernel, or this container, has no netfilter netlink: {error}") from error
         self._socket.setsockopt(_SOL_NETLINK, _CAP_ACK, 1)
+        for buffer in (_SO_SNDBUFFORCE, _SO_RCVBUFFORCE):
+            with contextlib.suppress(
+                PermissionError
+            ):  # who may not do this may not change packet rules either
+                self._socket.setsockopt(socket.SOL_SOCKET, buffer, _ROOM)
         self._socket.bind((0, 0))
         self._sequence = 0
 
@@ -134,9 +145,21 @@ class Netlink:
 
     def request(self, message: Message) -> None:
         """Send one message that is no part of a transaction; return when the kernel has done it."""
-        sequence = self._next()
-        self._send(_encode(message, message.flags | REQUEST | ACK, sequence))
-        self._acknowledged({sequence: message.what})
+        for code in self.requests([message]).values():
+            _raise(-code, message.what)
+
+    def requests(self, messages: Sequence[Message]) -> dict[int, int]:
+        """Send messages that are no transaction, each for itself. What the kernel refused: the errno, by the
+        message's place."""
+        if not messages:
+            return {}
+        first = self._reserve(len(messages))
+        encoded = (
+            _encode(message, message.flags | REQUEST | ACK, first + place)
+            for place, message in enumerate(messages)
+        )
+        self._send(b"".join(encoded))
+        return self._refusals(first, len(messages), messages[-1].what)
 
     def transaction(self, subsystem: int, messages: Sequence[Message], *, check: bool = False) -> None:
         """Carry out all `messages` or none; return when they hold.
@@ -144,74 +167,109 @@ class Netlink:
         `check`: have the kernel look whether it would, and change nothing (as `nft --check` does: the
         batch never ends, so it is aborted).
         """
-        if not messages:
-            return
+        for place, code in self.attempt(subsystem, messages, check=check).items():
+            _raise(-code, messages[place].what)
+
+    def attempt(self, subsystem: int, messages: Iterable[Message], *, check: bool = False) -> dict[int, int]:
+        """The same, but where the kernel refuses some of `messages`, it is told which: the errno, by the
+        message's place, in their order; then none was carried out. Raises only what is about the whole."""
         begin = self._next()
-        parts = [_encode(Message(_BATCH_BEGIN, 0, 0, b"", "", subsystem), REQUEST, begin)]
-        names = {begin: messages[0].what if len(messages) == 1 else "the whole transaction"}
+        data = bytearray(_encode(Message(_BATCH_BEGIN, 0, 0, b"", "", subsystem), REQUEST, begin))
+        last, count, what = 0, 0, ""
         for message in messages:
-            sequence = self._next()
-            names[sequence] = message.what
-            # One acknowledgement, the last, says it all; errors come whether asked for or not.
-            ack = ACK if message is messages[-1] else 0
-            parts.append(_encode(message, message.flags | REQUEST | ack, sequence))
+            last, what = len(data), message.what
+            count += 1
+            data += _encode(message, message.flags | REQUEST, begin + count)
+        if not count:
+            return {}
+        self._sequence = begin + count
+        # One acknowledgement, the last, says it all; errors come whether asked for or not.
+        _flags.pack_into(data, last + _FLAGS_AT, _flags.unpack_from(data, last + _FLAGS_AT)[0] | ACK)
         if not check:
-            parts.append(_encode(Message(_BATCH_END, 0, 0, b"", "", subsystem), REQUEST, self._next()))
-        self._send(b"".join(parts))
-        self._acknowledged(names)
+            data += _encode(Message(_BATCH_END, 0, 0, b"", "", subsystem), REQUEST, self._next())
+        self._send(data)
+        return self._refusals(begin + 1, count, what if count == 1 else "the whole transaction")
+
+    def ask(self, message: Message) -> bytes:
+        """The attributes of the one object that `message` asks for."""
+        sequence = self._next()
+        self._send(_encode(message, message.flags | REQUEST, sequence))
+        for kind, _, answers, body in _each_message(self._socket.recv(_ANSWER, socket.MSG_DONTWAIT)):
+            if answers == sequence and kind == _ERROR:
+                _raise(_code.unpack_from(body)[0], message.what)
+            if answers == sequence:
+                return body[_family.size :]
+        raise OSError(errno.EPROTO, f"{message.what}: the kernel did not answer")
 
     def dump(self, message: Message) -> list[bytes]:
         """The attributes of everything that `message` asks to be listed, one item an object."""
         for _ in range(_DUMP_TRIES):
-            items = self._dump_once(message)
-            if items is not None:
-                return items
+            try:
+                return list(self.stream(message))
+            except InterruptedError:
+                continue
         raise OSError(errno.EINTR, f"{message.what}: it kept changing while it was listed")
 
-    def _dump_once(self, message: Message) -> list[bytes] | None:
+    def stream(self, message: Message) -> Iterator[bytes]:
+        """The same one by one, as the kernel lists them; to be read to its end before anything else is asked.
+        Raises InterruptedError at the end if it changed meanwhile, so that something may be missing."""
         sequence = self._next()
         self._send(_encode(message, message.flags | REQUEST | DUMP, sequence))
-        items: list[bytes] = []
         whole = True
         while True:
             for kind, flags, answers, body in _each_message(self._socket.recv(_LISTING)):
                 if answers != sequence:
                     continue
                 whole = whole and not flags & _DUMP_INTERRUPTED
+                if kind == _DONE and whole:
+                    return
                 if kind == _DONE:
-                    return items if whole else None
+                    raise InterruptedError(errno.EINTR, f"{message.what}: it changed meanwhile")
                 if kind == _ERROR:
                     _raise(_code.unpack_from(body)[0], message.what)
-                items.append(body[_family.size :])
+                yield body[_family.size :]
 
     def _next(self) -> int:
-        self._sequence = self._sequence % 0xFFFFFFFF + 1
-        return self._sequence
+        return self._reserve(1)
 
-    def _send(self, data: bytes) -> None:
+    def _reserve(self, count: int) -> int:
+        """The first of so many sequence numbers in a row."""
+        if self._sequence >= _LAST:
+            self._sequence = 0
+        self._sequence += count
+        return self._sequence - count + 1
+
+    def _send(self, data: bytes | bytearray) -> None:
         self._socket.sendto(data, (0, 0))
 
-    def _acknowledged(self, names: dict[int, str]) -> None:
-        """Take the kernel's answers to the messages `names`; raise the first error among them."""
-        last = next(reversed(names))
-        failure: tuple[int, str] | None = None
+    def _refusals(self, first: int, count: int, what: str) -> dict[int, int]:
+        """Take the kernel's answers to `count` messages, numbered from `first` on. What it refused: the errno
+        by place. Raises what it says of the beginning of a transaction, that is, of all of it."""
+        refused: dict[int, int] = {}
         answered = False
         while not answered:
             try:
                 datagram = self._socket.recv(_ANSWER, socket.MSG_DONTWAIT)
             except BlockingIOError:
                 break  # a transaction that failed as a whole has an answer to its beginning only
+            except OSError as error:
+                if error.errno != errno.ENOBUFS:
+                    raise
+                continue  # more refusals than there is room for: some are known, and nothing was carried out
             for kind, _, sequence, body in _each_message(datagram):
+                place = sequence - first
                 # Others are of a call that an exception ended before it took them.
-                if kind == _ERROR and sequence in names:
-                    answered = sequence == last
-                    code = _code.unpack_from(body)[0]
-                    if code and failure is None:
-                        failure = code, names[sequence]
-        if failure:
-            _raise(*failure)
-        if not answered:
-            raise OSError(errno.EPROTO, f"{names[last]}: the kernel did not answer")
+                if kind != _ERROR or not -1 <= place < count:
+                    continue
+                answered = place == count - 1
+                code = _code.unpack_from(body)[0]
+                if code and place < 0:
+                    _raise(code, what)
+                if code:
+                    refused[place] = -code
+        if not answered and not refused:
+            raise OSError(errno.EPROTO, f"{what}: the kernel did not answer")
+        return refused
 
 
 def _encode(message: Message, flags: int, sequence: int) -> bytes:

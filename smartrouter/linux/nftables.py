@@ -6,7 +6,7 @@ itself is text for `nft`, see `ruleset.py`. Standard library only.
 """
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from smartrouter.linux.netlink import (
     APPEND,
@@ -15,6 +15,7 @@ from smartrouter.linux.netlink import (
     Netlink,
     attribute,
     attributes,
+    each_attribute,
     nested,
     number,
     string,
@@ -28,7 +29,8 @@ TABLE = "smartrouter"
 _NEWTABLE, _GETTABLE, _DELTABLE = 0, 1, 2
 _NEWCHAIN = 3
 _NEWRULE, _GETRULE, _DELRULE = 6, 7, 8
-_NEWSETELEM, _DELSETELEM = 12, 14
+_NEWSETELEM, _GETSETELEM, _DELSETELEM = 12, 13, 14
+_GETGEN = 16
 _GETOBJ = 19
 _LIST_ELEM = 1  # NFTA_LIST_ELEM
 _OBJECT_COUNTER = 1  # NFT_OBJECT_COUNTER
@@ -89,6 +91,23 @@ def delete_element(name: str, key: bytes, what: str) -> Message:
 def flush_set(name: str) -> Message:
     """Take everything out of the set `name`."""
     return _message(_DELSETELEM, 0, text(1, TABLE) + text(2, name), f"flushing set {name}")
+
+
+def list_elements(link: Netlink, name: str) -> Iterator[dict[int, bytes]]:
+    """The elements of the set `name` by attribute (enum nft_set_elem_attributes), as the kernel lists them.
+    Raises FileNotFoundError if it is not there, InterruptedError at the end if it changed meanwhile."""
+    asked = _message(_GETSETELEM, 0, text(1, TABLE) + text(2, name), f"listing set {name}")
+    for item in link.stream(asked):
+        for kind, elements in each_attribute(item):
+            if kind == 3:  # NFTA_SET_ELEM_LIST_ELEMENTS
+                yield from (attributes(element) for _, element in each_attribute(elements))
+
+
+def generation(link: Netlink) -> int:
+    """The number of the tables' state: another one after each transaction that changed something, whoever
+    made it, we too."""
+    answer = attributes(link.ask(_message(_GETGEN, 0, b"", "asking for the generation")))
+    return int.from_bytes(answer[1], "big")  # NFTA_GEN_ID
 
 
 def table_names(link: Netlink) -> set[str]:

@@ -85,6 +85,10 @@ def _kernel() -> Iterator[Finding]:
                 "No packet queues: install the kernel module nfnetlink_queue (OpenWrt: kmod-nfnetlink-queue)."
             )
             yield Finding("queues", False, text)
+        if queue_rule.has_log(link):
+            yield Finding("packet log", True, "The kernel logs packets to a process.")
+        else:
+            yield Finding("packet log", False, ruleset.NO_LOG)
         if queue_rule.takes(link, _CT_STATE):
             yield Finding("connection tracking", True, "The kernel tracks connections.")
         else:

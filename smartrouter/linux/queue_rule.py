@@ -20,11 +20,13 @@ from smartrouter.linux.nftables import (
     new_table,
 )
 
-FLOWS_QUEUE = 7370  # new connections
-DNS_QUEUE = 7371  # DNS queries and replies
+DNS_QUEUE = 7370  # DNS queries and replies
+FLOWS_QUEUE = 7371  # new connections; with several workers the first one's, the others' follow
+LOG_GROUP = 7372  # what the kernel settled by itself; groups are numbered apart from queues
 
 _IPV4 = 2  # NFPROTO_IPV4
 _BYPASS = 1  # NFT_QUEUE_FLAG_BYPASS and NFQ_FLAG_BYPASS: nobody listens -> accept
+_FANOUT = 2  # NFT_QUEUE_FLAG_CPU_FANOUT and NFQ_FLAG_CPU_FANOUT: the queue of the CPU that has the packet
 _QUEUE_SUBSYSTEM = 3  # NFNL_SUBSYS_QUEUE
 _QUEUE_CONFIG = 2  # NFQNL_MSG_CONFIG
 # How the kernel says that it does not know what was asked for.
@@ -32,35 +34,38 @@ _UNKNOWN = frozenset({errno.ENOENT, errno.EOPNOTSUPP, errno.EINVAL, errno.EPROTO
 _PF_UNBIND = struct.pack(">BxH", 4, 2)  # nfqnl_msg_config_cmd: a command that does nothing since 3.8
 
 
-def native(queue: int) -> str:
-    """The statement as `nft` writes it."""
-    return f"queue flags bypass to {queue}"
+def native(queue: int, workers: int = 1) -> str:
+    """The statement as `nft` writes it: to `queue`, or to as many from there on as there are `workers`."""
+    if workers == 1:
+        return f"queue flags bypass to {queue}"
+    return f"queue flags bypass,fanout to {queue}-{queue + workers - 1}"
 
 
-def native_expression(queue: int) -> bytes:
+def native_expression(queue: int, workers: int = 1) -> bytes:
     """The same as a netlink expression (enum nft_queue_attributes)."""
-    numbers = (queue, 1, _BYPASS)
+    numbers = (queue, workers, _flags(workers))
     return expression("queue", *(attribute(i, struct.pack(">H", n)) for i, n in enumerate(numbers, 1)))
 
 
-def xtables_expression(queue: int) -> bytes:
+def xtables_expression(queue: int, workers: int = 1) -> bytes:
     """The xtables target NFQUEUE, revision 3 (xt_NFQUEUE.h: struct xt_NFQ_info_v3, in host order)."""
-    info = struct.pack("=HHH", queue, 1, _BYPASS)
+    info = struct.pack("=HHH", queue, workers, _flags(workers))
     return expression("target", text(1, "NFQUEUE"), number(2, 3), attribute(3, info + bytes(-len(info) % 8)))
 
 
-def place_xtables(link: Netlink, queues: dict[str, int]) -> None:
-    """Make each chain of `queues` hold the xtables target to its queue and nothing else.
+def place_xtables(link: Netlink, queues: dict[str, tuple[int, int]]) -> None:
+    """Make each chain of `queues` hold the xtables target to its queue, for so many workers, and no more.
 
     One transaction: a packet meets the old rule or the new one, never an empty chain. The table and the
     chains are made where they are missing.
     """
     _load_xtables(link)
     messages = [new_table()]
-    for chain, queue in queues.items():
+    for chain, (queue, workers) in queues.items():
+        target = xtables_expression(queue, workers)
         messages.append(new_chain(chain))
         messages.append(flush_chain(chain))
-        messages.append(append_rule(chain, [xtables_expression(queue)], f"xtables target to queue {queue}"))
+        messages.append(append_rule(chain, [target], f"xtables target to queue {queue}"))
     link.transaction(SUBSYSTEM, messages)
 
 
@@ -85,6 +90,15 @@ def has_queues(link: Netlink) -> bool:
             return False
         raise unavailable(error) from error
     return True
+
+
+def has_log(link: Netlink) -> bool:
+    """Whether this kernel takes `log group` (nft_log, nfnetlink_log). Loads the modules, if any."""
+    return takes(link, expression("log", attribute(1, struct.pack(">H", LOG_GROUP))))  # NFTA_LOG_GROUP
+
+
+def _flags(workers: int) -> int:
+    return _BYPASS if workers == 1 else _BYPASS | _FANOUT
 
 
 def _load_xtables(link: Netlink) -> None:

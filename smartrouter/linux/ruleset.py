@@ -20,11 +20,13 @@ from string import Template
 from typing import NamedTuple, TypeVar
 
 from smartrouter.core.errors import BadConfig, Unavailable
+from smartrouter.core.events import Shortcut
 from smartrouter.linux import nftables, queue_rule, redirect_rule
 from smartrouter.linux.netlink import NEEDS_NET_ADMIN, Netlink, unavailable
-from smartrouter.linux.queue_rule import DNS_QUEUE, FLOWS_QUEUE
+from smartrouter.linux.queue_rule import DNS_QUEUE, FLOWS_QUEUE, LOG_GROUP
 
 MAX_INTERFACES, MAX_DEVICES, MAX_RESOLVERS = 256, 4096, 256  # the sizes of the sets in the template
+MAX_WORKERS = 16  # queues for new connections: more threads of one interpreter gain nothing
 _NFT_PATIENCE = 30.0  # seconds; a slow router with a large table needs one
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}")  # stricter than the kernel's dev_valid_name()
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
@@ -33,6 +35,12 @@ NO_QUEUE_STATEMENT = (
     "The kernel takes neither nft's `queue` nor the xtables target NFQUEUE: install the module nft_queue "
     "(OpenWrt: kmod-nft-queue)."
 )
+NO_LOG = (
+    "The kernel cannot log packets to a process, which it must for connections that it settles by itself: "
+    "install the modules nft_log and nfnetlink_log (OpenWrt: kmod-nfnetlink-log)."
+)
+# All that is read of a logged packet is its headers; in one go for as many packets, or after a second.
+_LOG = 'log prefix "{}" group {} snaplen 128 queue-threshold 64'
 _Answer = TypeVar("_Answer")
 _BEFORE_ROUTING = """\
 add chain inet smartrouter before_routing { type nat hook prerouting priority dstnat - 5; policy accept; }
@@ -49,7 +57,8 @@ class Plan(NamedTuple):
     `redirect_dns`: the router's own resolver answers, whomever a watched device asks. `shared_resolvers`:
     addresses of resolvers on the local networks, whose questions to the outside are looked at. `watched`,
     `exempt`, `enforced`: the MACs that the sets of these names shall hold; None: what they hold already. The
-    marks are single bits of the packet mark.
+    marks are single bits of the packet mark. New connections go to queue `flows_queue`, or are spread over as
+    many from there on as there are `workers`.
     """
 
     lan: tuple[str, ...]
@@ -65,6 +74,8 @@ class Plan(NamedTuple):
     enforced: frozenset[str] | None = None
     flows_queue: int = FLOWS_QUEUE
     dns_queue: int = DNS_QUEUE
+    workers: int = 1
+    log_group: int = LOG_GROUP
 
 
 def render(plan: Plan, native_queue: bool) -> str:
@@ -79,6 +90,7 @@ def render(plan: Plan, native_queue: bool) -> str:
         keep_mark=f"0x{0xFFFFFFFF & ~both_marks:08x}",
         unjudged="accept" if plan.on_failure == "open" else "goto refuse",
         refusal="\n\t\t".join(_refusal_lines(plan)),
+        **{f"log_{was}": _LOG.format(was, plan.log_group) for was in Shortcut},
         redirection="redirect" if plan.redirect_dns else "return",
         before_routing=_BEFORE_ROUTING
         if plan.redirect_dns
@@ -101,6 +113,8 @@ def load(plan: Plan, native_queue: bool | None = None) -> None:
         ruleset = render(plan, native_queue)
         if plan.redirect_dns and not redirect_rule.has_redirect(link):
             raise Unavailable(redirect_rule.NO_REDIRECT)
+        if not queue_rule.has_log(link):
+            raise Unavailable(NO_LOG)
         if native_queue:
             _nft(ruleset)
             return
@@ -161,11 +175,7 @@ def check(plan: Plan) -> None:
             raise BadConfig(f"{option} {mark:#x}: allowed is one bit of 32, as in 0x40000000.")
     if plan.pass_mark == plan.block_mark:
         raise BadConfig(f"pass_mark and block_mark are both {plan.pass_mark:#x}: they must differ.")
-    for queue in (plan.flows_queue, plan.dns_queue):
-        if not 0 <= queue < 1 << 16:
-            raise BadConfig(f"Queue number {queue}: allowed are 0 to 65535.")
-    if plan.flows_queue == plan.dns_queue:
-        raise BadConfig(f"Both queues have the number {plan.flows_queue}: they must differ.")
+    _check_queues(plan)
     if len(plan.shared_resolvers) > MAX_RESOLVERS:
         raise BadConfig(
             f"{len(plan.shared_resolvers)} resolvers on local networks: allowed are {MAX_RESOLVERS}."
@@ -178,6 +188,19 @@ def check(plan: Plan) -> None:
         for mac in macs:
             if not _MAC.fullmatch(mac):
                 raise BadConfig(f"MAC {mac!r}: allowed is the form aa:bb:cc:dd:ee:ff, in lower case.")
+
+
+def _check_queues(plan: Plan) -> None:
+    if not 1 <= plan.workers <= MAX_WORKERS:
+        raise BadConfig(f"{plan.workers} workers: allowed are 1 to {MAX_WORKERS}.")
+    flows = range(plan.flows_queue, plan.flows_queue + plan.workers)
+    for queue in (*flows, plan.dns_queue):
+        if not 0 <= queue < 1 << 16:
+            raise BadConfig(f"Queue number {queue}: allowed are 0 to 65535.")
+    if plan.dns_queue in flows:
+        raise BadConfig(f"Queue {plan.dns_queue} is both for DNS and for connections: they must differ.")
+    if not 0 <= plan.log_group < 1 << 16:
+        raise BadConfig(f"Log group {plan.log_group}: allowed are 0 to 65535.")
 
 
 def _check_one_of(option: str, found: str, *allowed: str) -> None:
@@ -200,12 +223,18 @@ def _device_sets(plan: Plan) -> list[tuple[str, frozenset[str]]]:
 
 
 def _queue_lines(plan: Plan, native_queue: bool) -> Iterable[str]:
-    for chain, queue in (("to_guard", plan.flows_queue), ("to_dns", plan.dns_queue)):
+    for chain, (queue, workers) in _queues(plan).items():
         if native_queue:
             yield f"flush chain inet smartrouter {chain}"
-            yield f"add rule inet smartrouter {chain} {queue_rule.native(queue)}"
+            yield f"add rule inet smartrouter {chain} {queue_rule.native(queue, workers)}"
         else:
-            yield f"# {chain} holds the xtables target NFQUEUE to queue {queue}, placed through netlink."
+            queues = f"queue {queue}" if workers == 1 else f"queues {queue} to {queue + workers - 1}"
+            yield f"# {chain} holds the xtables target NFQUEUE to {queues}, placed through netlink."
+
+
+def _queues(plan: Plan) -> dict[str, tuple[int, int]]:
+    """The first queue of each chain that leads to one, and how many there are."""
+    return {"to_guard": (plan.flows_queue, plan.workers), "to_dns": (plan.dns_queue, 1)}
 
 
 def _refusal_lines(plan: Plan) -> Iterable[str]:
@@ -258,7 +287,7 @@ def _ask(question: Callable[[Netlink], _Answer]) -> _Answer:
 
 def _place_xtables(link: Netlink, plan: Plan) -> None:
     try:
-        queue_rule.place_xtables(link, {"to_guard": plan.flows_queue, "to_dns": plan.dns_queue})
+        queue_rule.place_xtables(link, _queues(plan))
     except FileNotFoundError as error:
         raise Unavailable(NO_QUEUE_STATEMENT) from error
     except OSError as error:

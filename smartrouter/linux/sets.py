@@ -6,20 +6,27 @@ seen by the change. Knows no device and no rule. Standard library only; needs CA
 """
 
 import errno
-import re
+import os
 import socket
+from collections.abc import Iterable, Iterator, Sequence
 from threading import Lock
 
-from smartrouter.core.effects import Flow
+from smartrouter.core.effects import Flow, Pair, Unsettle
 from smartrouter.core.errors import Unavailable
-from smartrouter.linux import conntrack, nftables
+from smartrouter.core.events import Shortcut
+from smartrouter.linux import conntrack, nftables, pairs
 from smartrouter.linux.netlink import Message, Netlink, unavailable
+from smartrouter.linux.pairs import PairChange, mac_key
 
-_MAC = re.compile(r"[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}")
 _CLIENTS4, _CLIENTS6 = "dns_clients4", "dns_clients6"
 _HELLO4, _HELLO6 = "hello4", "hello6"
 _CUT_FOR = 60.0  # seconds that a connection stays cut once the kernel's memory of it is gone: if its client
 #                  does not give up by then, its next packet counts as new, and is judged again
+
+
+_AT_ONCE = 16384  # changes of pairs in one transaction: as many as the socket has room for
+_FULL = frozenset({errno.ENFILE, errno.ENOSPC})
+_LISTINGS = 10  # how often a set is listed anew that changes while it is
 
 
 class Sets:
@@ -40,27 +47,27 @@ class Sets:
 
     def watch(self, mac: str) -> None:
         """New connections and DNS of `mac` go to the guard from now on."""
-        self._add("watched", _mac_key(mac), mac)
+        self._add("watched", mac_key(mac), mac)
 
     def unwatch(self, mac: str) -> None:
         """The opposite of `watch`."""
-        self._delete("watched", _mac_key(mac), mac)
+        self._delete("watched", mac_key(mac), mac)
 
     def enforce(self, mac: str) -> None:
         """Invalid packets and floods of `mac` are dropped from now on."""
-        self._add("enforced", _mac_key(mac), mac)
+        self._add("enforced", mac_key(mac), mac)
 
     def relax(self, mac: str) -> None:
         """The opposite of `enforce`."""
-        self._delete("enforced", _mac_key(mac), mac)
+        self._delete("enforced", mac_key(mac), mac)
 
     def exempt(self, mac: str) -> None:
         """Leave `mac` alone, even on an interface where every device is watched."""
-        self._add("exempt", _mac_key(mac), mac)
+        self._add("exempt", mac_key(mac), mac)
 
     def include(self, mac: str) -> None:
         """The opposite of `exempt`."""
-        self._delete("exempt", _mac_key(mac), mac)
+        self._delete("exempt", mac_key(mac), mac)
 
     def admit(self, address: str) -> None:
         """Hold DNS replies to `address` for the guard from now on."""
@@ -114,6 +121,59 @@ class Sets:
         except OSError as error:
             raise _refused(error) from error
 
+    def change_pairs(self, changes: Sequence[PairChange]) -> int:
+        """Have the kernel settle pairs, or no longer: all in one transaction, as if in this order.
+
+        Taking out what is not there is no error. A full set keeps nothing but its own new pairs from being
+        done: how many found no room is returned. What is too much for one transaction is cut into several,
+        what takes pairs out first.
+        """
+        last_words = {pairs.subject(change): change for change in changes}
+        # Room is made before it is taken. A pair that is taken out of a set comes no more than once.
+        ordered = sorted(last_words.values(), key=lambda change: not isinstance(change, Unsettle))
+        return sum(self._settle(ordered[at : at + _AT_ONCE]) for at in range(0, len(ordered), _AT_ONCE))
+
+    def held_pairs(self) -> Iterator[tuple[Pair, Shortcut]]:
+        """The pairs that the kernel settles, as it lists them, over a socket of the call's own. None without
+        packet rules. A pair can come twice: a set that changes meanwhile is listed anew."""
+        with Netlink() as link:
+            for pair_set in pairs.SETS:
+                for pair in _listed(link, pair_set):
+                    yield pair, pair_set.shortcut
+
+    def forget_pairs(self) -> None:
+        """Have the kernel settle nothing by itself. Without packet rules it does not."""
+        try:
+            self._send([nftables.flush_set(pair_set.name) for pair_set in pairs.SETS])
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise _refused(error) from error
+
+    def forget_flows(self, flows: Iterable[Flow]) -> int:
+        """Have the kernel forget these connections, so that their next packets count as new. How many of
+        them it knew."""
+        with self._lock:
+            return conntrack.forget_all(self._link, flows)
+
+    def _settle(self, changes: list[PairChange]) -> int:
+        """Carry `changes` out in one transaction; those that the kernel refuses are left out, until it takes
+        the rest. How many found no room."""
+        without_room = 0
+        while changes:
+            messages = (message for change in changes for message in pairs.messages(change))
+            try:
+                with self._lock:
+                    refused = self._link.attempt(nftables.SUBSYSTEM, messages)
+            except OSError as error:
+                raise _refused(error) from error
+            if not refused:
+                break
+            left_out = _left_out(changes, refused)
+            without_room += sum(not isinstance(changes[place], Unsettle) for place in left_out)
+            changes = [change for place, change in enumerate(changes) if place not in left_out]
+        return without_room
+
     def _add(self, name: str, key: bytes, what: str) -> None:
         self._change([nftables.add_element(name, key, what)])
 
@@ -137,10 +197,32 @@ class Sets:
             self._link.transaction(nftables.SUBSYSTEM, messages)
 
 
-def _mac_key(mac: str) -> bytes:
-    if not _MAC.fullmatch(mac):
-        raise ValueError(f"not a MAC: {mac!r}")
-    return bytes.fromhex(mac.replace(":", ""))
+def _left_out(changes: Sequence[PairChange], refused: dict[int, int]) -> set[int]:
+    """The places of those `changes` of which messages were `refused` because a set is full. Raises
+    Unavailable if it was for anything else."""
+    messages = [(place, each) for place, change in enumerate(changes) for each in pairs.messages(change)]
+    left_out: set[int] = set()
+    for at, code in refused.items():
+        place, message = messages[at]
+        # What could not be put in, because there is no room, is then not there to be taken out.
+        if code not in _FULL and not (code == errno.ENOENT and place in left_out):
+            raise _refused(OSError(code, f"{message.what}: {os.strerror(code)}"))
+        left_out.add(place)
+    return left_out
+
+
+def _listed(link: Netlink, pair_set: pairs.PairSet) -> Iterator[Pair]:
+    for _ in range(_LISTINGS):
+        try:
+            yield from pairs.read(pair_set, nftables.list_elements(link, pair_set.name))
+        except InterruptedError:
+            continue
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise _refused(error) from error
+        return
+    raise Unavailable(f"Set {pair_set.name} kept changing while it was listed.")
 
 
 def _client(address: str) -> tuple[str, bytes]:

@@ -4,10 +4,12 @@
 What changes something needs a writer's connection, and is a transaction of its own.
 """
 
+import json
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable
 from enum import StrEnum
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from smartrouter.store.transaction import transaction
@@ -48,6 +50,7 @@ class StoredAlert(NamedTuple):
     targets: tuple[tuple[str, int, int, int], ...]
 
 
+_COUNT = itemgetter(3)  # of a target
 _ALERTS = """
     SELECT a.id, d.mac, kind, destination, service, reason, severity,
         CASE WHEN name = '' AND reverse != '' THEN 'reverse' ELSE evidence END, name, reverse,
@@ -135,10 +138,12 @@ def set_reverse(conn: sqlite3.Connection, names: Iterable[tuple[int, str]]) -> N
 def _alerts(conn: sqlite3.Connection, which: str, values: dict[str, Any]) -> list[StoredAlert]:
     rows = conn.execute(f"{_ALERTS} {which}", values).fetchall()
     targets: defaultdict[int, list[tuple[str, int, int, int]]] = defaultdict(list)
-    for number in {row[0] for row in rows}:
-        targets[number] = conn.execute(
-            """SELECT address, port, protocol, count FROM alert_addresses WHERE alert = ?
-                ORDER BY count DESC, address, port""",
-            (number,),
-        ).fetchall()
+    for number, address, port, protocol, count in conn.execute(
+        """SELECT alert, address, port, protocol, count FROM alert_addresses
+            WHERE alert IN (SELECT value FROM json_each(?)) ORDER BY alert, address, port, protocol""",
+        (json.dumps([row[0] for row in rows]),),
+    ):
+        targets[number].append((address, port, protocol, count))
+    for found in targets.values():
+        found.sort(key=_COUNT, reverse=True)  # equal ones stay in their order
     return [StoredAlert._make((*row, tuple(targets[row[0]]))) for row in rows]

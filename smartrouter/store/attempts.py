@@ -76,11 +76,20 @@ def attempts_after(conn: sqlite3.Connection, cursor: int, limit: int) -> list[St
 def hours(conn: sqlite3.Connection, mac: str, since: float) -> list[Hour]:
     """The sums of a device's older attempts, from the hour of `since` on, oldest first."""
     rows = conn.execute(
-        """SELECT hour, destination, service, accepted, count FROM hours
-            WHERE hour >= ? AND device = (SELECT id FROM devices WHERE mac = ?)""",
+        """WITH RECURSIVE
+            stored (hour) AS (
+                SELECT min(hour) FROM hours WHERE hour >= ?
+                UNION ALL SELECT (SELECT min(hour) FROM hours WHERE hour > stored.hour) FROM stored
+                WHERE stored.hour IS NOT NULL)
+            SELECT hour * 3600.0, destination, service, accepted, count
+            FROM stored CROSS JOIN hours USING (hour)
+            WHERE device = (SELECT id FROM devices WHERE mac = ?)""",
         (int(since) // 3600, mac),
     )
-    return [Hour(row[0] * 3600.0, row[1], row[2], bool(row[3]), row[4]) for row in rows]
+    return [
+        Hour(start, destination, service, accepted == 1, attempts)
+        for start, destination, service, accepted, attempts in rows
+    ]
 
 
 def _attempt(row: tuple[Any, ...]) -> StoredAttempt:

@@ -4,10 +4,14 @@
 Keeps the bounds of what a hostile network can make grow: devices, learned destinations, names, aliases;
 `alert_rows` those of alerts. What goes first is what says least; a device's flood costs its own rows before
 it costs others'.
+
+Attempts are the many; what one of them costs here is what storing costs. Each statement that SQLite runs
+gives Python's interpreter to a thread that judges packets, and has to win it back: so many rows go into one.
+What is bound is exactly an int, a float, a str or None: for anything else Python looks for a converter.
 """
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from smartrouter.core.effects import Attempt, Forget, Keep, Learn, Name, NameAlias
 from smartrouter.store.alert_rows import withdraw, write_alerts
@@ -20,16 +24,23 @@ MAX_NAMES = 65_536
 MAX_DEVICE_ALIASES = 4096
 MAX_ALIASES = 65_536
 
+_ROW = f"({', '.join('?' * 15)})"
+# So many attempts a statement. Two hundred keep the interpreter for 0.3 ms, and SQLite busy for another.
+_INSERTS = [
+    (rows, f"INSERT INTO attempts VALUES {', '.join([_ROW] * rows)}")  # noqa: S608 - question marks
+    for rows in (200, 20, 1)
+]
+
 
 def write(conn: sqlite3.Connection, batch: Batch, now: float) -> None:
     """Write `batch`. `now`: epoch seconds, for a device of which nothing in it says when it was seen.
 
     Raises sqlite3.Error, or what binding a value that SQLite cannot hold raises.
     """
-    before = conn.total_changes
-    devices = _devices(conn, batch, now)
-    is_new = conn.total_changes > before
-    _write_attempts(conn, devices, batch.attempts)
+    found = _Devices(conn)
+    _write_attempts(conn, found, batch.attempts)
+    _find_others(found, batch, now)
+    devices = found.numbers
     withdraw(conn, devices, batch.withdrawn)
     write_alerts(conn, devices, batch.alerts.values())
     write_labels(conn, devices, batch.labels.values())
@@ -37,11 +48,9 @@ def write(conn: sqlite3.Connection, batch: Batch, now: float) -> None:
         _write_destination(conn, devices[effect.mac], effect)
     for keep in batch.progress.values():
         _write_progress(conn, devices[keep.mac], keep)
-    for name in batch.names.values():
-        _write_name(conn, devices[name.mac], name)
-    for alias in batch.aliases.values():
-        _write_alias(conn, devices[alias.mac], alias)
-    if is_new:
+    _write_names(conn, devices, batch.names.values())
+    _write_aliases(conn, devices, batch.aliases.values())
+    if found.are_more:
         trim_devices(conn)
     for device in {
         devices[effect.mac] for effect in batch.destinations.values() if isinstance(effect, Learn)
@@ -67,60 +76,125 @@ def trim_devices(conn: sqlite3.Connection) -> None:
         )
 
 
-def _devices(conn: sqlite3.Connection, batch: Batch, now: float) -> dict[str, int]:
-    """The row of each device in `batch`, by MAC; made where it is missing."""
-    seen = {attempt.mac: attempt.at for attempt in reversed(batch.attempts)}
+class _Devices:
+    """The rows of devices, made where they are missing; `are_more`: some were. `numbers`: MAC -> row."""
+
+    def __init__(self, conn: sqlite3.Connection):
+        self._conn = conn
+        self.numbers: dict[str, int] = {}
+        self.are_more = False
+
+    def find(self, mac: str, at: float) -> int:
+        """The row of `mac`, which was first seen `at` if it has none yet."""
+        number = self.numbers.get(mac)
+        if number is None:
+            number = self.numbers[mac] = self._row(mac, at)
+        return number
+
+    def _row(self, mac: str, at: float) -> int:
+        row = self._conn.execute("SELECT id FROM devices WHERE mac = ?", (mac,)).fetchone()
+        if row is None:
+            self.are_more = True
+            made = "INSERT INTO devices (mac, first_seen, last_seen) VALUES (?, ?, ?) RETURNING id"
+            (row,) = self._conn.execute(made, (mac, at, at)).fetchall()
+        number: int = row[0]
+        return number
+
+
+def _find_others(devices: _Devices, batch: Batch, now: float) -> None:
+    """Find the device of everything but the attempts."""
     for tally in (*batch.withdrawn.values(), *batch.alerts.values()):
         if tally is not None:
-            seen.setdefault(tally.latest.mac, tally.first)
+            devices.find(tally.latest.mac, tally.first)
     for kept in (batch.destinations, batch.progress, batch.names, batch.aliases, batch.labels):
         for effect in kept.values():
-            seen.setdefault(effect.mac, now)
+            devices.find(effect.mac, now)
     for mac, *_ in batch.withdrawn:
-        seen.setdefault(mac, now)
-    conn.executemany(
-        "INSERT INTO devices (mac, first_seen, last_seen) VALUES (?, ?, ?) ON CONFLICT (mac) DO NOTHING",
-        ((mac, at, at) for mac, at in seen.items()),
-    )
-    find = "SELECT id FROM devices WHERE mac = ?"
-    return {mac: conn.execute(find, (mac,)).fetchone()[0] for mac in seen}
+        devices.find(mac, now)
 
 
-def _write_attempts(conn: sqlite3.Connection, devices: dict[str, int], attempts: list[Attempt]) -> None:
-    """Each attempt points at its device's attempt before it, which `activity` knows at first."""
-    if not attempts:
-        return
-    last: dict[int, int] = dict(conn.execute("SELECT device, last FROM activity"))
-    words = _words(conn, {word for a in attempts for word in (a.scope, a.evidence, a.reason)})
+class _Chain:
+    """A device's attempts: its row, its last attempt, and what this batch adds."""
+
+    __slots__ = ("at", "attempts", "blocked", "device", "last")
+
+    def __init__(self, device: int, last: int | None):
+        self.device = device
+        self.last = last
+        self.at = 0.0
+        self.attempts = self.blocked = 0
+
+
+class _Chains(dict[str, _Chain]):
+    """By MAC, begun where `activity` says that the last one ended."""
+
+    def __init__(self, conn: sqlite3.Connection, devices: _Devices):
+        super().__init__()
+        self._conn = conn
+        self._devices = devices
+
+    def begin(self, mac: str, at: float) -> _Chain:
+        device = self._devices.find(mac, at)
+        row = self._conn.execute("SELECT last FROM activity WHERE device = ?", (device,)).fetchone()
+        chain = self[mac] = _Chain(device, row[0] if row else None)
+        return chain
+
+
+class _Words(dict[str, int]):
+    """The number of each word; a new one gets one. The words are those of closed sets."""
+
+    def __init__(self, conn: sqlite3.Connection):
+        super().__init__()
+        self._conn = conn
+
+    def __missing__(self, word: str) -> int:
+        row = self._conn.execute("SELECT id FROM words WHERE word = ?", (word,)).fetchone()
+        if row is None:
+            made = "INSERT INTO words (word) VALUES (?) RETURNING id"
+            (row,) = self._conn.execute(made, (word,)).fetchall()
+        number: int = row[0]
+        self[word] = number
+        return number
+
+
+def _write_attempts(conn: sqlite3.Connection, devices: _Devices, attempts: list[Attempt]) -> None:
+    """Each attempt points at its device's attempt before it."""
     number: int = conn.execute("SELECT coalesce(max(id), 0) FROM attempts").fetchone()[0]
-    rows = []
-    active: dict[int, tuple[int, float, int, int]] = {}
-    for a in attempts:
-        number += 1
-        device = devices[a.mac]
-        rows.append(
-            (number, a.at, device, last.get(device), a.source, a.source_port, a.address, a.port, a.protocol,
-             a.service, a.name, words[a.scope], words[a.evidence], a.accepted, words[a.reason])
-        )  # fmt: skip
-        last[device] = number
-        _, _, count, blocked = active.get(device, (0, 0.0, 0, 0))
-        active[device] = (number, a.at, count + 1, blocked + (not a.accepted))
-    conn.executemany("INSERT INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+    chains, words = _Chains(conn, devices), _Words(conn)
+    done = 0
+    for rows, insert in _INSERTS:
+        while done + rows <= len(attempts):
+            conn.execute(insert, _values(attempts[done : done + rows], number + done, chains, words))
+            done += rows
     conn.executemany(
         """INSERT INTO activity (device, last, last_at, attempts, blocked) VALUES (?, ?, ?, ?, ?)
             ON CONFLICT (device) DO UPDATE SET last = excluded.last, last_at = excluded.last_at,
                 attempts = attempts + excluded.attempts, blocked = blocked + excluded.blocked""",
-        ((device, *counts) for device, counts in active.items()),
+        ((c.device, c.last, c.at, c.attempts, c.blocked) for c in chains.values()),
     )
 
 
-def _words(conn: sqlite3.Connection, words: Iterable[str]) -> dict[str, int]:
-    """The number of each word; a new one gets one. The words are those of closed sets."""
-    numbers = {}
-    for word in sorted(words):
-        conn.execute("INSERT INTO words (word) VALUES (?) ON CONFLICT (word) DO NOTHING", (word,))
-        numbers[word] = conn.execute("SELECT id FROM words WHERE word = ?", (word,)).fetchone()[0]
-    return numbers
+def _values(
+    attempts: list[Attempt], number: int, chains: _Chains, words: _Words
+) -> list[int | float | str | None]:
+    """What `attempts`, the next ones after `number`, are as rows, one row behind the other."""
+    values: list[int | float | str | None] = []
+    for (
+        at, mac, source, source_port, address, port, protocol, scope, service, name, evidence, accepted,
+        reason,
+    ) in attempts:  # fmt: skip
+        number += 1
+        chain = chains.get(mac) or chains.begin(mac, at)
+        values += (
+            number, at, chain.device, chain.last, source, source_port, address, port, protocol, service,
+            name, words[scope], words[evidence], 1 if accepted else 0, words[reason],
+        )  # fmt: skip
+        chain.last = number
+        chain.at = at
+        chain.attempts += 1
+        if not accepted:
+            chain.blocked += 1
+    return values
 
 
 def _write_destination(conn: sqlite3.Connection, device: int, effect: Learn | Forget) -> None:
@@ -160,20 +234,22 @@ def _write_progress(conn: sqlite3.Connection, device: int, keep: Keep) -> None:
     )  # fmt: skip
 
 
-def _write_name(conn: sqlite3.Connection, device: int, told: Name) -> None:
-    conn.execute(
+def _write_names(conn: sqlite3.Connection, devices: Mapping[str, int], names: Iterable[Name]) -> None:
+    conn.executemany(
         """INSERT INTO names (device, address, name, ttl, told_at) VALUES (?, ?, ?, ?, ?)
             ON CONFLICT (device, address, name) DO UPDATE
                 SET ttl = excluded.ttl, told_at = max(told_at, excluded.told_at)""",
-        (device, told.address, told.name, told.ttl, told.at),
+        ((devices[mac], address, name, ttl, at) for mac, address, name, ttl, at in names),
     )
 
 
-def _write_alias(conn: sqlite3.Connection, device: int, alias: NameAlias) -> None:
-    conn.execute(
+def _write_aliases(
+    conn: sqlite3.Connection, devices: Mapping[str, int], aliases: Iterable[NameAlias]
+) -> None:
+    conn.executemany(
         """INSERT INTO aliases (device, target, head, seen_at) VALUES (?, ?, ?, ?)
             ON CONFLICT (device, target, head) DO UPDATE SET seen_at = max(seen_at, excluded.seen_at)""",
-        (device, alias.target, alias.head, alias.at),
+        ((devices[mac], target, head, at) for mac, target, head, at in aliases),
     )
 
 

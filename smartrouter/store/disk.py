@@ -11,7 +11,7 @@ import time
 from collections import Counter
 
 from smartrouter.store import batch as rows
-from smartrouter.store.connect import identity, is_damage, open_writer, prepare, set_aside
+from smartrouter.store.connect import LOG_LIMIT, identity, is_damage, open_writer, prepare, set_aside
 from smartrouter.store.pending import Batch
 from smartrouter.store.retention import LONGEST_STEP, drop_attempts, used_bytes
 from smartrouter.store.transaction import transaction
@@ -20,7 +20,8 @@ log = logging.getLogger("smartrouter.store")
 
 
 class Disk:
-    """`max_size`: bytes that the database may take before its oldest attempts go, None: any.
+    """`max_size`: bytes that all files may take, a batch more or less, before the oldest attempts go; None:
+    any.
 
     `refused`: effects that no database can hold, by name. `set_aside`: where a damaged file went.
     """
@@ -29,7 +30,8 @@ class Disk:
         self.refused: Counter[str] = Counter()
         self.set_aside = ""
         self._path = path
-        self._max_size = max_size
+        # The write-ahead log counts too; but of a tiny store it does not take all.
+        self._room = None if max_size is None else max(max_size - LOG_LIMIT, max_size // 2)
         self._conn: sqlite3.Connection | None = None
         self._file: tuple[int, int] | None = None
 
@@ -61,7 +63,7 @@ class Disk:
     def _write(self, batch: Batch, durable: bool) -> None:
         conn = self._connected()
         conn.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
-        if self._max_size is not None and used_bytes(conn) > self._max_size:
+        if self._room is not None and used_bytes(conn) > self._room:
             with transaction(conn):
                 drop_attempts(conn, max(LONGEST_STEP, 2 * len(batch.attempts)))
         try:

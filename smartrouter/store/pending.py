@@ -8,8 +8,9 @@ push another out. Of an alert it counts what came before it was withdrawn and wh
 two places for it. Knows no clock, no thread and no database.
 """
 
-from collections.abc import Iterator
-from typing import NamedTuple, TypeAlias, TypeVar
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from smartrouter.core.destinations import Destination
 from smartrouter.core.effects import (
@@ -28,7 +29,7 @@ from smartrouter.core.effects import (
     Withdraw,
 )
 
-MAX_ATTEMPTS = 10_000  # half a second of 20,000 a second; about 5 MB
+MAX_ATTEMPTS = 20_000  # a second of a flood that a slow disk may stand still; about 8 MB
 MAX_KEYS = 4096  # of each sort of state
 MAX_LABELS = 256  # each makes the writer look for what it belongs to
 MAX_TARGETS = 32  # addresses and ports that are kept of one alert
@@ -143,60 +144,94 @@ def empty() -> Batch:
 
 
 class Pending:
-    """See the module. One caller at a time."""
+    """See the module. One caller at a time.
+
+    Counts by the effect's name, since it was made: `put` what was taken up, merged ones included; `dropped`
+    what found no room, or could not be taken up.
+    """
 
     def __init__(self, max_attempts: int = MAX_ATTEMPTS, max_keys: int = MAX_KEYS):
         self._max_attempts = max_attempts
         self._max_keys = max_keys
+        self._max_labels = MAX_LABELS
         self._batch = empty()
-        self.size = 0  # effects taken since `take`, merged ones included
+        self._states = 0  # taken up since `take`
+        self._put: Counter[str] = Counter()  # but for the attempts that wait
+        self.dropped: Counter[str] = Counter()
+        self._sorts: dict[type, Callable[[Any], bool]] = {
+            Record: self._record,
+            Raise: self._raise,
+            Withdraw: self._withdraw,
+            Label: self._label,
+            Learn: self._change,
+            Forget: self._change,
+            Keep: self._keep,
+            Name: self._name,
+            NameAlias: self._alias,
+        }
+
+    def add_all(self, effects: Iterable[Effect]) -> int:
+        """Take up those of `effects` that are to be stored, as far as there is room; gives how many effects
+        were taken up since `take`."""
+        attempts, room = self._batch.attempts, self._max_attempts
+        for effect in effects:
+            if type(effect) is Record and len(attempts) < room:  # nearly all; so they are counted by `take`
+                attempts.append(effect.attempt)
+            elif type(effect) in self._sorts:
+                self.add(effect)
+        return len(attempts) + self._states
 
     def add(self, effect: Effect) -> bool:
-        """Take `effect` up, if it is to be stored at all; False if there was no room."""
-        batch = self._batch
-        self.size += 1
-        match effect:
-            case Record():
-                if len(batch.attempts) >= self._max_attempts:
-                    return False
-                batch.attempts.append(effect.attempt)
-                return True
-            case Raise():
-                tally = batch.alerts.get(effect.alert.key)
-                if tally is not None:
-                    tally.add(effect.alert)
-                    return True
-                return _set(batch.alerts, self._max_keys, effect.alert.key, Tally(effect.alert))
-            case Withdraw():
-                return self._withdraw(effect.key)
-            case Label():
-                return _set(batch.labels, MAX_LABELS, (effect.mac, effect.address), effect)
-            case Learn() | Forget():
-                return _set(batch.destinations, self._max_keys, (effect.mac, effect.destination), effect)
-            case Keep():
-                return _set(batch.progress, self._max_keys, effect.mac, effect)
-            case Name():
-                key = (effect.mac, effect.address, effect.name)
-                before = batch.names.get(key)
-                if before is not None and before.at > effect.at:  # the clock was set back
-                    effect = effect._replace(at=before.at)
-                return _set(batch.names, self._max_keys, key, effect)
-            case NameAlias():
-                led = (effect.mac, effect.target, effect.head)
-                earlier = batch.aliases.get(led)
-                if earlier is not None and earlier.at > effect.at:
-                    effect = earlier
-                return _set(batch.aliases, self._max_keys, led, effect)
-            case _:
-                self.size -= 1
-                return True
+        """Take `effect` up, if it is to be stored at all; False if there was no room, or if it is none."""
+        sort = type(effect)
+        if sort not in self._sorts:
+            return True
+        try:
+            taken = self._sorts[sort](effect)
+        except Exception:  # a fault of whoever made it; nobody else may pay for it
+            taken = False
+        if not taken:
+            self.dropped[sort.__name__] += 1
+        elif sort is not Record:
+            self._put[sort.__name__] += 1
+            self._states += 1
+        return taken
 
     def take(self) -> Batch:
         """All that waits; nothing does from now on."""
-        batch, self._batch, self.size = self._batch, empty(), 0
+        batch, self._batch, self._states = self._batch, empty(), 0
+        self._put[Record.__name__] += len(batch.attempts)
         return batch
 
-    def _withdraw(self, key: AlertKey) -> bool:
+    def is_state(self) -> bool:
+        """Does more wait than statistics?"""
+        return self._batch.is_state()
+
+    def close(self) -> None:
+        """Nothing that comes from now on finds room."""
+        self._max_attempts = self._max_keys = self._max_labels = 0
+
+    @property
+    def put(self) -> Counter[str]:
+        """See the class."""
+        return +(self._put + Counter({Record.__name__: len(self._batch.attempts)}))
+
+    def _record(self, effect: Record) -> bool:
+        if len(self._batch.attempts) >= self._max_attempts:
+            return False
+        self._batch.attempts.append(effect.attempt)
+        return True
+
+    def _raise(self, effect: Raise) -> bool:
+        key = effect.alert.key
+        tally = self._batch.alerts.get(key)
+        if tally is not None:
+            tally.add(effect.alert)
+            return True
+        return _set(self._batch.alerts, self._max_keys, key, Tally(effect.alert))
+
+    def _withdraw(self, effect: Withdraw) -> bool:
+        key = effect.key
         withdrawn, alerts = self._batch.withdrawn, self._batch.alerts
         before, now = withdrawn.get(key), alerts.get(key)
         if before is not None and now is not None:
@@ -205,6 +240,29 @@ class Pending:
             return False
         alerts.pop(key, None)
         return True
+
+    def _label(self, effect: Label) -> bool:
+        return _set(self._batch.labels, self._max_labels, (effect.mac, effect.address), effect)
+
+    def _change(self, effect: Learn | Forget) -> bool:
+        return _set(self._batch.destinations, self._max_keys, (effect.mac, effect.destination), effect)
+
+    def _keep(self, effect: Keep) -> bool:
+        return _set(self._batch.progress, self._max_keys, effect.mac, effect)
+
+    def _name(self, effect: Name) -> bool:
+        names, key = self._batch.names, (effect.mac, effect.address, effect.name)
+        before = names.get(key)
+        if before is not None and before.at > effect.at:  # the clock was set back
+            effect = effect._replace(at=before.at)
+        return _set(names, self._max_keys, key, effect)
+
+    def _alias(self, effect: NameAlias) -> bool:
+        aliases, key = self._batch.aliases, (effect.mac, effect.target, effect.head)
+        before = aliases.get(key)
+        if before is not None and before.at > effect.at:
+            effect = before
+        return _set(aliases, self._max_keys, key, effect)
 
 
 def _set(sort: dict[_Key, _Value], room: int, key: _Key, value: _Value) -> bool:

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The thread that stores. Whoever puts an effect here never waits and never fails.
 
-Theory of operation. `put` adds to what is pending, in bounded memory (`pending`); the thread takes all of it
-twice a second, or when enough has come together, and writes it in one transaction. A batch that cannot be
+Theory of operation. `put_all` adds to what is pending, in bounded memory (`pending`); the thread takes all of
+it twice a second, or when enough has come together, and writes it in one transaction. Where there are only
+statistics it may linger for more of them to come: each commit writes two pages or more to flash, whatever is
+in it. A batch that cannot be
 written is held until the disk is back, while the next one gathers; what finds no room is dropped and counted.
 Trouble is logged when it begins and when it ends, not in between.
 
@@ -15,9 +17,11 @@ for is, and state is every half minute; attempts are when SQLite copies its log 
 """
 
 import logging
+import math
 import sqlite3
 import time
 from collections import Counter
+from collections.abc import Iterable
 from threading import Event, Lock, Thread
 from typing import TypedDict
 
@@ -29,7 +33,7 @@ from smartrouter.store.pending import MAX_ATTEMPTS, Batch, Pending
 log = logging.getLogger("smartrouter.store")
 
 EVERY = 0.5  # seconds between two batches
-ENOUGH = 200  # effects that make a batch at once
+ENOUGH = 2000  # effects that make a batch at once: a tenth of the room for attempts
 SYNC_EVERY = 30.0  # seconds between two syncs of state; a power cut may cost a minute of it
 MAX_DELAY = 5.0  # seconds between two tries while there is trouble
 
@@ -50,7 +54,8 @@ class Counters(TypedDict):
 class Writer:
     """See the module. One for a store; any thread may call it.
 
-    `max_size`: bytes that the database may take before its oldest attempts go (retention does this better,
+    `linger`: seconds after a batch that attempts and names may wait for more; None: no longer than `every`.
+    `max_size`: bytes that the files may take before the oldest attempts go (retention does this better,
     but may be away); None: no bound here.
     Raises Unavailable if the file is another program's or a newer smartrouter's; whatever else is wrong is
     trouble that may pass.
@@ -62,20 +67,23 @@ class Writer:
         max_size: int | None = None,
         *,
         every: float = EVERY,
+        linger: float | None = None,
         max_attempts: int = MAX_ATTEMPTS,
     ):
         self._every = every
+        self._linger = linger or 0.0
         self._lock = Lock()
         self._wake = Event()
         self._closing = False
         self._pending = Pending(max_attempts)
         self._waiting: list[Event] = []  # one for each flush that goes on
         self._held: tuple[Batch, list[Event]] | None = None  # taken, not written yet
-        self._put: Counter[str] = Counter()
-        self._dropped: Counter[str] = Counter()
+        self._lost: Counter[str] = Counter()  # taken up, and dropped for a fault of ours
+        self._is_woken = False  # the thread, since it took what was pending
         self._batches = 0
         self._trouble = ""
         self._delay = every  # until the next round
+        self._took_at = -math.inf
         self._synced_at = time.monotonic()
         self._is_synced = True
         self._disk = Disk(path, max_size)
@@ -88,16 +96,15 @@ class Writer:
 
     def put(self, effect: Effect) -> None:
         """Store `effect` soon; effects that are not for the store are ignored."""
-        kind = type(effect).__name__
+        self.put_all((effect,))
+
+    def put_all(self, effects: Iterable[Effect]) -> None:
+        """The same for several, such as all that came of one packet."""
         with self._lock:
-            try:
-                taken = not self._closing and self._pending.add(effect)
-            except Exception:  # a fault of whoever made it; the packet path must not pay for it
-                taken = False
-            (self._put if taken else self._dropped)[kind] += 1
-            enough = self._pending.size == ENOUGH
-        if enough:
-            self._wake.set()
+            if self._pending.add_all(effects) < ENOUGH or self._is_woken:
+                return
+            self._is_woken = True
+        self._wake.set()
 
     def flush(self, timeout: float) -> bool:
         """Wait until all that was put so far is on the disk, power cuts included; False after `timeout`
@@ -114,6 +121,7 @@ class Writer:
         """Write what waits, and end. False if that was not done within `timeout` seconds."""
         with self._lock:
             self._closing = True
+            self._pending.close()
         self._wake.set()
         self._thread.join(timeout)
         return not self._thread.is_alive() and self._held is None
@@ -126,8 +134,8 @@ class Writer:
         """What happened since the start."""
         with self._lock:
             return Counters(
-                put=dict(self._put),
-                dropped=dict(self._dropped),
+                put=dict(self._pending.put),
+                dropped=dict(self._dropped()),
                 refused=dict(self._disk.refused),
                 batches=self._batches,
                 trouble=self._trouble,
@@ -144,7 +152,7 @@ class Writer:
             closing = self._closing  # looked at first: nothing is put after it was set
             try:
                 if self._write_held(closing):
-                    self._take()
+                    self._take(closing)
                     self._write_held(closing)
             except Exception as error:
                 self._abandon(error)
@@ -152,11 +160,17 @@ class Writer:
         if self._held is not None:
             log.error("ended without having stored %s: %s", _described(self._held[0]), self._trouble)
 
-    def _take(self) -> None:
+    def _take(self, closing: bool) -> None:
+        now = time.monotonic()
         with self._lock:
+            pressing = closing or self._waiting or self._is_woken or self._pending.is_state()
+            if not pressing and now - self._took_at < self._linger:
+                return
             batch, waiting, self._waiting = self._pending.take(), self._waiting, []
+            self._is_woken = False
         if batch or waiting:
             self._held = batch, waiting
+            self._took_at = now
 
     def _write_held(self, closing: bool) -> bool:
         """Write what was taken; False if that cannot be done now."""
@@ -177,6 +191,9 @@ class Writer:
             done.set()
         return True
 
+    def _dropped(self) -> Counter[str]:
+        return self._pending.dropped + self._lost
+
     def _written(self, durable: bool) -> None:
         self._batches += 1
         self._is_synced = durable
@@ -184,7 +201,9 @@ class Writer:
             self._synced_at = time.monotonic()
         self._delay = self._every
         if self._trouble:
-            log.warning("storing again; dropped meanwhile: %s", dict(self._dropped) or "nothing")
+            with self._lock:
+                dropped = dict(self._dropped())
+            log.warning("storing again; dropped meanwhile: %s", dropped or "nothing")
             self._trouble = ""
 
     def _abandon(self, error: Exception) -> None:
@@ -192,7 +211,7 @@ class Writer:
         if self._held is not None:
             log.error("a fault of ours; not stored: %s", _described(self._held[0]), exc_info=error)
             with self._lock:
-                self._dropped.update(self._held[0].counts())
+                self._lost.update(self._held[0].counts())
             self._held = None
 
     def _in_trouble(self, error: Exception) -> None:

@@ -203,8 +203,9 @@ def learned_home(
         yield found
 
 
-def assert_nothing_is_lost(found: Home) -> None:
-    """Every packet that the kernel queued was judged: to be asked with no packet on its way.
+def assert_nothing_is_lost(found: Home, *, is_first: bool = True) -> None:
+    """Every packet that the kernel queued was judged, and every one that it settled by itself recorded: to be
+    asked with no packet on its way. `is_first`: no guard was there before, whose records the ruleset counts too.
 
     The kernel's own count of a queue is what the handler was given. The ruleset's counters may be less:
     there, several segments of TCP that travel as one are one packet.
@@ -217,9 +218,12 @@ def assert_nothing_is_lost(found: Home) -> None:
         status = found.status()
         queues, guard = status["queues"], status["guard"]
         waiting = any(queue["waiting"] for queue in queues.values())
-        return not waiting and sum(guard["judged"].values()) == sum(q["queued"] for q in queues.values())
+        judged = sum(guard["judged"].values()) == sum(q["queued"] for q in queues.values())
+        recorded = not is_first or sum(guard["recorded"].values()) == logged(guard["kernel"])
+        return not waiting and judged and recorded
 
-    assert eventually(agree, 3.0), (guard["judged"], queues)
+    assert eventually(agree, 3.0), (guard["judged"], queues, guard["recorded"], guard["kernel"])
+    assert guard["unrecorded"] == 0
     assert not any(queue["dropped"] + queue["user_dropped"] for queue in queues.values())
     assert guard["faults"] == guard["judged"].get("our-error", 0) == 0
     assert sum(guard["judged"].values()) > 0
@@ -230,6 +234,11 @@ def queued(kernel: Mapping[str, int]) -> int:
     return sum(
         kernel[name] for name in kernel if name.startswith(("queued_", "router_flows", "router_queries"))
     )
+
+
+def logged(kernel: Mapping[str, int]) -> int:
+    """How many packets the ruleset settled by itself, and logged, by its counters."""
+    return kernel["known"] + kernel["blocked_again"] + kernel["denied"]
 
 
 def eventually(condition: Callable[[], object], patience: float = 5.0) -> bool:

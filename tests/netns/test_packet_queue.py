@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The reader on a real queue: it lives, beats and stops, and leaves no packet without a verdict."""
+"""Each reader on a real queue: it lives, beats and stops, and leaves no packet without a verdict."""
 
+import contextlib
+import fcntl
 import itertools
+import os
 import socket
+import struct
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,15 +24,18 @@ from netns.kernel_lab import (
     connect,
     eventually,
     flooding,
-    listening,
+    run,
 )
 
 from smartrouter.core.errors import Unavailable
 from smartrouter.linux import queue_stats, ruleset
-from smartrouter.linux.queue import FLOWS_QUEUE, Queue, Ruling
+from smartrouter.linux.queue import FLOWS_QUEUE, Handler, Reader, Ruling, Silently, open_queue
 from smartrouter.linux.ruleset import Plan
 
 pytestmark = pytest.mark.netns
+
+SO_RCVBUFFORCE, UDP_SEGMENT = 33, 103  # asm-generic/socket.h, linux/udp.h
+TUNSETIFF, IFF_TUN_BARE = 0x400454CA, 0x1001  # linux/if_tun.h: IFF_TUN | IFF_NO_PI
 
 OPEN = Plan(("lan0",), watched=frozenset({DEVICE_MAC}))
 CLOSED = OPEN._replace(on_failure="closed")
@@ -47,6 +55,36 @@ def server(lab: Lab) -> Iterator[None]:
         ruleset.load(CLOSED)
     with bound(lab, "outside", 4, socket.SOCK_STREAM, 443):
         yield
+
+
+class Opened:
+    """Opens queues of the router with the reader under test."""
+
+    def __init__(self, lab: Lab, reader: str):
+        self.lab, self.reader = lab, reader
+
+    def __call__(self, handler: Handler, **options: int) -> Reader:
+        with self.lab.at("router"):
+            return open_queue(self.reader, FLOWS_QUEUE, handler, MARKS, **options)
+
+    @contextlib.contextmanager
+    def serving(self, handler: Handler, **options: int) -> Iterator[Reader]:
+        """Served by `handler` in a thread of its own."""
+        queue = self(handler, **options)
+        stop = threading.Event()
+        thread = threading.Thread(target=queue.serve, args=(stop, lambda: None))
+        thread.start()
+        try:
+            yield queue
+        finally:
+            stop.set()
+            thread.join(5)
+            assert not thread.is_alive()
+
+
+@pytest.fixture(params=["netfilterqueue", "netlink"])
+def opened(lab: Lab, request: pytest.FixtureRequest) -> Opened:
+    return Opened(lab, request.param)
 
 
 def try_it(lab: Lab) -> str:
@@ -91,11 +129,12 @@ class Faulty(Recorder):
     ],
 )
 def test_a_fault_costs_one_packet_its_judgement_and_no_more(
-    lab: Lab, verdict: bool | None, faults: dict[str, BaseException], outcome: str
+    lab: Lab, opened: Opened, verdict: bool | None, faults: dict[str, BaseException], outcome: str
 ) -> None:
     handler = Faulty(verdict, **faults)
-    with listening(lab, handler) as queue:
+    with opened.serving(handler) as queue:
         assert [try_it(lab), try_it(lab)] == [outcome, outcome]
+        assert eventually(lambda: handler.settled == 2)
         handler.faults, handler.verdict = {}, True
         assert try_it(lab) == "connected"
     assert handler.settled == 3
@@ -103,11 +142,12 @@ def test_a_fault_costs_one_packet_its_judgement_and_no_more(
 
 
 @pytest.mark.parametrize("where", ["judge", "settle"])
-def test_what_must_end_the_process_does_but_only_after_the_verdict(lab: Lab, where: str) -> None:
+def test_what_must_end_the_process_does_but_only_after_the_verdict(
+    lab: Lab, opened: Opened, where: str
+) -> None:
     handler = Faulty(True, **{where: SystemExit(7)})
     ended: list[BaseException] = []
-    with lab.at("router"):
-        queue = Queue(FLOWS_QUEUE, handler, MARKS)
+    queue = opened(handler)
 
     def serve() -> None:
         try:
@@ -123,25 +163,27 @@ def test_what_must_end_the_process_does_but_only_after_the_verdict(lab: Lab, whe
     assert try_it(lab) == "reset"  # nobody listens any more
 
 
-def test_the_verdict_does_not_wait_for_what_comes_after_it(lab: Lab) -> None:
+def test_the_verdict_does_not_wait_for_what_comes_after_it(lab: Lab, opened: Opened) -> None:
     class Thorough(Recorder):
         def settle(self) -> None:
             time.sleep(0.3)
 
-    with listening(lab, Thorough()):
+    with opened.serving(Thorough()):
         began = time.monotonic()
         assert try_it(lab) == "connected"
         assert time.monotonic() - began < 0.3
 
 
 @pytest.mark.parametrize("traffic", ["idle", "trickle", "flood"])
-def test_it_beats_twice_a_second_and_stops_within_half_a_second(lab: Lab, traffic: str) -> None:
+def test_it_beats_twice_a_second_and_stops_within_half_a_second(
+    lab: Lab, opened: Opened, traffic: str
+) -> None:
     beats: list[float] = []
     stop = threading.Event()
     handler = Recorder(False)
     with lab.at("router"):
         ruleset.load(OPEN._replace(watched=frozenset(), iot=("lan0",)))
-        queue = Queue(FLOWS_QUEUE, handler, MARKS)
+    queue = opened(handler)
     thread = threading.Thread(target=queue.serve, args=(stop, lambda: beats.append(time.monotonic())))
     thread.start()
     end = time.monotonic() + 1.5
@@ -172,10 +214,10 @@ def stopping(stop: threading.Event, thread: threading.Thread) -> float:
     return time.monotonic() - began
 
 
-def test_a_second_listener_is_told_that_there_is_one(lab: Lab) -> None:
-    with listening(lab, Recorder()), lab.at("router"), pytest.raises(Unavailable, match="another guard"):
-        Queue(FLOWS_QUEUE, Recorder(), MARKS)
-    with listening(lab, Recorder()):  # and when the first is gone, the queue is free
+def test_a_second_listener_is_told_that_there_is_one(lab: Lab, opened: Opened) -> None:
+    with opened.serving(Recorder()), pytest.raises(Unavailable, match="another guard"):
+        opened(Recorder())
+    with opened.serving(Recorder()):  # and when the first is gone, the queue is free
         assert try_it(lab) == "connected"
 
 
@@ -185,10 +227,10 @@ def test_a_second_listener_is_told_that_there_is_one(lab: Lab) -> None:
     ids=["the queue is full", "the socket is full"],
 )
 def test_packets_that_overflow_are_counted_and_the_reader_lives_on(
-    lab: Lab, options: dict[str, Any], lost: str
+    lab: Lab, opened: Opened, options: dict[str, Any], lost: str
 ) -> None:
     handler = Held()
-    with listening(lab, handler, **options):
+    with opened.serving(handler, **options):
         with lab.at("device"), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
             for _ in range(500):
                 sender.sendto(b"x" * 1000, (ADDRESSES[4]["outside"], 7000))
@@ -220,9 +262,11 @@ def waiting(lab: Lab) -> int:
         return queue_stats.read()[FLOWS_QUEUE].waiting
 
 
-def test_the_numbers_of_a_queue_tell_a_guard_that_judges_from_one_that_hangs(lab: Lab) -> None:
+def test_the_numbers_of_a_queue_tell_a_guard_that_judges_from_one_that_hangs(
+    lab: Lab, opened: Opened
+) -> None:
     handler = Held()
-    with listening(lab, handler):
+    with opened.serving(handler):
         assert connect(lab, "device", 4, "outside", 443, 0.1) == "silence"
         with lab.at("router"):
             hung = queue_stats.read()[FLOWS_QUEUE]
@@ -236,11 +280,12 @@ def test_the_numbers_of_a_queue_tell_a_guard_that_judges_from_one_that_hangs(lab
         assert queue_stats.read() == {}
 
 
-def test_what_waits_when_the_guard_stops_is_still_judged(lab: Lab, rounds: Callable[[int], int]) -> None:
+def test_what_waits_when_the_guard_stops_is_still_judged(
+    lab: Lab, opened: Opened, rounds: Callable[[int], int]
+) -> None:
     for _ in range(rounds(3)):
         handler = Held()
-        with lab.at("router"):
-            queue = Queue(FLOWS_QUEUE, handler, MARKS)
+        queue = opened(handler)
         stop = threading.Event()
         thread = threading.Thread(target=queue.serve, args=(stop, lambda: None))
         thread.start()
@@ -252,3 +297,157 @@ def test_what_waits_when_the_guard_stops_is_still_judged(lab: Lab, rounds: Calla
         handler.go.set()
         thread.join(5)
         assert len(handler.seen) == 100
+
+
+class Numbered(Held):
+    """Judges datagrams by the number that they hold: each otherwise, and at some it fails."""
+
+    PASS, FAULT = (0, 1, 3, 6), 3  # numbers, modulo the fates
+    FATES: tuple[Ruling, ...] = (True, True, False, None, None, Silently.DROPPED, True, False, False)
+
+    def judge(self, payload: bytes, mac: str | None, hook: int, mark: int) -> Ruling:
+        super().judge(payload, mac, hook, mark)
+        number = int.from_bytes(payload[28:], "big") % len(self.FATES)
+        if number == self.FAULT:
+            raise ValueError("a bug")
+        return self.FATES[number]
+
+    def settle(self) -> None:
+        super().settle()
+        raise ValueError("another bug")
+
+
+def test_of_many_that_wait_each_packet_gets_the_verdict_that_is_its_own(
+    lab: Lab, opened: Opened, rounds: Callable[[int], int]
+) -> None:
+    number = len(Numbered.FATES) * rounds(40)
+    handler = Numbered()  # whose repair lets a packet go on, and whose settling always fails
+    with bound(lab, "outside", 4, socket.SOCK_DGRAM, 7000) as target, opened.serving(handler) as queue:
+        target.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 16 << 20)
+        with lab.at("device"), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            for each in range(number):
+                sender.sendto(struct.pack(">I", each), (ADDRESSES[4]["outside"], 7000))
+        handler.go.set()
+        assert eventually(lambda: waiting(lab) == 0)
+        came = list(datagrams(target))
+    passing = [each for each in range(number) if each % len(Numbered.FATES) in Numbered.PASS]
+    assert came == [struct.pack(">I", each) for each in passing]
+    assert len(handler.errors) == number // len(Numbered.FATES)
+    assert queue.faults == handler.settled > 0
+
+
+def datagrams(target: socket.socket) -> Iterator[bytes]:
+    """What comes, until nothing has come for a while."""
+    target.settimeout(0.2)
+    with contextlib.suppress(TimeoutError):
+        while True:
+            yield target.recv(2048)
+
+
+def test_what_must_end_the_process_leaves_no_packet_of_its_batch_without_a_verdict(
+    lab: Lab, opened: Opened
+) -> None:
+    class Ending(Held):
+        def judge(self, payload: bytes, mac: str | None, hook: int, mark: int) -> Ruling:
+            super().judge(payload, mac, hook, mark)
+            if len(self.seen) == 3:
+                raise SystemExit(7)
+            return True
+
+    handler = Ending()
+    queue = opened(handler)
+    with bound(lab, "outside", 4, socket.SOCK_DGRAM, 7000) as target:
+        with lab.at("device"), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            for each in range(64):
+                sender.sendto(bytes((each,)), (ADDRESSES[4]["outside"], 7000))
+        handler.go.set()
+        with pytest.raises(SystemExit):
+            queue.serve(threading.Event(), lambda: None)
+        came = list(datagrams(target))
+    assert came == [bytes((each,)) for each in range(len(handler.seen))]
+    assert len(handler.seen) >= 3
+    assert handler.settled in (1, 3)
+
+
+def test_a_large_packet_comes_cut_and_goes_on_whole(lab: Lab, opened: Opened) -> None:
+    handler = Lengths()
+    with bound(lab, "outside", 4, socket.SOCK_DGRAM, 7000) as target, opened.serving(handler):
+        with lab.at("device"), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            for size in (1, 2, 3, 4000, 9000):  # the longer ones travel in fragments
+                sender.sendto(bytes(size), (ADDRESSES[4]["outside"], 7000))
+        assert [len(target.recv(1 << 16)) for _ in range(5)] == [1, 2, 3, 4000, 9000]
+    assert handler.lengths == [29, 30, 31, 4016, 4016]
+
+
+def test_what_one_call_sends_as_many_packets_is_judged_as_many(lab: Lab, opened: Opened) -> None:
+    handler = Lengths()
+    with bound(lab, "outside", 4, socket.SOCK_DGRAM, 7000) as target, opened.serving(handler):
+        with lab.at("device"), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.setsockopt(socket.IPPROTO_UDP, UDP_SEGMENT, 1000)
+            sender.sendto(bytes(9500), (ADDRESSES[4]["outside"], 7000))
+        assert [len(target.recv(2048)) for _ in range(10)] == [1000] * 9 + [500]
+    assert handler.lengths == [1028] * 9 + [528]
+
+
+class Lengths(Recorder):
+    """Keeps how much it was given of each packet."""
+
+    def __init__(self) -> None:
+        super().__init__(True)
+        self.lengths: list[int] = []
+
+    def judge(self, payload: bytes, mac: str | None, hook: int, mark: int) -> Ruling:
+        self.lengths.append(len(payload))
+        return super().judge(payload, mac, hook, mark)
+
+
+def test_an_interface_without_addresses_has_senders_without_one(lab: Lab, opened: Opened) -> None:
+    handler = Recorder(True)
+    with tunnel(lab, "tun0") as device:
+        with lab.at("router"):
+            ruleset.load(CLOSED._replace(lan=("lan0", "tun0"), iot=("tun0",)))
+        with bound(lab, "outside", 4, socket.SOCK_DGRAM, 7000) as target, opened.serving(handler):
+            os.write(device, datagram("10.9.0.2", ADDRESSES[4]["outside"], 7000, b"hello"))
+            assert target.recv(64) == b"hello"
+    assert [seen.mac for seen in handler.seen] == [None]
+
+
+@contextlib.contextmanager
+def tunnel(lab: Lab, name: str) -> Iterator[int]:
+    """An interface of the router whose packets are what is written to the descriptor."""
+    with lab.at("router"):
+        device = os.open("/dev/net/tun", os.O_RDWR)
+        try:
+            fcntl.ioctl(device, TUNSETIFF, struct.pack("16sH22x", name.encode(), IFF_TUN_BARE))
+            run("ip", "link", "set", name, "up")
+            run("ip", "route", "add", "10.9.0.0/24", "dev", name)
+            yield device
+        finally:
+            os.close(device)
+
+
+def datagram(source: str, target: str, port: int, payload: bytes) -> bytes:
+    """A UDP packet over IPv4, without UDP's checksum."""
+    udp = struct.pack(">HHHH", 5000, port, 8 + len(payload), 0) + payload
+    addresses = socket.inet_aton(source) + socket.inet_aton(target)
+    header = struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(udp), 0, 0, 64, 17, 0) + addresses
+    total = sum(struct.unpack(">10H", header))
+    checksum = ~(total + (total >> 16)) & 0xFFFF
+    return header[:10] + struct.pack(">H", checksum) + header[12:] + udp
+
+
+@pytest.mark.parametrize("reader", ["netfilterqueue", "netlink"])
+def test_without_the_right_a_reader_says_what_is_missing(lab: Lab, reader: str) -> None:
+    program = f"""
+import os
+from smartrouter.core.errors import Unavailable
+from smartrouter.linux.queue import Marks, open_queue
+os.setresuid(65534, 65534, 65534)
+try:
+    open_queue({reader!r}, 7370, None, Marks(1, 2))
+except Unavailable as error:
+    print(error)
+"""
+    with lab.at("router"):
+        said = run(sys.executable, "-c", program)
+    assert said.startswith("Not allowed to change packet rules")

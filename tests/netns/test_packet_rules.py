@@ -247,9 +247,7 @@ def test_established_connections_outlive_the_guard(lab: Lab, version: int) -> No
             peer, _ = server.accept()
             with peer:
                 assert peer.recv(100) == b"still there?"
-    found = counters(lab)
-    assert found["established"] >= 2
-    assert found["unjudged_down"] == 0
+    assert counters(lab)["unjudged_down"] == 0
 
 
 @VERSIONS
@@ -625,7 +623,7 @@ flow = Flow("10.1.0.2", 1, "198.51.100.2", 443, 6)
 sets.inspect(flow, held=True); sets.cut(flow); sets.release(flow); sets.forget_inspections()
 sets.watch({DEVICE_MAC!r}); sets.admit("10.1.0.2"); sets.dismiss_all(); sets.unwatch({DEVICE_MAC!r})
 assert all(finding.ok for finding in probe.examine())
-Queue(7370, None, Marks(1, 2)).close()
+Queue(7371, None, Marks(1, 2)).close()
 ruleset.remove()
 """
     confined = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--no-new-privs"]

@@ -50,7 +50,7 @@ NO_SETS: Any = NoSets()
 
 
 def bench(script: Script, sets: Any = NO_SETS) -> Bench:
-    return Bench(script, sets, lambda effect: None, fail_open=False)
+    return Bench(script, sets, lambda effects: None, fail_open=False)
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_what_cannot_be_read_is_told_as_such() -> None:
 def test_what_can_wait_is_done_after_the_verdict() -> None:
     stored: list[Effect] = []
     script = Script(YES, Record(None))  # type: ignore[arg-type]
-    handler = FlowHandler(Bench(script, NO_SETS, stored.append, fail_open=True), MARKS)
+    handler = FlowHandler(Bench(script, NO_SETS, stored.extend, fail_open=True), MARKS)
     handler.judge(bytes(HEADER / TCP()), MAC, FORWARD, 0)
     assert stored == []
     handler.settle()

@@ -95,7 +95,7 @@ class Desk:
         self.looked_up: list[str] = []
         sets: Any = self.kernel
         self.bench = Bench(
-            self.judge, sets, self.stored.append, fail_open=True, look_up=self.looked_up.append
+            self.judge, sets, self.stored.extend, fail_open=True, look_up=self.looked_up.append
         )
         self.handler = FlowHandler(self.bench, MARKS)
         self.packets = 0

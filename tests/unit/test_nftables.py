@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Messages for our table, and what is read out of the kernel's lists."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from smartrouter.linux import nftables
@@ -30,6 +31,13 @@ class Kernel:
     def dump(self, message: Message) -> list[bytes]:
         return self.items
 
+    def stream(self, message: Message) -> Iterator[bytes]:
+        self.asked = attributes(message.body)
+        return iter(self.items)
+
+    def ask(self, message: Message) -> bytes:
+        return self.items[0]
+
 
 def rule(table: str, chain: str, *names: str) -> bytes:
     return text(1, table) + text(2, chain) + nested(4, *(expression(name) for name in names))
@@ -49,3 +57,19 @@ def test_only_counters_of_our_table_are_read() -> None:
 
     kernel: Any = Kernel(counter("other", "passed", 1), counter("smartrouter", "passed", 2**40))
     assert nftables.counter_packets(kernel) == {"passed": 2**40}
+
+
+def test_the_elements_of_a_set_are_read_from_all_parts_of_a_listing() -> None:
+    def part(*keys: bytes) -> bytes:
+        elements = (nested(1, attribute(1, key), attribute(5, bytes(8))) for key in keys)
+        return text(1, "smartrouter") + text(2, "known4") + nested(3, *elements)
+
+    kernel: Any = Kernel(part(b"1234", b"2345"), part(), part(b"3456"))
+    listed = list(nftables.list_elements(kernel, "known4"))
+    assert listed == [{1: key, 5: bytes(8)} for key in (b"1234", b"2345", b"3456")]
+    assert kernel.asked == {1: b"smartrouter\0", 2: b"known4\0"}
+
+
+def test_the_generation_is_a_number() -> None:
+    kernel: Any = Kernel(attribute(1, (4711).to_bytes(4, "big")) + text(3, "a program"))
+    assert nftables.generation(kernel) == 4711

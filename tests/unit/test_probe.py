@@ -25,15 +25,21 @@ class Socket:
 
 @pytest.fixture
 def kernel(monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Finding]]:
-    """`kernel(native=…, xtables=…, queues=…, conntrack=…, fib=…)`: what is found on such a one."""
+    """`kernel(native=…, xtables=…, queues=…, conntrack=…, fib=…, log=…)`: what is found on such a one."""
 
     def examined(
-        native: bool, xtables: bool, queues: bool = True, conntrack: bool = True, fib: bool = True
+        native: bool,
+        xtables: bool,
+        queues: bool = True,
+        conntrack: bool = True,
+        fib: bool = True,
+        log: bool = True,
     ) -> dict[str, Finding]:
         monkeypatch.setattr(probe, "Netlink", Socket)
         monkeypatch.setattr(queue_rule, "has_native_queue", lambda link: native)
         monkeypatch.setattr(queue_rule, "has_xt_target", lambda link: xtables)
         monkeypatch.setattr(queue_rule, "has_queues", lambda link: queues)
+        monkeypatch.setattr(queue_rule, "has_log", lambda link: log)
         takes = {probe._CT_STATE: conntrack, probe._FIB_SOURCE: fib}
         monkeypatch.setattr(queue_rule, "takes", lambda link, statement: takes[statement])
         monkeypatch.setattr(ruleset, "try_out", lambda plan, native: None)
@@ -61,11 +67,13 @@ def test_the_way_into_the_queue_is_named(
 
 
 def test_what_is_missing_comes_with_what_to_install(kernel: Callable[..., dict[str, Finding]]) -> None:
-    found = kernel(True, True, queues=False, conntrack=False, fib=False)
+    found = kernel(True, True, queues=False, conntrack=False, fib=False, log=False)
     assert not found["queues"].ok
     assert "kmod-nfnetlink-queue" in found["queues"].text
     assert not found["connection tracking"].ok
     assert "nf_conntrack" in found["connection tracking"].text
+    assert not found["packet log"].ok
+    assert "kmod-nfnetlink-log" in found["packet log"].text
     assert not found["source check"].ok
     assert "kmod-nft-fib" in found["source check"].text
 

@@ -2,6 +2,7 @@
 """The queue statement, byte by byte; whether a kernel takes it is a network test."""
 
 import errno
+import struct
 from typing import Any
 
 import pytest
@@ -20,7 +21,15 @@ def test_the_queue_statement_in_all_its_forms() -> None:
     assert target[1] == b"NFQUEUE\0"
     assert target[2] == (3).to_bytes(4, "big")
     assert len(target[3]) == 8  # struct xt_NFQ_info_v3, aligned
-    assert [int.from_bytes(target[3][at : at + 2], "little") for at in (0, 2, 4, 6)] == [7370, 1, 1, 0]
+    assert struct.unpack("=HHHH", target[3]) == (7370, 1, 1, 0)
+
+
+def test_several_workers_share_the_connections_by_processor() -> None:
+    assert native(7371, 3) == "queue flags bypass,fanout to 7371-7373"
+    numbers = attributes(attributes(native_expression(7371, 3)[4:])[2])
+    assert numbers == {1: b"\x1c\xcb", 2: b"\0\x03", 3: b"\0\x03"}
+    target = attributes(attributes(xtables_expression(7371, 3)[4:])[2])
+    assert struct.unpack("=HHHH", target[3]) == (7371, 3, 3, 0)
 
 
 class Kernel:
@@ -42,7 +51,13 @@ class Kernel:
 
 
 @pytest.mark.parametrize(
-    "ask", [queue_rule.has_native_queue, queue_rule.has_xt_target, queue_rule.has_queues]
+    "ask",
+    [
+        queue_rule.has_native_queue,
+        queue_rule.has_xt_target,
+        queue_rule.has_queues,
+        queue_rule.has_log,
+    ],
 )
 def test_a_kernel_that_does_not_know_it_is_told_from_one_that_refuses(ask: Any) -> None:
     assert ask(Kernel(0)) is True
@@ -62,7 +77,7 @@ def test_asking_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    "ask", [queue_rule.has_xt_target, lambda link: queue_rule.place_xtables(link, {"to_guard": 7370})]
+    "ask", [queue_rule.has_xt_target, lambda link: queue_rule.place_xtables(link, {"to_guard": (7371, 2)})]
 )
 def test_the_targets_module_is_first_asked_for_by_a_family_that_has_a_name_for_it(ask: Any) -> None:
     kernel = Kernel(0)

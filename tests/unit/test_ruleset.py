@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from smartrouter.core.errors import BadConfig, Unavailable
+from smartrouter.core.events import Shortcut
 from smartrouter.linux import ruleset
 from smartrouter.linux.ruleset import Plan, check, render
 
@@ -40,7 +41,12 @@ HOSTILE = 'x" }; delete table inet fw4; #'
         ({"block_mark": 0x40000000}, "both 0x40000000"),
         ({"flows_queue": 65536}, "Queue number 65536"),
         ({"dns_queue": -1}, "Queue number -1"),
-        ({"dns_queue": 7370}, "Both queues"),
+        ({"dns_queue": 7371}, "Queue 7371 is both for DNS and for connections"),
+        ({"dns_queue": 7373, "workers": 3}, "Queue 7373 is both"),
+        ({"flows_queue": 65530, "workers": 7}, "Queue number 65536"),
+        ({"workers": 0}, "0 workers: allowed are 1 to 16"),
+        ({"workers": 17}, "17 workers"),
+        ({"log_group": 65536}, "Log group 65536"),
         ({"shared_resolvers": frozenset({HOSTILE})}, "allowed is an IPv4 or IPv6 address"),
         ({"shared_resolvers": frozenset({"fe80::1%br-lan"})}, "without an interface"),
         ({"shared_resolvers": frozenset(f"10.0.{i >> 8}.{i & 255}" for i in range(257))}, "allowed are 256"),
@@ -104,6 +110,32 @@ def test_a_kernel_that_cannot_redirect_is_told_what_to_install(monkeypatch: pyte
     monkeypatch.setattr("smartrouter.linux.redirect_rule.has_redirect", lambda link: False)
     with pytest.raises(Unavailable, match="kmod-nft-nat"):
         ruleset.load(PLAN._replace(redirect_dns=True), True)
+
+
+def test_a_kernel_that_cannot_log_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("smartrouter.linux.queue_rule.has_log", lambda link: False)
+    with pytest.raises(Unavailable, match="kmod-nfnetlink-log"):
+        ruleset.load(PLAN, True)
+
+
+def test_what_the_kernel_settles_is_logged_under_the_name_of_how_it_did() -> None:
+    text = render(PLAN._replace(log_group=99), True)
+    for was in Shortcut:
+        assert f'log prefix "{was}" group 99 snaplen 128 queue-threshold 64' in text
+
+
+@pytest.mark.parametrize(
+    ("workers", "native", "xtables"),
+    [
+        (1, "queue flags bypass to 7371\n", "queue 7371,"),
+        (3, "fanout to 7371-7373\n", "queues 7371 to 7373,"),
+    ],
+)
+def test_new_connections_are_spread_over_the_workers_queues(workers: int, native: str, xtables: str) -> None:
+    plan = PLAN._replace(workers=workers)
+    assert native in render(plan, True)
+    assert f"# to_guard holds the xtables target NFQUEUE to {xtables}" in render(plan, False)
+    assert "add rule inet smartrouter to_dns queue flags bypass to 7370\n" in render(plan, True)
 
 
 def test_the_template_agrees_with_itself() -> None:

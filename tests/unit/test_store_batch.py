@@ -12,6 +12,7 @@ from smartrouter.core.effects import Effect
 from smartrouter.core.learning import State
 from smartrouter.store import batch as rows
 from smartrouter.store import open_writer
+from smartrouter.store.attempts import attempts_after, attempts_of
 from smartrouter.store.pending import Pending
 from smartrouter.store.transaction import transaction
 
@@ -47,6 +48,25 @@ def test_each_attempt_points_at_its_devices_attempt_before_it(conn: sqlite3.Conn
         (1, None), (2, None), (3, 1), (4, 2), (5, 3),
     ]  # fmt: skip
     assert conn.execute("SELECT last, attempts FROM activity ORDER BY last").fetchall() == [(4, 2), (5, 3)]
+
+
+@pytest.mark.parametrize("count", [1, 19, 20, 21, 199, 200, 201, 443])
+def test_however_many_come_they_stand_in_the_order_in_which_they_happened(
+    conn: sqlite3.Connection, count: int
+) -> None:
+    write(conn, record(PLUG))
+    write(conn, *(record((TV, PLUG)[n % 2], at=NOON + n, port=n) for n in range(count)))
+    found = conn.execute("SELECT id, at, port FROM attempts ORDER BY id LIMIT -1 OFFSET 1").fetchall()
+    assert found == [(n + 2, NOON + n, n) for n in range(count)]
+    for mac, own in ((TV, (count + 1) // 2), (PLUG, count // 2 + 1)):
+        assert len(attempts_of(conn, mac, 1000)) == own
+
+
+def test_an_attempt_comes_back_as_it_was(conn: sqlite3.Connection) -> None:
+    given = [record(), record(name="", accepted=False, port=0, service="icmp")]
+    write(conn, *given)
+    assert [tuple(found)[1:] for found in attempts_after(conn, 0, 9)] == [tuple(g.attempt) for g in given]
+    assert one(conn, "SELECT typeof(accepted) FROM attempts") == "integer"
 
 
 def test_blocked_attempts_are_counted(conn: sqlite3.Connection) -> None:

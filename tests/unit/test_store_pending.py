@@ -16,7 +16,8 @@ from unit.made_effects import (
     withdraw,
 )
 
-from smartrouter.core.effects import AdmitReplies, LookUp, Severity, Watch
+from smartrouter.core.effects import AdmitReplies, LookUp, Severity, Verdict, Watch
+from smartrouter.core.policy import Reason
 from smartrouter.store.pending import MAX_LABELS, MAX_TARGETS, Pending
 
 
@@ -148,7 +149,38 @@ def test_what_is_not_for_the_store_is_passed_over() -> None:
     assert pending.add(AdmitReplies("192.0.2.1"))
     assert pending.add(LookUp("example.com"))
     assert not pending.take()
-    assert pending.size == 0
+    assert pending.add_all([Watch(TV), AdmitReplies("192.0.2.1")]) == 0
+
+
+def test_all_that_came_of_one_packet_is_taken_up_at_once() -> None:
+    pending = Pending(max_attempts=3)
+    accepted = Verdict(True, Reason.LEARNED)
+    assert pending.add_all([accepted, record(), learn()]) == 2
+    assert pending.add_all([accepted, record(), record(), record(), Watch(TV)]) == 4
+    assert pending.put == {"Record": 3, "Learn": 1}
+    assert pending.dropped == {"Record": 1}
+
+
+def test_counts_go_on_when_what_waited_is_taken() -> None:
+    pending = Pending()
+    pending.add_all([record(), raised(), raised()])
+    pending.take()
+    assert pending.add_all([record(), told()]) == 2
+    assert pending.put == {"Record": 2, "Raise": 2, "Name": 1}
+
+
+def test_something_that_is_no_effect_at_all_costs_the_others_nothing() -> None:
+    pending = Pending()
+    pending.add_all([raised()._replace(alert=None), learn()])  # type: ignore[arg-type]
+    assert (pending.put, pending.dropped) == ({"Learn": 1}, {"Raise": 1})
+
+
+def test_after_closing_nothing_finds_room() -> None:
+    pending = Pending()
+    pending.close()
+    for effect in (record(), raised(), withdraw(), label(), learn(), keep(), told(), alias()):
+        assert not pending.add(effect)
+    assert not pending.take()
 
 
 def test_what_was_taken_does_not_wait_any_more() -> None:

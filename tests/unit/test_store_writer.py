@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 from unit.made_effects import NOON, PLUG, TV, forget, keep, learn, raised, record, told
 
-from smartrouter.core.effects import Watch
+from smartrouter.core.effects import Verdict, Watch
 from smartrouter.core.errors import Unavailable
+from smartrouter.core.policy import Reason
 from smartrouter.store import open_reader, open_writer, writer
 from smartrouter.store.alerts import alerts
 from smartrouter.store.attempts import attempts_after
@@ -101,6 +102,44 @@ def test_many_effects_share_a_batch(make: Callable[..., Writer]) -> None:
         store.put(record())
     assert store.flush(5.0)
     assert store.counters()["batches"] == 1
+
+
+def test_what_came_of_a_packet_is_put_at_once(path: str, make: Callable[..., Writer]) -> None:
+    store = make(every=FOREVER)
+    store.put_all([Verdict(True, Reason.LEARNED), record(), learn(), told()])
+    store.put_all([])
+    assert store.flush(5.0)
+    assert store.counters()["put"] == {"Record": 1, "Learn": 1, "Name": 1}
+    assert one(path, "SELECT count(*) FROM attempts") == 1
+
+
+def test_a_flood_is_written_in_few_batches(make: Callable[..., Writer]) -> None:
+    """20,000 attempts a second are to cost the flash no page for a handful of them."""
+    store = make(every=FOREVER)
+    for _ in range(10):
+        store.put_all([record()] * 2000)
+    assert store.flush(20.0)
+    assert 1 <= store.counters()["batches"] <= 11
+    assert store.counters()["dropped"] == {}
+
+
+def test_attempts_may_linger_after_a_batch_but_what_is_raised_takes_them_along(
+    path: str, make: Callable[..., Writer]
+) -> None:
+    store = make(every=0.02, linger=FOREVER)
+    store.put(record())
+    assert until(lambda: one(path, "SELECT count(*) FROM attempts") == 1)  # the first need not wait
+    store.put_all([record(), told()])
+    time.sleep(0.3)
+    assert one(path, "SELECT count(*) FROM attempts") == 1
+    store.put(raised())
+    assert until(lambda: one(path, "SELECT count(*) FROM attempts") == 2)
+    for _ in range(writer.ENOUGH):
+        store.put(record())
+    assert until(lambda: one(path, "SELECT count(*) FROM attempts") == writer.ENOUGH + 2)
+    store.put(record())
+    assert store.close()
+    assert one(path, "SELECT count(*) FROM attempts") == writer.ENOUGH + 3
 
 
 def test_what_is_not_for_the_store_is_passed_over(make: Callable[..., Writer]) -> None:

@@ -13,6 +13,7 @@ from vm.kernel import Missing, debian_kernel
 FILES = (
     "tests/vm/guest_checks.py",
     "tests/netns/test_kernel_sets.py",
+    "tests/netns/test_known_pairs.py",
     "tests/netns/test_naming_rules.py",
     "tests/netns/test_packet_rules.py",
 )

@@ -79,6 +79,7 @@ class Detection:
             destination = Destination(name, service)
             if device.standing.learning and destination in device.learning.learned:
                 device.learning.forget(destination)
+                self._roster.doubt(device)
                 effects.append(Forget(device.mac, destination))
         words = fan_out.said()
         return effects + [
@@ -143,6 +144,10 @@ class Detection:
                 )
             )
         ]
+
+    def user_of(self, address: str) -> str:
+        """The MAC that was seen to use the local address `address` last, '' if none was."""
+        return self._claims.user_of(address)
 
     def _is_watched(self, mac: str) -> bool:
         device = self._roster.devices.get(mac)

@@ -15,6 +15,7 @@ AT_THE_SAME_TIME = 600.0  # seconds within which addresses of one MAC count as u
 MANY = 3  # IPv4 addresses of one MAC
 MAX_ADDRESSES = 4096
 _MAX_OF_ONE = 16
+_OFTEN = 1.0  # seconds: who used his address just now need not be noted again
 
 
 class Fight(NamedTuple):
@@ -53,9 +54,15 @@ class Claims:
         owner = self._owners.get(address)
         if owner is None or owner.mac != mac:
             return False
-        owner.seen = now
-        self._owners.move_to_end(address)
+        if now - owner.seen >= _OFTEN:
+            owner.seen = now
+            self._owners.move_to_end(address)
         return True
+
+    def user_of(self, address: str) -> str:
+        """The MAC that was the last to use `address`, '' if none is known."""
+        owner = self._owners.get(address)
+        return "" if owner is None else owner.mac
 
     def claimed(self, mac: str, address: str, now: float) -> Fight | Crowd | None:
         """`mac` uses `address` now. Gives what is remarkable about that."""

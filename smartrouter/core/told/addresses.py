@@ -220,6 +220,24 @@ class AddressBook:
                 del self._entries[address]
         return entry.names
 
+    def __contains__(self, address: str) -> bool:
+        """Was anything told of `address`, however long ago?"""
+        return address in self._entries
+
+    def newest(self, address: str) -> str:
+        """The newest name of `address`, even past its time; '' if there is none."""
+        entry = self._entries.get(address)
+        return entry.names[0] if entry is not None and entry.names else ""
+
+    def unchanged_until(self, address: str, now: float) -> float:
+        """Until when, as long as nobody tells anything, `names` and `evidence` of `address` stay as they
+        are."""
+        entry = self._entries.get(address)
+        if entry is None or not entry.names:
+            return inf
+        fresh = entry.fresh_until[0]
+        return min(entry.oldest + self.grace, fresh if now <= fresh else inf)
+
     def evidence(self, address: str, now: float) -> Evidence:
         """How good the newest name of `address` is."""
         if not self.names(address, now):

@@ -48,6 +48,10 @@ class Aliases:
                 self._stored.pop((target, each), None)
         return news
 
+    def led_by(self, head: str, targets: Iterable[str]) -> bool:
+        """Has `head` led to each of `targets` before?"""
+        return all(head in self._heads.get(target, ()) for target in targets)
+
     def heads(self, target: str, now: float) -> tuple[str, ...]:
         """The names that lately led to `target`, newest first."""
         heads = self._heads.get(target)

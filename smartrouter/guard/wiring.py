@@ -1,0 +1,342 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The guard: packets in, verdicts out.
+
+This is the wiring: a thread serves each queue, one the kernel's log, one sends what the kernel is to settle
+by itself, one stores, and the main thread keeps time, answers the supervisor, keeps the table in the kernel,
+and gives its heartbeat only while the other threads live. It decides nothing itself, and imports no asyncio,
+scapy, pyroute2 or slack_sdk: it must be small, and back in an instant.
+"""
+
+import logging
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import Any, Protocol, TypeVar
+
+from smartrouter.channel import Request
+from smartrouter.core.effects import LookUp
+from smartrouter.core.errors import SmartrouterError, Unavailable
+from smartrouter.core.events import (
+    AddressClaimed,
+    ConnectionsOpen,
+    DestinationForgotten,
+    DeviceSeen,
+    Event,
+    LearningFinished,
+    LearningRestarted,
+    LookedUp,
+    OutageEnded,
+    Paused,
+    SettingsChanged,
+    SettledBefore,
+    Shortcut,
+    Tick,
+)
+from smartrouter.core.judge import Judge
+from smartrouter.core.learning import State
+from smartrouter.core.policy import Action, Rule
+from smartrouter.guard.bench import Bench, now
+from smartrouter.guard.handlers import DnsHandler, FlowHandler, LogHandler
+from smartrouter.guard.inspection import Inspections
+from smartrouter.guard.share import Share
+from smartrouter.guard.table import Table
+from smartrouter.linux import conntrack, ruleset
+from smartrouter.linux.netlink import Netlink
+from smartrouter.linux.nflog import LOG_GROUP, Log
+from smartrouter.linux.queue import DNS_QUEUE, FLOWS_QUEUE, Handler, Marks, open_queue
+from smartrouter.linux.sets import Sets
+from smartrouter.store.connect import open_reader
+from smartrouter.store.queries import load_state
+from smartrouter.store.writer import Writer
+
+log = logging.getLogger("smartrouter.guard")
+
+TICK = 1.0  # seconds
+PATIENCE = 2.0  # seconds without a sign of life from a queue's thread, after which the heartbeat stops
+FLUSH_PATIENCE = 1.5  # seconds that a command waits for the store
+OUTAGE = 1.0  # seconds without a guard that count as an outage
+MAX_LOOK_UPS = 4096  # names that wait to be handed over: those of a large household after an outage
+LOOK_UPS_A_TURN = 256
+BATCH = 256  # pairs, or connections, that are looked at without letting go of the judge
+
+_Each = TypeVar("_Each")
+
+
+class Guard:
+    """Everything between the kernel's queues and the store, for one process. `start`, then `turn` often,
+    then `stop`."""
+
+    def __init__(self, share: Share):
+        main = share.config.main
+        self._started = time.monotonic()
+        self._share = share
+        self._stopping = threading.Event()
+        self._signs: dict[str, float] = {}  # thread -> when it last gave a sign of life
+        self._threads: list[threading.Thread] = []
+        self._next_tick = 0.0
+        self._lost: Counter[str] = Counter()  # what was mended on the way, by what it was
+        self._look_ups: deque[str] = deque(maxlen=MAX_LOOK_UPS)
+        self._judge = Judge(share.settings())
+        self._writer = Writer(main.database, main.max_size)
+        self._sets = Sets()
+        self._restore(main.database)
+        self._bench = Bench(
+            self._judge,
+            self._sets,
+            self._writer.put_all,
+            fail_open=main.on_failure == "open",
+            look_up=self._look_ups.append,
+        )
+        marks = Marks(main.pass_mark, main.block_mark)
+        inspections = Inspections(self._bench)
+        handlers: dict[int, Handler] = {DNS_QUEUE: DnsHandler(self._bench, marks)}
+        for number in range(FLOWS_QUEUE, FLOWS_QUEUE + share.workers):
+            handlers[number] = FlowHandler(self._bench, marks, inspections)
+        self._sets.forget_inspections()  # of which no packet shall come that this guard cannot place
+        self._queues = [
+            open_queue(main.reader, number, handler, marks) for number, handler in handlers.items()
+        ]
+        self._log = Log(LOG_GROUP, LogHandler(self._bench))
+        self._take_up_pairs()
+        self._table = Table(share.plan(self._judge.roster.devices.values()))
+        self._table.load(self._table.loaded)
+        self._sets.dismiss_all()  # this guard knows of no query yet
+
+    def start(self) -> None:
+        """Serve the queues from now on."""
+        served: dict[str, _Served] = {f"queue-{queue.number}": queue for queue in self._queues}
+        for name, what in {**served, "log": self._log, "pairs": self._bench.pairs}.items():
+            self._signs[name] = time.monotonic()
+            thread = threading.Thread(target=self._serve, args=(what, name), name=name, daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def turn(self) -> bool:
+        """Do what is due; False while a queue's thread gives no sign of life: then no heartbeat either."""
+        at = time.monotonic()
+        if at >= self._next_tick:
+            self._next_tick = at + TICK
+            self._tell(Tick())
+        self._keep_table()
+        return all(at - sign < PATIENCE for sign in self._signs.values())
+
+    def to_look_up(self) -> list[str]:
+        """Names that the router shall look up; each is handed out once."""
+        count = min(len(self._look_ups), LOOK_UPS_A_TURN)
+        return list(dict.fromkeys(self._look_ups.popleft() for _ in range(count)))
+
+    def stop(self) -> None:
+        """Judge what still waits, store everything, and let go of the queues. The table stays."""
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join(PATIENCE)
+        self._tell(Tick())
+        self._writer.close()
+        self._sets.close()
+        self._table.close()
+
+    # -- what the supervisor asks ------------------------------------------------------------------
+
+    def answer(self, request: Request) -> dict[str, Any]:
+        """Do what is asked and say what came of it. Raises SmartrouterError where it cannot be."""
+        arguments = request.arguments
+        match request.do:
+            case "configure":
+                return self._configure(Share(arguments))
+            case "status":
+                return self.status()
+            case "seen":
+                for device in arguments["devices"]:
+                    self._tell(DeviceSeen(**device))
+                return {}
+            case "claims":
+                for mac, address in arguments["claims"]:
+                    self._tell(AddressClaimed(mac, address))
+                return {}
+            case "looked_up":
+                for found in arguments["names"]:
+                    self._tell(LookedUp(found["name"], tuple(found["addresses"]), found["ttl"]))
+                return {}
+            case "forget":
+                event = DestinationForgotten(
+                    arguments["device"], arguments["destination"], arguments.get("service") or ""
+                )
+                forgotten = self._tell(event)
+                self._stored()
+                return {"forgotten": forgotten}
+            case "learn":
+                mac = arguments["device"]
+                self._tell(LearningFinished(mac) if arguments.get("finish") else LearningRestarted(mac))
+                self._stored()
+                return {"state": self._judge.roster.devices[mac].learning.progress.state}
+            case "pause":
+                self._tell(Paused(float(arguments["seconds"])))
+                return {"seconds": self._judge.paused_for(now())}
+            case _:
+                raise Unavailable(f"the guard cannot do {request.do!r}; is another version running?")
+
+    def status(self) -> dict[str, Any]:
+        """What the guard is doing, in numbers. Keys are part of `smartrouter status --json`."""
+        with self._bench.lock:
+            judged = {str(reason): count for reason, count in self._judge.counts.items()}
+            devices = list(self._judge.roster.devices.values())
+            watched = [device for device in devices if device.watched]
+            states = Counter(str(device.learning.progress.state) for device in watched)
+            settings = self._judge.roster.settings
+            paused = self._judge.paused_for(now())
+            pairs = self._judge.shortcuts.counts()
+        return {
+            "mode": str(settings.mode),
+            "uptime": time.monotonic() - self._started,
+            "paused": paused,
+            "devices": {"watched": len(watched), **{str(state): states[str(state)] for state in State}},
+            "judged": judged,
+            "pairs": {str(shortcut): pairs[shortcut] for shortcut in Shortcut},
+            "recorded": {str(shortcut): self._bench.recorded[shortcut] for shortcut in Shortcut},
+            "unrecorded": self._log.lost,
+            "kernel": ruleset.read_counters(),
+            "store": self._writer.counters(),
+            "withheld": self._bench.withheld,
+            "faults": self._bench.errors + self._log.faults + sum(queue.faults for queue in self._queues),
+            "mended": dict(self._lost),
+        }
+
+    def _configure(self, share: Share) -> dict[str, Any]:
+        """Take up a new share, or none of it."""
+        before, main = self._share.config.main, share.config.main
+        fixed = ("database", "pass_mark", "block_mark", "reader", "workers")
+        changed = [option for option in fixed if getattr(before, option) != getattr(main, option)]
+        if changed:
+            # Marks of packets in flight, an open store, the threads: another process takes these up, at once.
+            raise Restart(f"{', '.join(changed)} changed")
+        settings = share.settings()
+        with self._bench.lock:
+            effects = self._judge.handle(SettingsChanged(settings), now())
+            plan = share.plan(self._judge.roster.devices.values())
+        try:
+            if (
+                plan._replace(**_MEMBERS) != self._table.loaded._replace(**_MEMBERS)
+                or plan.exempt != self._table.loaded.exempt
+            ):
+                self._table.load(plan)
+        except SmartrouterError:
+            with self._bench.lock:
+                effects += self._judge.handle(SettingsChanged(self._share.settings()), now())
+            self._bench.carry_out(effects)
+            raise
+        self._bench.carry_out(effects)
+        self._bench.fail_open = main.on_failure == "open"
+        denied_before = _denials(self._share)
+        self._share = share
+        if _denials(share) - denied_before:
+            self._cut_what_is_denied()
+        return {}
+
+    # -- inside --------------------------------------------------------------------------------------
+
+    def _tell(self, event: Event) -> int:
+        """Tell the judge, carry out its effects; gives their number."""
+        effects = self._bench.handle(event)
+        self._bench.carry_out(effects)
+        return len(effects)
+
+    def _stored(self) -> None:
+        if not self._writer.flush(FLUSH_PATIENCE):
+            raise Unavailable("done, but not stored yet: the disk is full, slow or read-only (see `doctor`)")
+
+    def _cut_what_is_denied(self) -> None:
+        """A rule denies more than before: find the open connections that it is about."""
+        try:
+            with Netlink() as link:
+                for flows in _batches(conntrack.flows(link), BATCH):
+                    self._tell(ConnectionsOpen(tuple(flows)))
+        except Unavailable as error:
+            log.warning("open connections cannot be listed: %s They are cut once they are new again.", error)
+        self._bench.pairs.flush()
+
+    def _take_up_pairs(self) -> None:
+        """Know what an earlier guard had the kernel settle; what does not hold any more is asked again."""
+        for pairs in _batches(self._sets.held_pairs(), BATCH):
+            self._tell(SettledBefore(tuple(pairs)))
+
+    def _restore(self, database: str) -> None:
+        """Take up what an earlier guard left in the store."""
+        connection = open_reader(database)
+        try:
+            state = load_state(connection)
+        finally:
+            connection.close()
+        moment = now()
+        protected = False
+        for mac in {*state.progress, *state.learned}:
+            self._judge.restore(
+                mac,
+                state.progress[mac],
+                state.learned.get(mac, {}),
+                state.names.get(mac, ()),
+                moment,
+                state.aliases.get(mac, ()),
+            )
+            protected = protected or state.progress[mac].state is State.PROTECTED
+        discovered = {device.mac for device in state.devices}
+        for device in state.devices:
+            self._judge.handle(device, moment)
+        if self._share.iot:  # whom only the kernel showed us was on one of these
+            for mac in state.progress.keys() - discovered:
+                self._judge.handle(DeviceSeen(mac, None, True, "", ""), moment)
+        outage = self._share.outage
+        if protected and (outage is None or outage > OUTAGE):
+            effects = self._judge.handle(OutageEnded(), moment)
+            self._look_ups.extend(effect.name for effect in effects if isinstance(effect, LookUp))
+
+    def _keep_table(self) -> None:
+        """Put the table back if somebody else took it away (a firewall's reset flushes everything)."""
+        if not self._table.was_taken_away():
+            return
+        log.warning("the table inet smartrouter was taken away; putting it back")
+        self._lost["table"] += 1
+        with self._bench.lock:
+            plan = self._share.plan(self._judge.roster.devices.values())
+            clients = {client for device in self._judge.roster.devices.values() for client in device.clients}
+            pairs = self._judge.shortcuts.wanted(now())
+        self._table.load(plan)
+        for client in clients:
+            self._sets.admit(client)
+        self._bench.pairs.refill(pairs)
+
+    def _serve(self, what: "_Served", name: str) -> None:
+        def beat() -> None:
+            self._signs[name] = time.monotonic()
+
+        try:
+            what.serve(self._stopping, beat)
+        except BaseException:
+            log.exception("%s ended", name)
+        finally:
+            if not self._stopping.is_set():
+                self._signs[name] = 0.0  # no heartbeat from now on: the supervisor starts a new guard
+
+
+class _Served(Protocol):
+    """What a thread of its own serves."""
+
+    def serve(self, stop: threading.Event, beat: Callable[[], object]) -> None: ...
+
+
+def _batches(each: Iterable[_Each], size: int) -> Iterator[list[_Each]]:
+    source = iter(each)
+    while batch := list(islice(source, size)):
+        yield batch
+
+
+def _denials(share: Share) -> frozenset[Rule]:
+    return frozenset(rule for rule in share.settings().rules if rule.action is Action.DENY)
+
+
+_MEMBERS: dict[str, Any] = {"watched": None, "enforced": None, "exempt": None}
+
+
+class Restart(SmartrouterError):
+    """The change needs a new process."""

@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""However much is stored, what is asked costs little; however much comes, the files and memory stay bounded.
+
+Costs are counted, not timed: SQLite's virtual machine runs some 8,000 instructions in a millisecond.
+"""
+
+import contextlib
+import os
+import sqlite3
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from counting import steps
+from unit.made_effects import NOON, record
+
+from smartrouter.core.effects import Attempt, Record
+from smartrouter.store import batch, open_reader, open_writer, queries
+from smartrouter.store.alerts import AlertState, alert, alerts, alerts_after, merged_alerts, nameless_alerts
+from smartrouter.store.attempts import attempts_after, attempts_of, hours
+from smartrouter.store.connect import COMPANIONS, LOG_LIMIT
+from smartrouter.store.pending import empty
+from smartrouter.store.transaction import transaction
+from smartrouter.store.writer import Writer
+
+ATTEMPTS, DEVICES, ALERTS, DESTINATIONS = 500_000, 50, 3000, 10
+HOURS = 30 * 24  # of each device and destination
+MAC = "02:00:00:00:00:07"
+
+FULL = f"""
+    INSERT INTO words (word) VALUES ('outside'), ('dns'), ('learned');
+    CREATE TEMP TABLE n AS
+        WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {ATTEMPTS}) SELECT i FROM n;
+    INSERT INTO devices (id, mac, first_seen, last_seen)
+        SELECT i, printf('02:00:00:00:00:%02x', i), {NOON}, {NOON} FROM n LIMIT {DEVICES};
+    INSERT INTO attempts
+        SELECT i, {NOON} + i * 0.3, i % {DEVICES} + 1, nullif(max(i - {DEVICES}, 0), 0), '192.168.1.20',
+            40000, '203.0.113.' || (i % 250), 443, 6, 'web', 'api' || (i % 400) || '.example.com', 1, 2, 1, 3
+        FROM n;
+    INSERT INTO activity SELECT device, max(id), max(at), count(*), 0 FROM attempts GROUP BY device;
+    INSERT INTO hours
+        SELECT h.i, d.i, 'host' || t.i || '.example.com', 'web', 1, 7
+        FROM (SELECT i FROM n LIMIT {HOURS}) h, (SELECT i FROM n LIMIT {DEVICES}) d,
+            (SELECT i FROM n LIMIT {DESTINATIONS}) t;
+    INSERT INTO alerts (device, kind, destination, service, reason, severity, evidence, name, first, last,
+            count, blocked, state)
+        SELECT i % {DEVICES} + 1, 'new-destination', i || '.example', 'web', 'unknown-name', 'warning', 'dns',
+            '', {NOON}, {NOON} + i, 9, 0, CASE WHEN i % 3 THEN 'open' ELSE 'allowed' END
+        FROM n LIMIT {ALERTS};
+    INSERT INTO alert_addresses SELECT a.i, '203.0.113.' || t.i, 443, 6, t.i
+        FROM (SELECT i FROM n LIMIT {ALERTS}) a, (SELECT i FROM n LIMIT 8) t;
+    INSERT INTO learned SELECT d.i, 'host' || t.i || '.example.com', 'web', 9, 90, 1, 1, 1
+        FROM (SELECT i FROM n LIMIT {DEVICES}) d, (SELECT i FROM n LIMIT 40) t;
+    DROP TABLE n;
+"""
+
+
+@pytest.fixture(scope="module")
+def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sqlite3.Connection]:
+    """A reader of a store that has seen a month."""
+    path = str(tmp_path_factory.mktemp("full") / "store.db")
+    with contextlib.closing(open_writer(path)) as conn:
+        conn.executescript(f"BEGIN; {FULL} COMMIT;")
+    conn = open_reader(path)
+    yield conn
+    conn.close()
+
+
+def instructions(conn: sqlite3.Connection, ask: Callable[[sqlite3.Connection], object]) -> tuple[int, object]:
+    """How many instructions of SQLite's virtual machine `ask` takes, to the hundred, and what it gives."""
+    count = 0
+
+    def tick() -> int:
+        nonlocal count
+        count += 100
+        return 0
+
+    conn.set_progress_handler(tick, 100)
+    try:
+        found = ask(conn)
+    finally:
+        conn.set_progress_handler(None, 0)
+    return count + 100, found
+
+
+QUESTIONS = {
+    "alerts": (lambda conn: alerts(conn, state=AlertState.OPEN, limit=10_000), 2000, 300_000),
+    "alerts --all": (lambda conn: alerts(conn, limit=10_000), 3000, 400_000),
+    "alerts of a device": (lambda conn: alerts(conn, state=AlertState.OPEN, mac=MAC), 40, 50_000),
+    "new alerts": (lambda conn: alerts_after(conn, ALERTS - 200, 200), 200, 50_000),
+    "alerts without a name": (lambda conn: nameless_alerts(conn, 500), 0, 100_000),
+    "merged alerts": (lambda conn: merged_alerts(conn, range(200)), 0, 5_000),
+    "devices": (queries.devices, DEVICES, 50_000),
+    "learned": (lambda conn: queries.learned(conn, MAC), 40, 4_000),
+    "latest attempts": (lambda conn: attempts_of(conn, MAC, 10), 10, 2_000),
+    "a page of attempts": (lambda conn: attempts_of(conn, MAC, 500, 250_006), 500, 40_000),
+    "new attempts": (lambda conn: attempts_after(conn, ATTEMPTS - 2000, 2000), 2000, 80_000),
+    "hours of a day": (lambda conn: hours(conn, MAC, (HOURS - 23) * 3600.0), 24 * DESTINATIONS, 10_000),
+    "hours of a month": (lambda conn: hours(conn, MAC, 0.0), HOURS * DESTINATIONS, 150_000),
+    "what the shell shows": (
+        lambda conn: conn.execute("SELECT * FROM timeline ORDER BY id DESC LIMIT 100").fetchall(), 100, 6_000,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_what_is_asked_of_a_full_store_costs_by_what_is_given(full: sqlite3.Connection, name: str) -> None:
+    ask, rows, most = QUESTIONS[name]
+    taken, found = instructions(full, ask)
+    assert len(found) == rows  # type: ignore[arg-type]
+    assert taken <= most
+
+
+def test_one_device_and_one_alert_are_found_at_once(full: sqlite3.Connection) -> None:
+    for ask in (lambda conn: queries.device(conn, MAC), lambda conn: alert(conn, 77), queries.household):
+        taken, found = instructions(full, ask)
+        assert found
+        assert taken <= 40_000
+
+
+def test_the_store_at_a_glance_counts_no_attempts_one_by_one(full: sqlite3.Connection) -> None:
+    taken, found = instructions(full, queries.totals)
+    assert found.kept == ATTEMPTS  # type: ignore[attr-defined]
+    assert taken <= 40_000
+
+
+# -- what comes in -----------------------------------------------------------------------------------------
+
+
+def attempts(count: int, start: int = 0) -> list[Attempt]:
+    """Each an object of its own, as packets make them."""
+    return [
+        record(
+            f"02:00:00:00:00:{n % DEVICES:02x}", at=NOON + n / 20_000, name=f"api{n % 400}.example.com",
+            address=f"203.0.{n >> 8 & 255}.{n & 255}", accepted=n % 10 > 0,
+        ).attempt
+        for n in range(start, start + count)
+    ]  # fmt: skip
+
+
+def test_an_attempt_costs_few_lines_and_few_statements(conn: sqlite3.Connection) -> None:
+    """So that an accidental slow-down fails, on however busy a machine."""
+    many = empty()._replace(attempts=attempts(2000))
+    with transaction(conn):
+        batch.write(conn, many, NOON)
+    run: list[str] = []
+    conn.set_trace_callback(run.append)
+    with transaction(conn):
+        lines = steps(lambda: batch.write(conn, many, NOON))
+    conn.set_trace_callback(None)
+    assert lines / 2000 < 16
+    assert len(run) < 10 + 10 + 3 * DEVICES
+
+
+def test_putting_what_came_of_a_packet_costs_few_lines(tmp_path: Path) -> None:
+    store = Writer(str(tmp_path / "store.db"), every=3600.0)
+    effects = [Record(attempt) for attempt in attempts(100)]
+    try:
+        assert steps(lambda: deque(map(store.put_all, zip(effects)), maxlen=0)) / 100 < 12
+    finally:
+        store.close()
+
+
+def test_the_files_together_hold_the_size_under_a_flood(tmp_path: Path) -> None:
+    """Database, write-ahead log and what they share: within a batch of what was asked for."""
+    path, limit, batch_bytes = str(tmp_path / "store.db"), 6_000_000, 4000 * 100
+    with contextlib.closing(open_writer(path)) as conn:
+        conn.execute(
+            """WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 40000)
+                INSERT INTO hours SELECT i / 1000, i % 50, i || '.example.com', 'web', 1, 7 FROM n"""
+        )
+    store = Writer(path, limit, every=3600.0)
+    largest = 0
+    for start in range(0, 100_000, 4000):
+        for attempt in attempts(4000, start):
+            store.put(Record(attempt))
+        assert store.flush(20.0)
+        sizes = [os.path.getsize(path + suffix) for suffix in COMPANIONS]
+        largest = max(largest, sum(sizes))
+    assert limit / 2 < largest < limit + batch_bytes + LOG_LIMIT // 4
+    assert store.counters()["dropped"] == {}
+    conn = open_reader(path)
+    assert conn.execute("SELECT max(id), max(at) FROM attempts").fetchone() == (
+        100_000,
+        NOON + 99_999 / 20_000,
+    )
+    conn.close()
+    store.close()
+
+
+def test_memory_is_flat_over_a_million_attempts_on_a_slow_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rounds: Callable[[int], int]
+) -> None:
+    """What is put, and what is held while the disk is busy, is bounded; the rest is dropped and counted."""
+    room, million = 5000, rounds(1_000_000)
+    like = record().attempt
+    store = Writer(str(tmp_path / "store.db"), every=0.01, max_attempts=room)
+    monkeypatch.setattr(store._disk, "write", lambda _batch, durable: time.sleep(0.05))
+    before, most = sys.getallocatedblocks(), []
+    for start in range(0, million, 10_000):
+        for n in range(start, start + 10_000):
+            store.put(Record(like._replace(at=NOON + n, source_port=1024 + n)))
+        most.append(sys.getallocatedblocks() - before)
+    assert store.flush(20.0)
+    counters = store.counters()
+    assert counters["put"]["Record"] + counters["dropped"]["Record"] == million
+    assert counters["dropped"]["Record"] > million / 10
+    store.close()
+    assert max(most) < 2 * room * 4  # of what is pending and what is held: each is three objects
