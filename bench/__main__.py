@@ -10,6 +10,7 @@ import os
 import platform
 import signal
 import sys
+import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -67,8 +68,10 @@ def measure(effort: Effort, names: list[str]) -> dict[str, Any]:
         lab = Lab(network, build(network.folder), effort)
         sections = []
         for name in names:
-            print(f"bench: {name}", file=sys.stderr)
+            print(f"bench: {name} …", end="", file=sys.stderr, flush=True)
+            began = time.monotonic()
             sections.append(MEASUREMENTS[name](lab))
+            print(f" {time.monotonic() - began:.0f} s", file=sys.stderr)
     return as_report(sections, _machine(effort))
 
 

@@ -49,7 +49,7 @@ def measure(lab: Lab) -> Section:
     """The section of the table."""
     found = _Measured()
     with Program(lab.network.internet, [lab.programs["answer"], str(home.HOST_PORT)]):
-        for number in range(lab.effort.rounds):
+        for number in lab.rounds():
             _round(lab, found, number)
     return Section("Connections", _ABOUT, _rows(found))
 
@@ -58,9 +58,10 @@ def _round(lab: Lab, found: _Measured, number: int) -> None:
     network = lab.network
     network.bare()
     found.take(lab, "bare")
-    network.tracking()
-    found.take(lab, "tracking")
-    for way in ("single", "batch"):
+    if lab.effort.thorough:
+        network.tracking()
+        found.take(lab, "tracking")
+    for way in ("single", "batch") if lab.effort.thorough else ("single",):
         network.guarded()
         with Program(network.router, lab.c_handler(way)) as handler:
             handler.tell(_FOREVER)
@@ -99,21 +100,24 @@ def _rows(found: _Measured) -> list[Row]:
         end = "" if in_flight == 1 else f"_{in_flight}"
         rows += [
             Row(f"conn_bare{end}", f"no ruleset, {way}", spread(found.rates["bare", in_flight]), "/s"),
-            Row(f"conn_tracking{end}_vs_bare", f"a router that tracks connections, {way}",
-                against("tracking", "bare", in_flight), "÷ no ruleset", note=note("tracking", in_flight)),
             Row(f"conn_known{end}_vs_bare", f"ours, known, {way}", against("known", "bare", in_flight),
                 "÷ no ruleset", Budget(0.95), note=note("known", in_flight)),
-            Row(f"conn_known{end}_vs_tracking", f"ours, known, {way}",
-                against("known", "tracking", in_flight), "÷ a router that tracks"),
             Row(f"conn_unknown{end}_vs_c", f"ours, unknown: every SYN judged, {way}",
                 against("unknown", "single", in_flight), "÷ C", Budget(0.9), note=note("unknown", in_flight)),
+        ]  # fmt: skip
+        if ("tracking", in_flight) not in found.rates:
+            continue
+        rows += [
+            Row(f"conn_tracking{end}_vs_bare", f"a router that tracks connections, without ours, {way}",
+                against("tracking", "bare", in_flight), "÷ no ruleset", note=note("tracking", in_flight)),
+            Row(f"conn_known{end}_vs_tracking", f"ours, known, {way}",
+                against("known", "tracking", in_flight), "÷ a router that tracks"),
             Row(f"conn_unknown{end}_vs_c_batch", f"ours, unknown, {way}",
                 against("unknown", "batch", in_flight), "÷ C in batches"),
         ]  # fmt: skip
+    bare = found.latencies["bare"]
     added = {
-        case: [
-            value - bare for value, bare in zip(found.latencies[case], found.latencies["bare"], strict=True)
-        ]
+        case: [took - without for took, without in zip(found.latencies[case], bare, strict=True)]
         for case in ("single", "unknown", "known")
     }
     return [

@@ -49,13 +49,13 @@ class _Turns(NamedTuple):
 
 def measure(lab: Lab) -> Section:
     """The section of the table."""
-    count = min(_MOST, lab.effort.packets * 2 // 3)
+    count = min(_MOST, lab.effort.packets // 3)
     sent = list(home.lookups(count))
     queries = lab.file_of("queries", (query for query, _ in sent))
     replies = lab.file_of("replies", (reply for _, reply in sent))
     ours = {name: each for name, each in _OURS.items() if lab.effort.thorough or not each.stored}
     turns: dict[str, _Turns] = {}
-    for number in range(lab.effort.rounds):
+    for number in lab.rounds():
         argvs = {way: lab.c_handler(way, DNS_QUEUE) for way in ("single", "batch")}
         for name, handler in ours.items():
             database = str(lab.network.folder / f"{name}-{number}.db") if handler.stored else ""

@@ -6,7 +6,7 @@ the CPU seconds (all threads; user and system) and the seconds from that line to
 database, until all is stored; and with the share of it that the store had room for. Between two numbers it
 takes no packet out of the queue.
 
-WHAT: `flows` or `dns`, the guard's own handlers around the guard's own judge; or one of the others, which
+WHAT: `flows`, `first` or `dns`, the guard's own handlers around the guard's own judge; or one of the others, which
 know the library NetfilterQueue alone: `accept`, and `scapy`, which also looks into the packet.
 """
 
@@ -18,10 +18,11 @@ from typing import Any
 
 from bench import home
 from smartrouter.core.effects import Effect
-from smartrouter.core.events import DeviceSeen
+from smartrouter.core.events import TCP, DeviceSeen, FlowOpened, Scope
 from smartrouter.core.judge import Judge
 from smartrouter.core.policy import Settings
 from smartrouter.core.public.resolvers import PUBLIC_RESOLVERS
+from smartrouter.guard import collector
 from smartrouter.guard.bench import Bench, now
 from smartrouter.guard.handlers import DnsHandler, FlowHandler
 from smartrouter.guard.inspection import Inspections
@@ -35,7 +36,9 @@ _FLUSH_PATIENCE = 60.0
 
 def wired(what: str, store: Callable[[Sequence[Effect]], object]) -> tuple[Bench, Handler]:
     """The guard's bench, with the judge as an earlier guard left the home of `home`, and one of its handlers.
-    What the kernel is to settle by itself goes to its sets, by a thread of its own, as in the guard."""
+    What the kernel is to settle by itself goes to its sets, by a thread of its own, as in the guard. `what`:
+    `dns`, `flows` of devices that have used each of their places a moment ago, or, `first`, not since the
+    guard began."""
     judge = Judge(Settings(devices=home.settings(), resolvers=PUBLIC_RESOLVERS))
     moment = now()
     for each in home.residents():
@@ -45,8 +48,15 @@ def wired(what: str, store: Callable[[Sequence[Effect]], object]) -> tuple[Bench
     bench = Bench(judge, Sets(), store, fail_open=True)
     threading.Thread(target=bench.pairs.serve, args=(threading.Event(), _nothing), daemon=True).start()
     if what == "dns":
+        collector.settle()
         return bench, DnsHandler(bench, MARKS)
-    return bench, FlowHandler(bench, MARKS, Inspections(bench))
+    if what == "flows":
+        for number, (mac, source, place) in enumerate(home.everywhere()):
+            event = FlowOpened(mac, source, place.address, TCP, 1024, place.port, number, Scope.OUTSIDE)
+            judge.handle(event, now())
+    handler = FlowHandler(bench, MARKS, Inspections(bench))
+    collector.settle()
+    return bench, handler
 
 
 class Paced:
@@ -58,6 +68,7 @@ class Paced:
         self._last = 0.0  # when the last verdict was with the kernel
         self._go, self._done = threading.Semaphore(0), threading.Semaphore(0)
         settle = handler.settle
+        self._flush: Callable[[], object] = getattr(handler, "flush", _nothing)
 
         def settled() -> None:
             self._last = time.monotonic()
@@ -80,6 +91,7 @@ class Paced:
 
     def _beat(self) -> None:
         """Between two turns of serving, stop here unless there is something to do."""
+        self._flush()
         if sum(self._bench.judge.counts.values()) >= self._wanted:
             self._done.release()
             self._go.acquire()

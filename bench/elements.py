@@ -40,7 +40,7 @@ def measure(lab: Lab) -> Section:
     rounds: dict[str, list[float]] = {}
     numbers = count()
     try:
-        for _ in range(lab.effort.rounds):
+        for _ in lab.rounds():
             network.guarded()
             for name, way in _ways(lab, sets, pyroute2).items():
                 batches = [[_pair(next(numbers)) for _ in range(way.size)] for _ in range(way.calls)]

@@ -29,7 +29,7 @@ def measure(lab: Lab) -> Section:
     """The section of the table."""
     syns = lab.file_of("starting", home.syns(4000, Mix.STRANGERS))
     starts: dict[str, list[float]] = {"none": [], "there": []}
-    for number in range(lab.effort.rounds):
+    for number in lab.rounds():
         for table, found in starts.items():
             database = guard.store(lab.network.folder / f"start-{table}-{number}" / "guard.db")
             found.append(_start(lab, database, syns, table_is_there=table == "there"))

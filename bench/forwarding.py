@@ -38,7 +38,7 @@ def measure(lab: Lab) -> Section:
     out = lab.file_of("datagrams", _datagrams(answers=False))
     back = lab.file_of("answers", _datagrams(answers=True))
     rates: dict[str, list[float]] = {}
-    for _ in range(lab.effort.rounds):
+    for _ in lab.rounds():
         for name, prepare in _cases(lab, back).items():
             prepare()
             with Program(lab.network.router, [sys.executable, "-m", "bench.listen", str(LOG_GROUP)]):

@@ -3,6 +3,7 @@
 
 import os
 import select
+import shutil
 import signal
 import sys
 import time
@@ -130,7 +131,15 @@ class Guard:
 
 def store(database: Path, *, destinations: int = home.DESTINATIONS) -> Path:
     """A database that an earlier guard left: all that the home's devices have learned and were told."""
+    left = database.parent.parent / f"left-{destinations}.db"
+    if not left.exists():
+        _write(left, destinations)
     files.create(str(database), privileges.service_user().gid)
+    shutil.copyfile(left, database)
+    return database
+
+
+def _write(database: Path, destinations: int) -> None:
     writer = Writer(str(database))
     for effect in _left(destinations):
         writer.put(effect)
@@ -138,7 +147,6 @@ def store(database: Path, *, destinations: int = home.DESTINATIONS) -> Path:
             writer.flush(_PATIENCE)  # device by device: what waits to be stored is bounded
     if not writer.close(_PATIENCE) or any(writer.counters()["dropped"].values()):
         raise Unavailable(f"could not make {database}: {writer.counters()}")
-    return database
 
 
 def _left(destinations: int) -> list[Effect]:

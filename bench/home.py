@@ -127,6 +127,13 @@ def syns(count: int, mix: Mix = Mix.HOME, destinations: int = DESTINATIONS) -> I
         yield _syn(who, place, 10000 + number // len(sources) % 50000, random.getrandbits(31))
 
 
+def everywhere() -> Iterator[tuple[str, str, Place]]:
+    """Each place of each device: its MAC, its address, the place."""
+    for each in residents():
+        for place in each.places:
+            yield each.mac, each.address, place
+
+
 def one_syn_each(destinations: int) -> list[bytes]:
     """One SYN to each place that somebody has learned, and where nobody answers."""
     return [
@@ -167,9 +174,11 @@ def lookups(count: int) -> Iterator[tuple[bytes, bytes]]:
         turn = number // len(home)
         place = who.places[1 + turn % _UNKNOWN]
         port, ident = 20000 + turn, number * 7919 % 65536
-        aliases = [f"{place.alias}", f"edge-{turn % 4}.content.example"] if place.alias else []
+        aliases = [place.alias, f"{place.alias}.content.example"] if place.alias else []
+        # Who asks the same gets the same answer: it is a name of the maker's, and most have fixed addresses.
+        first = sum(map(ord, place.name)) * 7
         pool = range(4 if aliases else 1 + turn % 2)
-        addresses = [_NOWHERE[(number + each * 31) % len(_NOWHERE)] for each in pool]
+        addresses = [_NOWHERE[(first + each * 31) % len(_NOWHERE)] for each in pool]
         asked = frames.query(ident, place.name)
         answered = frames.reply(ident, place.name, aliases, addresses)
         yield (

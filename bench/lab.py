@@ -3,7 +3,8 @@
 that several share, in which a handler drains a full queue."""
 
 import sys
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,11 +18,13 @@ _LEAST_SHARE = 0.98  # of what was sent, that must wait in the queue: what is dr
 
 
 class Effort(NamedTuple):
-    """How long to measure. `rounds`: of taking turns; `packets`: in a full queue, `forwarded`: through the
+    """How long to measure. `rounds`: of taking turns, fewer (but two) where they take longer than `patience`
+    seconds together; `packets`: in a full queue, `forwarded`: through the
     router in a turn; `seconds`: of a steady load; `connecting`: seconds of a turn of connections. `thorough`:
     with the rows that only explain others."""
 
     rounds: int
+    patience: float
     packets: int
     forwarded: int
     seconds: float
@@ -29,8 +32,12 @@ class Effort(NamedTuple):
     thorough: bool
 
 
-QUICK = Effort(rounds=3, packets=6000, forwarded=60_000, seconds=4.0, connecting=0.2, thorough=False)
-FULL = Effort(rounds=7, packets=15_000, forwarded=200_000, seconds=60.0, connecting=1.0, thorough=True)
+QUICK = Effort(
+    rounds=3, patience=11.0, packets=12_000, forwarded=60_000, seconds=4.0, connecting=0.2, thorough=False
+)
+FULL = Effort(
+    rounds=7, patience=600.0, packets=15_000, forwarded=200_000, seconds=60.0, connecting=1.0, thorough=True
+)
 
 
 class Turn(NamedTuple):
@@ -59,6 +66,15 @@ class Lab(NamedTuple):
     network: Network
     programs: dict[str, str]
     effort: Effort
+
+    def rounds(self) -> Iterator[int]:
+        """The rounds of a measurement."""
+        began = time.monotonic()
+        for number in range(self.effort.rounds):
+            took = time.monotonic() - began
+            if number >= 2 and took * (number + 1) / number > self.effort.patience:
+                return
+            yield number
 
     def c_handler(self, way: str, queue: int = FLOWS_QUEUE) -> list[str]:
         """The command of the C reference: `single` or `batch`."""

@@ -13,18 +13,23 @@ from pathlib import Path
 from typing import Any
 
 from bench import history, report
-from bench.figures import holds, rows_of
+from bench.figures import holds
 from smartrouter.core.errors import SmartrouterError, Unavailable
 from smartrouter.evaluate.drawing import Drawing, Scale
 
-_WIDTH, _MARGIN, _BARS, _LINE = 960, 24, 470, 26
+_WIDTH, _MARGIN, _BARS, _LINE = 960, 24, 500, 26
 _HEAD = 84
 _TITLE = "What smartrouter costs"
 
 
 def svg(found: Mapping[str, Any]) -> str:
     """The figures that have a budget: those that are to be large, and those that are to be small."""
-    rows = [row for row in rows_of(found) if row["budget"] is not None]
+    rows = [
+        row | {"title": f"{section['title'].partition(',')[0]}: {row['title']}"}
+        for section in found["sections"]
+        for row in section["rows"]
+        if row["budget"] is not None
+    ]
     at_least = [row for row in rows if not row["less_is_better"]]
     at_most = [row for row in rows if row["less_is_better"]]
     height = _HEAD + _LINE * (len(rows) + 4)

@@ -51,11 +51,11 @@ def markdown(report: Mapping[str, Any]) -> str:
 
 def machine(report: Mapping[str, Any]) -> str:
     """Where and when it was measured, in a line."""
-    effort = "a quick run" if report["quick"] else "a full run"
+    effort = "A quick run" if report["quick"] else "A full run"
     return (
-        f"{effort} of {report['rounds']} rounds on {report['date']}: Linux {report['kernel']}, "
+        f"{effort} of up to {report['rounds']} rounds on {report['date']}: Linux {report['kernel']}, "
         f"Python {report['python']}, {report['cpus']} CPUs. Medians; spread: least and most of the rounds."
-    ).capitalize()
+    )
 
 
 def budget(row: Mapping[str, Any]) -> str:

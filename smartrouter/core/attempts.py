@@ -49,6 +49,7 @@ class Attempts:
         self._flows = flows
         self._hellos = hellos
         self._shortcuts = shortcuts
+        self._is_settled = detection.claims.is_settled
 
     def opened(self, event: FlowOpened, now: Moment) -> list[Effect]:
         """A connection begins, or goes on without an answer yet. There is a verdict in the list, unless the
@@ -80,7 +81,8 @@ class Attempts:
             if device.standing.learning:
                 device.learning.counted_again()
             effects.append(attempt(event, precedent, now))
-            effects += self._detection.uses(event.mac, event.source, now)
+            if not self._is_settled(event.mac, event.source, now.running):
+                effects += self._detection.uses(event.mac, event.source, now)
             if precedent.nameless:
                 effects += self._detection.connected_without_name(device, event.destination, now)
             if precedent.news is not None:

@@ -106,13 +106,14 @@ class Judge:
             effects = self._attempts.opened(event, now)
         else:
             effects = self._handle(event, now)
-        if self.roster.doubts:
+        roster = self.roster
+        if roster.doubts:
             effects += self.shortcuts.doubted(now)
         for effect in effects:
             if type(effect) is Verdict:
                 self.counts[effect.reason] += 1
                 break
-        if self.roster.changes or self.roster.evicted:
+        if roster.changes or roster.evicted:
             effects += self._turnover()
         return effects
 
@@ -290,7 +291,7 @@ class Judge:
 
     def _let_go(self, device: Device) -> list[Effect]:
         self._detection.drop(device.mac)
-        return [*self._naming.let_go(device), *self.shortcuts.let_go(device.mac)]
+        return [*self._naming.let_go(device), *self.shortcuts.let_go(device)]
 
     def _suspended(self, now: Moment) -> list[Effect]:
         """Work out whether a pause, or the time after an outage, is on; tell every device if it changed."""

@@ -14,6 +14,7 @@ Knows nothing of verdicts and alerts. State is bounded by what it is made of.
 """
 
 from collections import Counter, OrderedDict
+from collections.abc import Set
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -34,13 +35,14 @@ from smartrouter.core.effects import (
 from smartrouter.core.events import DnsAnswered, DnsAsked, FlowOpened, LookedUp, Moment
 from smartrouter.core.policy import Attempted, Called, Decision, destination_of
 from smartrouter.core.roster import STALE_AFTER, Device, Roster
-from smartrouter.core.told.addresses import MAX_TTL, AddressBook, may_stand, targets, taught
+from smartrouter.core.told.addresses import MAX_TTL, AddressBook, lesson, may_stand
 from smartrouter.core.told.queries import OutstandingQueries
 
 MAX_CLIENTS = 16  # LAN addresses of one device whose DNS replies are queued
 MAX_LOOKUPS = 1024  # names that the router was asked to look up, and their answers
 MAX_REFRESHED = 64  # names of one device
 _SHARED = ""  # stands for the MAC of whoever asks for all
+_tuple = tuple.__new__  # makes a NamedTuple in half the time
 _plain = lru_cache(maxsize=4096)(lambda name, match: Called(name, (), (group_of(name, match),)))
 
 
@@ -164,54 +166,45 @@ class Naming:
     def answered(self, event: DnsAnswered, now: Moment) -> list[Effect]:
         """A reply; it names nothing unless it answers an outstanding question."""
         effects: list[Effect] = []
-        askers = self._queries.askers(event, now.running)
+        running, wall = now
+        askers = self._queries.askers(event, running)
         if not askers:
             return effects
-        reply = event.reply
-        ttl = min([told.ttl for told in reply.addresses] + [alias.ttl for alias in reply.aliases], default=0)
-        lessons, behind = taught(reply), targets(reply)
+        name, addresses, ttl, behind = lesson(event.reply)
         for mac in askers:
             if mac == _SHARED:
-                for address, name in lessons.items():
-                    self._tell_all(address, name, ttl, now.running)
+                for address in addresses:
+                    self._tell_all(address, name, ttl, running)
                 continue
             device = self._roster.devices[mac]  # who is let go takes its queries along
-            device.answered = now.running
-            for address, name in lessons.items():
-                if self._tell(device, address, name, ttl, now.running):
-                    effects.append(Name(mac, address, name, ttl, now.wall))
-            if behind and self._may_lead(device, reply.questions[0].name, now.running):
-                head = reply.questions[0].name
-                if not device.aliases.led_by(head, behind):
-                    self._roster.doubt(device)
-                effects += [
-                    NameAlias(mac, target, head, now.wall)
-                    for target in device.aliases.tell(head, sorted(behind), now.running)
-                ]
+            device.answered = running
+            for address in addresses:
+                to_store, shows = device.book.tell(address, name, ttl, running)
+                if shows:
+                    self._roster.doubt(device, address)
+                if to_store:
+                    effects.append(_tuple(Name, (mac, address, name, ttl, wall)))
+            if behind and not device.aliases.is_fresh(name, behind, running):
+                effects += self._led(device, name, behind, now)
         return effects
 
-    def _tell(
-        self,
-        device: Device,
-        address: str,
-        name: str,
-        ttl: int,
-        running: float,
-        source: Evidence = Evidence.DNS,
-    ) -> bool:
-        """`device` was told that `name` has `address`. Is that worth storing?"""
-        book = device.book
-        before = book.newest(address), book.evidence(address, running)
-        is_news = book.tell(address, name, ttl, running, source)
-        if before != (name, book.evidence(address, running)):
-            self._roster.doubt(device, address)
-        return is_news
+    def _led(self, device: Device, head: str, behind: Set[str], now: Moment) -> list[Effect]:
+        """A trusted reply to `device` says that `head` is an alias of the names `behind` it."""
+        running = now.running
+        if (
+            not behind
+            or device.aliases.is_fresh(head, behind, running)
+            or not self._may_lead(device, head, running)
+        ):
+            return []
+        if not device.aliases.led_by(head, behind):
+            self._roster.doubt(device)
+        told = device.aliases.tell(head, sorted(behind), running)
+        return [NameAlias(device.mac, target, head, now.wall) for target in told]
 
     def _tell_all(self, address: str, name: str, ttl: int, running: float) -> None:
         """Who asks for all was told that `name` has `address`."""
-        before = self._shared.newest(address), self._shared.evidence(address, running)
-        self._shared.tell(address, name, ttl, running)
-        if before != (name, self._shared.evidence(address, running)):
+        if self._shared.tell(address, name, ttl, running).shows:
             for device in self._roster.devices.values():
                 self._roster.doubt(device, address)
 
@@ -261,9 +254,12 @@ class Naming:
             if device is None or not self._is_known(device, event.name, now.running):
                 continue
             for address in event.addresses:
-                if may_stand(event.name, address) and self._tell(
-                    device, address, event.name, event.ttl, now.running, Evidence.REFRESHED
-                ):
+                if not may_stand(event.name, address):
+                    continue
+                news = device.book.tell(address, event.name, event.ttl, now.running, Evidence.REFRESHED)
+                if news.shows:
+                    self._roster.doubt(device, address)
+                if news.to_store:
                     effects.append(Name(mac, address, event.name, event.ttl, now.wall))
         return effects
 

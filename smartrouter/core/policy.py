@@ -303,6 +303,8 @@ def ruling(rules: Sequence[Rule], attempted: Attempted, wall: float) -> Action |
 
 def ends_in(rules: Sequence[Rule], wall: float) -> float:
     """Seconds from `wall` until the first of the rules that still count ends; infinite if none ever does."""
+    if not rules:
+        return inf
     return min((r.until - wall for r in rules if r.until is not None and r.until > wall), default=inf)
 
 

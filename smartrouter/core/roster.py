@@ -12,7 +12,7 @@ from itertools import islice
 from math import inf
 
 from smartrouter.core.destinations import Destination, Match, group_of, is_address
-from smartrouter.core.effects import Effect, Enforce, Keep, Relax, Unwatch, Watch
+from smartrouter.core.effects import Effect, Enforce, Keep, Pair, Relax, Unwatch, Watch
 from smartrouter.core.learning import Learning, Seen, State
 from smartrouter.core.policy import DeviceSettings, Mode, NewDevices, Rule, Settings, Standing, Watching
 from smartrouter.core.precedents import Precedent
@@ -29,7 +29,7 @@ class Device:
 
     __slots__ = (
         "aliases", "answered", "book", "clients", "enforced", "hellos", "iot", "kept", "learning", "mac",
-        "maker", "on_iot_network", "precedents", "rules", "standing", "told", "watched",
+        "maker", "on_iot_network", "precedents", "rules", "settled", "standing", "told", "watched",
     )  # fmt: skip
 
     def __init__(self, mac: str, book: AddressBook):
@@ -50,6 +50,7 @@ class Device:
         self.answered = -inf  # running time of the last DNS reply to it
         self.maker = ""
         self.precedents: dict[tuple[str, int, int], Precedent] = {}  # by address, protocol, port
+        self.settled: dict[str, tuple[Pair, ...]] = {}  # what the kernel settles by itself, by address
 
 
 class Roster:
@@ -104,13 +105,15 @@ class Roster:
     def doubt(self, device: Device, address: str | None = None) -> None:
         """What `device` is told of `address`, or (None) anything about it, has changed: earlier decisions
         are no precedents any more."""
-        device.precedents.clear()
+        if device.precedents:
+            device.precedents.clear()
         if address is None:
-            self.doubts[device.mac] = None
-            return
-        doubted = self.doubts.setdefault(device.mac, set())
-        if doubted is not None:
-            doubted.add(address)
+            if device.settled:
+                self.doubts[device.mac] = None
+        elif address in device.settled:
+            doubted = self.doubts.setdefault(device.mac, set())
+            if doubted is not None:
+                doubted.add(address)
 
     def clear_precedents(self) -> None:
         """Nobody's earlier decisions are precedents any more."""

@@ -69,7 +69,6 @@ class Shortcuts:
         self._roster = roster
         self._naming = naming
         self._settled: dict[Pair, Settled] = {}  # the one looked at longest ago first
-        self._of: dict[str, dict[str, tuple[Pair, ...]]] = {}  # by MAC, then address
         self._counts: Counter[tuple[str, Shortcut]] = Counter()  # by MAC, and by '' for all
 
     def __len__(self) -> int:
@@ -151,7 +150,7 @@ class Shortcuts:
         if self._is_full(pair.mac, shortcut):
             return effects
         self._settled[pair] = Settled(shortcut, running, running + seconds + _SLACK)
-        of_device = self._of.setdefault(pair.mac, {})
+        of_device = self._roster.devices[pair.mac].settled
         of_device[pair.address] = (*of_device.get(pair.address, ()), pair)
         self._counts[pair.mac, shortcut] += 1
         self._counts["", shortcut] += 1
@@ -169,14 +168,13 @@ class Shortcuts:
         settled = self._settled.pop(pair, None)
         if settled is None:
             return None
-        of_device = self._of[pair.mac]
-        left = tuple([each for each in of_device[pair.address] if each != pair])
-        if left:
-            of_device[pair.address] = left
-        else:
-            del of_device[pair.address]
-        if not of_device:
-            del self._of[pair.mac]
+        device = self._roster.devices.get(pair.mac)
+        if device is not None:
+            left = tuple([each for each in device.settled[pair.address] if each != pair])
+            if left:
+                device.settled[pair.address] = left
+            else:
+                del device.settled[pair.address]
         for mac in (pair.mac, ""):
             self._counts[mac, settled.shortcut] -= 1
             if not self._counts[mac, settled.shortcut]:
@@ -190,17 +188,18 @@ class Shortcuts:
         doubts, self._roster.doubts = self._roster.doubts, {}
         effects: list[Effect] = []
         for mac, addresses in doubts.items():
-            of_device = self._of.get(mac)
-            if of_device is None:
+            device = self._roster.devices.get(mac)
+            if device is None:
                 continue
+            of_device = device.settled
             for address in list(of_device) if addresses is None else [a for a in addresses if a in of_device]:
                 for pair in list(of_device.get(address, ())):
                     effects += self._look_again(pair, now)
         return effects
 
-    def let_go(self, mac: str) -> list[Effect]:
+    def let_go(self, device: Device) -> list[Effect]:
         """The device is gone, or watched no more."""
-        pairs = [pair for pairs in self._of.get(mac, {}).values() for pair in pairs]
+        pairs = [pair for pairs in device.settled.values() for pair in pairs]
         return [effect for pair in pairs for effect in self._unsettle(pair)]
 
     def tick(self, now: Moment) -> list[Effect]:
@@ -271,7 +270,7 @@ class Shortcuts:
 
     def taken_up(self, pair: Pair, shortcut: Shortcut, now: Moment) -> list[Effect]:
         """An earlier guard had the kernel settle this pair. Keep it if it still holds."""
-        if self._is_full(pair.mac, shortcut):
+        if pair.mac not in self._roster.devices or self._is_full(pair.mac, shortcut):
             return [Unsettle(pair, shortcut)]
         longest = {Shortcut.KNOWN: KNOWN_FOR, Shortcut.BLOCKED: BLOCKED_FOR, Shortcut.DENIED: DENIED_FOR}
         self._settle(pair, shortcut, longest[shortcut], now.running)

@@ -37,6 +37,7 @@ from smartrouter.wire.sequence import first_byte
 MAX_STREAMS = 256  # DNS connections over TCP that are followed at once
 MAX_QUERY = 512  # bytes: a longer query names nothing; none that asks for a name is half as long
 A_TURN = 8  # packets that were logged: for so many at most does one that waits for its verdict wait
+TOGETHER = 32  # records that are handed to the store at once
 MAX_MESSAGES = 8  # looked at in one packet, so that nobody's packet takes a hundred times another's
 NO_MAC = "00:00:00:00:00:00"  # stands for what came over an interface that knows no MACs
 _DNS_PORT = 53
@@ -80,16 +81,21 @@ class FlowHandler:
         return None if hook == LOCAL_IN else first.accept
 
     def settle(self) -> None:
-        """Carry out what could wait until the verdicts were given."""
-        if self._records:
-            records, self._records = self._records, []
-            self._bench.store(records)
+        """Carry out what could wait until the verdicts were given. Records wait longer, for others."""
+        if len(self._records) >= TOGETHER:
+            self.flush()
         if self._todo:
             todo, self._todo = self._todo, []
             self._bench.carry_out(todo)
         if self._inspections.open:
             with self._inspections.lock:
                 self._inspections.expire(time.monotonic())
+
+    def flush(self) -> None:
+        """Have stored what waits for that: called now and then, in the thread that calls `judge`."""
+        if self._records:
+            records, self._records = self._records, []
+            self._bench.store(records)
 
     def failed(self, error: BaseException) -> bool:
         """The verdict where `judge` raised."""
@@ -182,27 +188,47 @@ class DnsHandler:
 
     def judge(self, payload: bytes, mac: str | None, hook: int, mark: int) -> bool | None:
         """The verdict on a packet from or to port 53; None to accept without a mark, as all replies are."""
-        is_query = hook != LOCAL_OUT
-        scope = _scope(hook, mark & self._both, self._passing)
         try:
             packet = parse_ip(payload)
         except BadPacket:
-            effects = self._bench.handle(PacketUnreadable(mac or NO_MAC, scope)) if is_query else []
-        else:
-            is_query = is_query and packet.destination_port == _DNS_PORT
-            messages = self._messages(payload, packet)
-            if is_query:
-                effects = self._asked(packet, messages, mac or NO_MAC, scope)
+            packet = None
+        if hook == LOCAL_OUT or (packet is not None and packet.destination_port != _DNS_PORT):
+            if packet is None:
+                self._bench.count(Reason.DNS_REPLY)
             else:
-                effects = self._answered(packet, messages)
+                self._hear(packet, payload)
+            return None
+        scope = _scope(hook, mark & self._both, self._passing)
+        if packet is None:
+            effects = self._bench.handle(PacketUnreadable(mac or NO_MAC, scope))
+        else:
+            effects = self._asked(packet, self._messages(payload, packet), mac or NO_MAC, scope)
         self._todo += self._bench.carry_out_first(effects)
         verdicts = [effect for effect in effects if isinstance(effect, Verdict)]
         if len(verdicts) > 1:
             self._bench.count_once(verdicts)
-        elif not verdicts:
+        return all(verdict.accept for verdict in verdicts) if hook == FORWARD else None
+
+    def _hear(self, packet: Packet, payload: bytes) -> None:
+        """A reply: it goes on once the judge knows its names."""
+        verdicts: list[Verdict] = []
+        for message in self._messages(payload, packet):
+            try:
+                reply = parse_reply(message)
+            except BadPacket:
+                continue
+            event = _tuple(
+                DnsAnswered,
+                (packet.destination, packet.destination_port, packet.source, packet.protocol, reply),
+            )
+            effects = self._bench.handle(event)
+            verdicts.append(_verdict(effects))
+            if len(effects) > 1:
+                self._todo += self._bench.carry_out_first(effects)
+        if not verdicts:
             self._bench.count(Reason.DNS_REPLY)
-        accept = all(verdict.accept for verdict in verdicts)
-        return accept if is_query and hook == FORWARD else None
+        elif len(verdicts) > 1:
+            self._bench.count_once(verdicts)
 
     def settle(self) -> None:
         """Carry out what could wait until the verdict was given."""
@@ -224,20 +250,6 @@ class DnsHandler:
                 )
             )
         ]
-
-    def _answered(self, packet: Packet, messages: list[bytes]) -> list[Effect]:
-        effects: list[Effect] = []
-        for message in messages:
-            try:
-                reply = parse_reply(message)
-            except BadPacket:
-                continue
-            effects += self._bench.handle(
-                DnsAnswered(
-                    packet.destination, packet.destination_port, packet.source, packet.protocol, reply
-                )
-            )
-        return effects
 
     def _messages(self, payload: bytes, packet: Packet) -> list[bytes]:
         """The DNS messages that this packet completes."""

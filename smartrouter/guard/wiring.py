@@ -37,6 +37,7 @@ from smartrouter.core.events import (
 from smartrouter.core.judge import Judge
 from smartrouter.core.learning import State
 from smartrouter.core.policy import Action, Rule
+from smartrouter.guard import collector
 from smartrouter.guard.bench import Bench, now
 from smartrouter.guard.handlers import DnsHandler, FlowHandler, LogHandler
 from smartrouter.guard.inspection import Inspections
@@ -91,9 +92,12 @@ class Guard:
         )
         marks = Marks(main.pass_mark, main.block_mark)
         inspections = Inspections(self._bench)
-        handlers: dict[int, Handler] = {DNS_QUEUE: DnsHandler(self._bench, marks)}
-        for number in range(FLOWS_QUEUE, FLOWS_QUEUE + share.workers):
-            handlers[number] = FlowHandler(self._bench, marks, inspections)
+        workers = range(FLOWS_QUEUE, FLOWS_QUEUE + share.workers)
+        flows = {number: FlowHandler(self._bench, marks, inspections) for number in workers}
+        handlers: dict[int, Handler] = {DNS_QUEUE: DnsHandler(self._bench, marks), **flows}
+        self._flush: dict[str, Callable[[], object]] = {
+            f"queue-{number}": handler.flush for number, handler in flows.items()
+        }
         self._sets.forget_inspections()  # of which no packet shall come that this guard cannot place
         self._queues = [
             open_queue(main.reader, number, handler, marks) for number, handler in handlers.items()
@@ -103,6 +107,7 @@ class Guard:
         self._table = Table(share.plan(self._judge.roster.devices.values()))
         self._table.load(self._table.loaded)
         self._sets.dismiss_all()  # this guard knows of no query yet
+        collector.settle()
 
     def start(self) -> None:
         """Serve the queues from now on."""
@@ -307,16 +312,24 @@ class Guard:
         self._bench.pairs.refill(pairs)
 
     def _serve(self, what: "_Served", name: str) -> None:
+        flush = self._flush.get(name, _nothing)
+
         def beat() -> None:
             self._signs[name] = time.monotonic()
+            flush()
 
         try:
             what.serve(self._stopping, beat)
         except BaseException:
             log.exception("%s ended", name)
         finally:
+            flush()
             if not self._stopping.is_set():
                 self._signs[name] = 0.0  # no heartbeat from now on: the supervisor starts a new guard
+
+
+def _nothing() -> None:
+    """Where nothing waits."""
 
 
 class _Served(Protocol):

@@ -95,8 +95,9 @@ class Sets:
         """Neither queue nor cut `flow` any longer."""
         key, version = _flow_key(flow)
         what = f"{flow.client} to {flow.address}"
-        self._delete(f"hello{version}", key, what)
+        # What comes between the two is looked at once more; the other way round it would be cut.
         self._delete(f"cut{version}", key, what)
+        self._delete(f"hello{version}", key, what)
 
     def cut(self, flow: Flow) -> None:
         """Let nothing more of `flow` through, and have the kernel forget the connection."""

@@ -8,6 +8,7 @@ packets, of who asked, or of what may be believed.
 """
 
 import struct
+from functools import lru_cache
 
 from smartrouter.core.errors import BadPacket
 from smartrouter.core.events import Alias, Query, Question, Reply, Told
@@ -21,6 +22,7 @@ from smartrouter.wire.inet import ipv4, ipv6
 MAX_MESSAGE = 32768  # bytes; half of what TCP could carry
 MAX_RECORDS = 1024  # questions included
 MAX_ADDRESSES = 1024  # of which a record may hold many
+_REMEMBERED_UP_TO = 512  # bytes; so what is remembered takes 2 MB at most, and usually 0.5
 _MAX_HOPS = 16
 
 _HEADER = struct.Struct("!6H")  # id, flags, and the counts of the four sections
@@ -40,12 +42,23 @@ _MAX_TTL = 0x7FFFFFFF  # greater ones count as 0, RFC 2181 section 8
 
 def parse_reply(message: bytes) -> Reply:
     """Read a DNS message with QR set. Raises BadPacket, and nothing else, whatever `message` holds."""
+    if len(message) <= _REMEMBERED_UP_TO:
+        reply = _remembered(b"\0\0" + message[2:])
+        return _tuple(Reply, (message[0] << 8 | message[1], *reply[1:])) if len(message) > 1 else reply
+    return _read_reply(message)
+
+
+def _read_reply(message: bytes) -> Reply:
     try:
         if not message[2] & 0x80:
             raise BadPacket("DNS query where a reply is expected")
         return _Reader(message).read()
     except (IndexError, struct.error):
         raise BadPacket("DNS message ends too early") from None
+
+
+# A home's devices ask for the same few hundred names over and over, and often get the very same answer.
+_remembered = lru_cache(maxsize=512)(_read_reply)
 
 
 def parse_query(message: bytes) -> Query:
@@ -96,21 +109,19 @@ class _Reader:
             raise BadPacket("DNS message followed by something else")
         if self._renamed and len(questions) == 1:
             self._synthesise(questions[0].name)
-        return Reply(
-            ident,
-            (flags & _OPCODE) >> 11,
-            self._rcode,
-            flags & _TRUNCATED != 0,
-            questions,
-            tuple(self._aliases),
-            tuple(self._addresses),
-        )
+        return _tuple(
+            Reply,
+            (
+                ident, (flags & _OPCODE) >> 11, self._rcode, flags & _TRUNCATED != 0, questions,
+                tuple(self._aliases), tuple(self._addresses),
+            ),
+        )  # fmt: skip
 
     def _read_question(self) -> Question:
         name, position = read_name(self._message, self._position, self._known)
         kind, klass = _QUESTION.unpack_from(self._message, position)
         self._position = position + _QUESTION.size
-        return Question(name, kind, klass)
+        return _tuple(Question, (name, kind, klass))
 
     def _read_answers(self, count: int) -> None:
         message, known, position = self._message, self._known, self._position

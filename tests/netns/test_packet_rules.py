@@ -572,7 +572,7 @@ def test_a_ruleset_that_nft_refuses_changes_nothing(lab: Lab, monkeypatch: pytes
     whole = ruleset.render
     for broken in ("goto nowhere", "go judged"):
         monkeypatch.setattr(ruleset, "render", lambda *a, b=broken: whole(*a).replace("goto judged", b, 1))
-        with pytest.raises(Unavailable, match=f"line \\d+: iifname @iot {broken}"):
+        with pytest.raises(Unavailable, match=f"line \\d+: ether saddr @watched {broken}"):
             load(lab, PLAN)
         assert lab.listed() == ""
         monkeypatch.undo()

@@ -143,8 +143,8 @@ LOUDNESS = frozenset((*ROUTINE, Reason.UNKNOWN_NAME, Reason.UNKNOWN_ADDRESS))
 
 
 def comparable(effects: list[Effect]) -> list[object]:
-    """`effects` without what precedents may be late with: to tell a kernel that has lost a pair once more, and
-    how loud news is, which may depend on other devices."""
+    """`effects` without what precedents may be late with: to tell a kernel that has lost a pair, and how
+    loud news is, which may depend on other devices."""
 
     def plain(said: Any) -> Any:
         severity = {"severity": ""} if isinstance(said, Alert) else {}

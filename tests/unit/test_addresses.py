@@ -15,8 +15,7 @@ from smartrouter.core.told.addresses import (
     MAX_PAIRS,
     MAX_TTL,
     AddressBook,
-    targets,
-    taught,
+    lesson,
 )
 
 A, AAAA, MX, SVCB, HTTPS, ANY = 1, 28, 15, 64, 65, 255
@@ -42,6 +41,12 @@ def reply(
 
 
 DIRECT = reply(("dev.example", FOUR))
+
+
+def taught(answer: Reply) -> dict[str, str]:
+    """Which addresses it teaches, each with its name."""
+    found = lesson(answer)
+    return dict.fromkeys(found.addresses, found.name)
 
 
 def test_a_reply_teaches_the_name_that_was_asked_for() -> None:
@@ -212,19 +217,19 @@ def test_a_ttl_is_kept_within_bounds(ttl: int, counts_as: int) -> None:
 
 def test_worth_storing_is_what_is_new_or_lives_notably_longer() -> None:
     told = book()
-    assert told.tell(FOUR, "a", 60, 0.0)
-    assert not told.tell(FOUR, "a", 60, 1800.0)
-    assert not told.tell(FOUR, "a", 60, 3600.0)
-    assert told.tell(FOUR, "a", 60, 3601.0)
-    assert not told.tell(FOUR, "a", 60, 3602.0)
-    assert told.tell(FOUR, "b", 60, 3602.0)
-    assert told.tell(SIX, "a", 60, 3602.0)
+    assert told.tell(FOUR, "a", 60, 0.0).to_store
+    assert not told.tell(FOUR, "a", 60, 1800.0).to_store
+    assert not told.tell(FOUR, "a", 60, 3600.0).to_store
+    assert told.tell(FOUR, "a", 60, 3601.0).to_store
+    assert not told.tell(FOUR, "a", 60, 3602.0).to_store
+    assert told.tell(FOUR, "b", 60, 3602.0).to_store
+    assert told.tell(SIX, "a", 60, 3602.0).to_store
 
 
 def test_without_staleness_a_name_is_fresh_for_ever() -> None:
     told = book(grace=0.0, stale_after=inf)
-    assert told.tell(FOUR, "a", 0, 0.0)
-    assert not told.tell(FOUR, "a", 0, 1e9)
+    assert told.tell(FOUR, "a", 0, 0.0).to_store
+    assert not told.tell(FOUR, "a", 0, 1e9).to_store
     assert told.names(FOUR, 1e12) == ("a",)
     assert told.evidence(FOUR, 1e12) is Evidence.DNS
 
@@ -299,18 +304,18 @@ def test_the_evidence_is_who_told_the_newest_name_last_and_for_longest() -> None
 
 def test_what_a_question_leads_to_are_the_names_of_its_chain_and_no_others() -> None:
     chain = (("dev.example", "a.cdn"), ("a.cdn", "b.cdn"), ("x.cdn", "y.cdn"))
-    assert targets(reply(("b.cdn", FOUR), aliases=chain)) == {"a.cdn", "b.cdn"}
-    assert targets(reply(aliases=chain)) == {"a.cdn", "b.cdn"}  # without any address, too
-    assert targets(DIRECT) == set()
+    assert lesson(reply(("b.cdn", FOUR), aliases=chain)).behind == {"a.cdn", "b.cdn"}
+    assert lesson(reply(aliases=chain)).behind == {"a.cdn", "b.cdn"}  # without any address, too
+    assert lesson(DIRECT).behind == set()
 
 
 def test_a_circle_leads_to_no_more_than_its_names() -> None:
-    assert targets(reply(aliases=(("dev.example", "b"), ("b", "dev.example")))) == {"b"}
+    assert lesson(reply(aliases=(("dev.example", "b"), ("b", "dev.example")))).behind == {"b"}
 
 
 def test_an_error_or_another_class_leads_nowhere() -> None:
     answer = reply(aliases=(("dev.example", "a.cdn"),))
-    assert targets(answer._replace(rcode=3)) == set()
-    assert targets(answer._replace(opcode=4)) == set()
-    assert targets(answer._replace(questions=())) == set()
-    assert targets(answer._replace(questions=(Question("dev.example", A, 3),))) == set()
+    assert lesson(answer._replace(rcode=3)).behind == set()
+    assert lesson(answer._replace(opcode=4)).behind == set()
+    assert lesson(answer._replace(questions=())).behind == set()
+    assert lesson(answer._replace(questions=(Question("dev.example", A, 3),))).behind == set()

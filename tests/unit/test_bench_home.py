@@ -10,7 +10,7 @@ from bench import frames, home
 from bench.home import Mix
 from smartrouter.core.events import TCP, UDP
 from smartrouter.core.learning import State
-from smartrouter.core.told.addresses import targets, taught
+from smartrouter.core.told.addresses import lesson
 from smartrouter.wire.dns import parse_query, parse_reply
 from smartrouter.wire.packet import parse_ip
 
@@ -68,8 +68,8 @@ def test_each_answer_answers_its_query_and_teaches_its_name() -> None:
         query = parse_query(asked[ETHERNET:][question.payload : question.end])
         reply = parse_reply(answered[ETHERNET:][answer.payload : answer.end])
         assert (reply.ident, reply.questions) == (query.ident, (query.question,))
-        assert set(taught(reply).values()) == {query.question.name}
-        hops[len(targets(reply))] += 1
+        assert lesson(reply).name == query.question.name
+        hops[len(lesson(reply).behind)] += 1
     assert 0.4 < hops[2] / hops.total() < 0.6
     assert set(hops) == {0, 2}
 

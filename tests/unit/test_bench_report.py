@@ -62,7 +62,7 @@ def test_the_picture_is_well_formed_and_says_its_figures_in_words(report: dict[s
     assert picture.tag == f"{space}svg"
     words = picture.findtext(f"{space}desc")
     assert words is not None
-    assert "kept <b>: 0.60 ÷ C" in words
+    assert "Section: kept <b>: 0.60 ÷ C" in words
     assert "prefers-color-scheme:dark" in (picture.findtext(f"{space}style") or "")
     shown = [text.text for text in picture.iter(f"{space}text")]
     assert "40 MiB" in shown

@@ -8,11 +8,12 @@ import pytest
 from dns.message import make_query
 from scapy.layers.inet import IP, TCP, UDP
 
-from smartrouter.core.effects import AdmitReplies, Effect, Record, Verdict
-from smartrouter.core.events import DnsAsked, Event, FlowOpened, Moment, PacketUnreadable, Scope
+from smartrouter.core.effects import AdmitReplies, Effect, Keep, Record, Verdict
+from smartrouter.core.events import DnsAsked, Event, FlowOpened, Moment, PacketUnreadable, Scope, Shortcut
+from smartrouter.core.learning import Progress
 from smartrouter.core.policy import Reason
 from smartrouter.guard.bench import Bench
-from smartrouter.guard.handlers import NO_MAC, DnsHandler, FlowHandler
+from smartrouter.guard.handlers import NO_MAC, TOGETHER, DnsHandler, FlowHandler, LogHandler
 from smartrouter.linux.queue import FORWARD, LOCAL_IN, Marks
 
 MARKS = Marks(0x40, 0x80)
@@ -106,12 +107,51 @@ def test_what_cannot_be_read_is_told_as_such() -> None:
 
 def test_what_can_wait_is_done_after_the_verdict() -> None:
     stored: list[Effect] = []
-    script = Script(YES, Record(None))  # type: ignore[arg-type]
+    script = Script(YES, Record(None), Keep(MAC, Progress()))  # type: ignore[arg-type]
     handler = FlowHandler(Bench(script, NO_SETS, stored.extend, fail_open=True), MARKS)
     handler.judge(bytes(HEADER / TCP()), MAC, FORWARD, 0)
     assert stored == []
     handler.settle()
     assert stored == script.answer[1:]
+
+
+def test_records_by_themselves_are_stored_many_at_a_time() -> None:
+    stored: list[Effect] = []
+    script = Script(YES, Record(None))  # type: ignore[arg-type]
+    handler = FlowHandler(Bench(script, NO_SETS, stored.extend, fail_open=True), MARKS)
+    for number in range(1, 2 * TOGETHER + 2):
+        handler.judge(bytes(HEADER / TCP()), MAC, FORWARD, 0)
+        handler.settle()
+        assert len(stored) == number // TOGETHER * TOGETHER
+    handler.flush()
+    assert len(stored) == 2 * TOGETHER + 1
+
+
+def test_what_the_kernel_settled_is_told_as_such_and_counted() -> None:
+    script = Script()
+    desk = bench(script)
+    take_down = LogHandler(desk)
+    packet = bytes(HEADER / TCP(dport=443, flags="S", seq=7))
+    take_down(
+        [("known", MAC, packet), ("blocked", None, packet), ("denied", MAC, packet), ("other", MAC, packet)]
+    )
+    assert [(event.mac, event.settled) for event in script.told] == [
+        (MAC, Shortcut.KNOWN),
+        (NO_MAC, Shortcut.BLOCKED),
+        (MAC, Shortcut.DENIED),
+    ]
+    assert {(event.destination, event.destination_port, event.sequence) for event in script.told} == {
+        ("203.0.113.9", 443, 7)
+    }
+    assert all(event.scope is Scope.OUTSIDE and event.opens for event in script.told)
+    assert desk.recorded == dict.fromkeys(Shortcut, 1)
+
+
+def test_what_was_logged_and_cannot_be_read_ends_nothing() -> None:
+    script = Script()
+    desk = bench(script)
+    LogHandler(desk)([("known", MAC, b"\x45"), ("known", MAC, bytes(HEADER / TCP()))])
+    assert (len(script.told), desk.recorded[Shortcut.KNOWN]) == (1, 2)
 
 
 @pytest.mark.parametrize(("mark", "scope"), [(0x0, Scope.OUTSIDE), (0x40, Scope.LAN), (0xC0, Scope.OUTSIDE)])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Pairs as set elements: what is encoded is decoded, and the parts made beforehand are what is made at length."""
+"""Pairs as set elements: what is encoded is decoded, and messages of parts are what is made at length."""
 
 import pytest
 

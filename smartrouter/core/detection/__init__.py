@@ -24,7 +24,7 @@ class Detection:
 
     def __init__(self, roster: Roster):
         self._roster = roster
-        self._claims = Claims()
+        self.claims = Claims()
         self._conducts: dict[str, Conduct] = {}
 
     def conduct(self, mac: str) -> Conduct:
@@ -119,9 +119,9 @@ class Detection:
 
     def uses(self, mac: str, address: str, now: Moment) -> list[Effect]:
         """`mac` sends from, or claims, the local address `address`."""
-        if self._claims.is_settled(mac, address, now.running):
+        if self.claims.is_settled(mac, address, now.running):
             return []
-        match self._claims.claimed(mac, address, now.running):
+        match self.claims.claimed(mac, address, now.running):
             case Fight(_, _, other):
                 # A fight between devices that are not watched is nobody's business here.
                 # Of two that are watched always the same is told of, so that there is one alert.
@@ -147,7 +147,7 @@ class Detection:
 
     def user_of(self, address: str) -> str:
         """The MAC that was seen to use the local address `address` last, '' if none was."""
-        return self._claims.user_of(address)
+        return self.claims.user_of(address)
 
     def _is_watched(self, mac: str) -> bool:
         device = self._roster.devices.get(mac)

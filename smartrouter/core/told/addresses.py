@@ -13,9 +13,10 @@ from functools import lru_cache
 from ipaddress import IPv4Network, ip_address
 from math import inf
 from sys import intern
+from typing import NamedTuple
 
 from smartrouter.core.effects import Evidence
-from smartrouter.core.events import Alias, Reply
+from smartrouter.core.events import Alias, Reply, Told
 from smartrouter.core.names import is_local
 
 MAX_HOPS = 16  # aliases followed in one reply
@@ -51,6 +52,7 @@ _SPECIAL4 = sorted(
     }.items()
     for network in map(IPv4Network, networks.split())
 )
+_tuple = tuple.__new__  # makes a NamedTuple in half the time
 _STARTS4 = [first for first, _, _ in _SPECIAL4]
 
 
@@ -83,39 +85,56 @@ def _reach(address: str) -> _Reach:
     return _reach4(int(parsed)) if parsed.version == 4 else _reach6(int(parsed))
 
 
-def taught(reply: Reply) -> dict[str, str]:
-    """Which addresses a trusted `reply` to its own question teaches, each with the name asked for.
+class Lesson(NamedTuple):
+    """What a reply teaches: `name` has `addresses`, for `ttl` seconds; it is an alias of those `behind`."""
 
-    Nothing from a reply that is an error, cut short, or about more than one question, and nothing that
-    its own chain of aliases (at most MAX_HOPS) does not lead to. A public name never stands for an
-    address inside: that is how a web page reaches into a home (DNS rebinding). A local one may.
+    name: str
+    addresses: tuple[str, ...]
+    ttl: int
+    behind: frozenset[str]
+
+
+_NO_LESSON = Lesson("", (), 0, frozenset())
+
+
+def lesson(reply: Reply) -> Lesson:
+    """What a trusted `reply` to its own question teaches, under the name asked for.
+
+    Nothing from a reply that is an error, or about more than one question, no address from one cut short, and
+    nothing that its own chain of aliases (at most MAX_HOPS) does not lead to. A public name never stands for
+    an address inside: that is how a web page reaches into a home (DNS rebinding). A local one may.
     """
-    if reply.opcode or reply.rcode or reply.truncated or len(reply.questions) != 1:
-        return {}
-    name, kind, klass = reply.questions[0]
-    versions = _VERSIONS.get(kind)
-    if klass != _INTERNET or versions is None or not name:
-        return {}
-    chain = _chain(name, reply.aliases) if reply.aliases else (name,)
-    lessons = {}
-    for owner, address, _ in reply.addresses:
-        if owner in chain and (6 if ":" in address else 4) in versions and may_stand(name, address):
-            lessons[address] = name
-    return lessons
+    if reply.opcode or reply.rcode or len(reply.questions) != 1:
+        return _NO_LESSON
+    return _lesson(*reply.questions[0], reply.truncated, reply.aliases, reply.addresses)
+
+
+@lru_cache(maxsize=512)  # a home's devices are told the same over and over
+def _lesson(
+    name: str,
+    kind: int,
+    klass: int,
+    truncated: bool,
+    aliases: tuple[Alias, ...],
+    addresses: tuple[Told, ...],
+) -> Lesson:
+    if klass != _INTERNET:
+        return _NO_LESSON
+    chain = _chain(name, aliases)
+    versions = _VERSIONS.get(kind, ()) if name and not truncated else ()
+    stand = [
+        address
+        for owner, address, _ in addresses
+        if owner in chain and (6 if ":" in address else 4) in versions and may_stand(name, address)
+    ]
+    ttl = min([told.ttl for told in addresses] + [alias.ttl for alias in aliases], default=0)
+    return Lesson(name, tuple(dict.fromkeys(stand)), ttl, frozenset(chain - {name}))
 
 
 def may_stand(name: str, address: str) -> bool:
-    """May `name` stand for `address`, whoever says so? See `taught`."""
+    """May `name` stand for `address`, whoever says so? See `lesson`."""
     reach = _reach(address)
     return reach is _Reach.PUBLIC or (reach is _Reach.PRIVATE and is_local(name))
-
-
-def targets(reply: Reply) -> set[str]:
-    """The names that the question of a trusted `reply` is an alias of, by its answer; see `taught`."""
-    if reply.opcode or reply.rcode or not reply.aliases or len(reply.questions) != 1:
-        return set()
-    name, _, klass = reply.questions[0]
-    return _chain(name, reply.aliases) - {name} if klass == _INTERNET else set()
 
 
 def _chain(name: str, aliases: Sequence[Alias]) -> set[str]:
@@ -131,49 +150,78 @@ def _chain(name: str, aliases: Sequence[Alias]) -> set[str]:
     return chain
 
 
+class News(NamedTuple):
+    """What telling something has changed. `to_store`: the pair is new, or lives notably longer than when this
+    was last said of it; `shows`: `names` or `evidence` of the address are others than before."""
+
+    to_store: bool
+    shows: bool
+
+
+_NOTHING, _ALL = News(False, False), News(True, True)
+_TO_STORE, _SHOWS = News(True, False), News(False, True)
+_OFTEN = 1.0  # seconds: what lives no longer by more than that than it was said to is no news
+
+
+class _Fact(NamedTuple):
+    """A name of an address. `stored_until`: what `fresh_until` was when it was called worth storing."""
+
+    fresh_until: float
+    source: Evidence
+    stored_until: float
+
+
 class _Entry:
-    """What was told of one address: four lists side by side, newest first, and the least `fresh_until`."""
+    """What was told of one address: its names and what is known of each, newest first, and the least
+    `fresh_until`."""
 
-    __slots__ = ("fresh_until", "names", "oldest", "sources", "stored_until")
+    __slots__ = ("facts", "names", "oldest")
 
-    def __init__(self) -> None:
-        self.names: tuple[str, ...] = ()
-        self.fresh_until: list[float] = []
-        self.sources: list[Evidence] = []
-        self.stored_until: list[float] = []  # what `fresh_until` was when it was called worth storing
-        self.oldest = inf
+    def __init__(self, name: str, until: float, source: Evidence):
+        self.names: tuple[str, ...] = (intern(name),)  # one may have hundreds of addresses
+        self.facts: tuple[_Fact, ...] = (_tuple(_Fact, (until, source, until)),)
+        self.oldest = until
 
-    def tell(self, name: str, until: float, source: Evidence) -> bool:
-        """`name` is the newest now, and fresh until then at least. Is that worth storing?"""
+    def tell(self, name: str, until: float, source: Evidence, now: float) -> News:
+        """`name` is the newest now, and fresh until then at least."""
+        if self.names[0] == name:
+            return self._again(until, source, now)
         if name not in self.names:
-            self.names = (intern(name), *self.names[: MAX_NAMES - 1])  # one may have hundreds of addresses
-            self.fresh_until = [until, *self.fresh_until[: MAX_NAMES - 1]]
-            self.sources = [source, *self.sources[: MAX_NAMES - 1]]
-            self.stored_until = [until, *self.stored_until[: MAX_NAMES - 1]]
-            self.oldest = min(self.fresh_until)
-            return True
-        if self.names[0] != name:
-            at = self.names.index(name)
-            self._keep([at, *[other for other in range(len(self.names)) if other != at]])
-        if until > self.fresh_until[0]:
-            self.fresh_until[0] = until
-            self.sources[0] = source
-            self.oldest = min(self.fresh_until)
-        if until > self.stored_until[0] + WORTH_STORING:
-            self.stored_until[0] = until
-            return True
-        return False
+            self.names = (intern(name), *self.names[: MAX_NAMES - 1])
+            self.facts = (_Fact(until, source, until), *self.facts[: MAX_NAMES - 1])
+            self.oldest = min(fact.fresh_until for fact in self.facts)
+            return _ALL
+        at = self.names.index(name)
+        self._keep([at, *[other for other in range(len(self.names)) if other != at]])
+        return _ALL if self._again(until, source, now).to_store else _SHOWS
+
+    def _again(self, until: float, source: Evidence, now: float) -> News:
+        """The newest name is told once more."""
+        fresh_until, source_before, stored_until = self.facts[0]
+        if until <= fresh_until:
+            return _NOTHING
+        if until < fresh_until + _OFTEN and now <= fresh_until and source is source_before:
+            return _NOTHING
+        is_better = now > fresh_until or source is not source_before  # it was stale, or known in another way
+        is_worth_it = until > stored_until + WORTH_STORING
+        fact: _Fact = _tuple(_Fact, (until, source, until if is_worth_it else stored_until))
+        if len(self.facts) == 1:
+            self.facts, self.oldest = (fact,), until
+        else:
+            self.facts = (fact, *self.facts[1:])
+            self.oldest = min(each.fresh_until for each in self.facts)
+        if not is_better:
+            return _TO_STORE if is_worth_it else _NOTHING
+        return _ALL if is_worth_it else _SHOWS
 
     def forget(self, before: float) -> None:
         """Drop the names that were fresh until before that."""
-        self._keep([at for at, until in enumerate(self.fresh_until) if until >= before])
+        self._keep([at for at, fact in enumerate(self.facts) if fact.fresh_until >= before])
 
     def _keep(self, places: list[int]) -> None:
         self.names = tuple([self.names[at] for at in places])
-        self.fresh_until = [self.fresh_until[at] for at in places]
-        self.sources = [self.sources[at] for at in places]
-        self.stored_until = [self.stored_until[at] for at in places]
-        self.oldest = min(self.fresh_until, default=inf)
+        self.facts = tuple([self.facts[at] for at in places])
+        self.oldest = min((fact.fresh_until for fact in self.facts), default=inf)
 
 
 class AddressBook:
@@ -191,21 +239,26 @@ class AddressBook:
         self._entries: dict[str, _Entry] = {}  # the least recently told address first
         self._pairs = 0
 
-    def tell(self, address: str, name: str, ttl: int, now: float, source: Evidence = Evidence.DNS) -> bool:
-        """The device was told that `name` has `address` for `ttl` seconds; `source`: by whom. True: worth
-        storing, since the pair is new, or lives notably longer than when this was last said of it."""
-        ttl = 0 if ttl > MAX_TTL_ON_WIRE else min(ttl, MAX_TTL)
-        entry = self._entries.pop(address, None)
-        if entry is None:
-            entry = _Entry()
-        self._entries[address] = entry
-        self._pairs -= len(entry.names)
-        is_news = entry.tell(name, now + ttl + self._stale_after, source)
-        self._pairs += len(entry.names)
-        while len(self._entries) > MAX_ADDRESSES or self._pairs > MAX_PAIRS:
-            oldest = next(iter(self._entries))
-            self._pairs -= len(self._entries.pop(oldest).names)
-        return is_news
+    def tell(self, address: str, name: str, ttl: int, now: float, source: Evidence = Evidence.DNS) -> News:
+        """The device was told that `name` has `address` for `ttl` seconds; `source`: by whom."""
+        until = now + self._stale_after + (ttl if ttl <= MAX_TTL else 0 if ttl > MAX_TTL_ON_WIRE else MAX_TTL)
+        entries = self._entries
+        entry = entries.pop(address, None)
+        if entry is None or not entry.names:
+            entries[address] = _Entry(name, until, source)
+            self._pairs += 1
+            news = _ALL
+        else:
+            entries[address] = entry
+            before = len(entry.names)
+            news = entry.tell(name, until, source, now)
+            if news is _NOTHING:  # as nearly always
+                return news
+            self._pairs += len(entry.names) - before
+        while len(entries) > MAX_ADDRESSES or self._pairs > MAX_PAIRS:
+            oldest = next(iter(entries))
+            self._pairs -= len(entries.pop(oldest).names)
+        return news
 
     def names(self, address: str, now: float) -> tuple[str, ...]:
         """The names that still count for `address`, newest first."""
@@ -224,18 +277,13 @@ class AddressBook:
         """Was anything told of `address`, however long ago?"""
         return address in self._entries
 
-    def newest(self, address: str) -> str:
-        """The newest name of `address`, even past its time; '' if there is none."""
-        entry = self._entries.get(address)
-        return entry.names[0] if entry is not None and entry.names else ""
-
     def unchanged_until(self, address: str, now: float) -> float:
         """Until when, as long as nobody tells anything, `names` and `evidence` of `address` stay as they
         are."""
         entry = self._entries.get(address)
         if entry is None or not entry.names:
             return inf
-        fresh = entry.fresh_until[0]
+        fresh = entry.facts[0].fresh_until
         return min(entry.oldest + self.grace, fresh if now <= fresh else inf)
 
     def evidence(self, address: str, now: float) -> Evidence:
@@ -243,7 +291,8 @@ class AddressBook:
         if not self.names(address, now):
             return Evidence.NONE
         entry = self._entries[address]
-        return entry.sources[0] if now <= entry.fresh_until[0] else Evidence.STALE
+        newest = entry.facts[0]
+        return newest.source if now <= newest.fresh_until else Evidence.STALE
 
     def all_names(self) -> set[str]:
         """Every name in it, those past their time too."""

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 LIFETIME = 30 * 86400.0  # seconds after an answer last said so
 MAX_TARGETS = 2048  # of one device; real devices have some dozens
 MAX_HEADS = 8  # of one target
+_OFTEN = 3600.0  # seconds
 _WORTH_STORING = 86400.0  # seconds by which the time of an alias must have moved on
 
 
@@ -47,6 +48,15 @@ class Aliases:
             for each in heads:
                 self._stored.pop((target, each), None)
         return news
+
+    def is_fresh(self, head: str, targets: Iterable[str], now: float) -> bool:
+        """Did an answer say within the hour that `head` leads to each of `targets`, as the last that does?
+        Then to say it again changes nothing."""
+        for target in targets:
+            heads = self._heads.get(target)
+            if not heads or next(reversed(heads)) != head or now - heads[head] >= _OFTEN:
+                return False
+        return True
 
     def led_by(self, head: str, targets: Iterable[str]) -> bool:
         """Has `head` led to each of `targets` before?"""

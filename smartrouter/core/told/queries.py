@@ -8,7 +8,7 @@ own oldest queries, nobody else's. Bounded in all, for who makes MACs up: then t
 """
 
 from collections import OrderedDict
-from typing import NamedTuple
+from typing import TypeAlias
 
 from smartrouter.core.events import DnsAnswered, DnsAsked, Question
 
@@ -18,13 +18,8 @@ LIFETIME = 30.0  # seconds that a query waits for its answer; stub resolvers giv
 _MAX_RETRANSMISSIONS = 8
 
 
-class _Key(NamedTuple):
-    client: str
-    client_port: int
-    resolver: str
-    protocol: int
-    ident: int
-    question: Question
+_Key: TypeAlias = tuple[str, int, str, int, int, Question]
+"""Client, its port, resolver, protocol, identifier, question."""
 
 
 class _Pending:
@@ -52,7 +47,7 @@ class OutstandingQueries:
         if event.query is None:
             return
         mac = event.mac
-        key = _Key(event.client, event.client_port, event.resolver, event.protocol, *event.query)
+        key = (event.client, event.client_port, event.resolver, event.protocol, *event.query)
         waiting = self._pending.get(key)
         pending = None if waiting is None else waiting.get(mac)
         if pending is not None:
@@ -74,11 +69,17 @@ class OutstandingQueries:
         reply = event.reply
         if len(reply.questions) != 1:
             return []
-        key = _Key(
-            event.client, event.client_port, event.resolver, event.protocol, reply.ident, *reply.questions
-        )
+        key = (event.client, event.client_port, event.resolver, event.protocol, reply.ident, *reply.questions)
+        waiting = self._pending.get(key)
+        if waiting is None:
+            return []
+        if len(waiting) == 1:  # as nearly always
+            ((mac, pending),) = waiting.items()
+            if pending.answers == 1 and running - pending.running <= LIFETIME:
+                self._drop(key, mac)
+                return [mac]
         found = []
-        for mac, pending in list(self._pending.get(key, {}).items()):
+        for mac, pending in list(waiting.items()):
             late = running - pending.running > LIFETIME
             if not late:
                 found.append(mac)
