@@ -6,8 +6,8 @@ the CPU seconds (all threads; user and system) and the seconds from that line to
 database, until all is stored; and with the share of it that the store had room for. Between two numbers it
 takes no packet out of the queue.
 
-WHAT: `flows`, `first` or `dns`, the guard's own handlers around the guard's own judge; or one of the others, which
-know the library NetfilterQueue alone: `accept`, and `scapy`, which also looks into the packet.
+WHAT: `flows`, `first` or `dns`, the guard's own handlers around the guard's own judge; or one of the others,
+which know the library NetfilterQueue alone: `accept`, and `scapy`, which also looks into the packet.
 """
 
 import sys
@@ -32,6 +32,7 @@ from smartrouter.store.writer import Writer
 
 MARKS = Marks(0x40000000, 0x80000000)
 _FLUSH_PATIENCE = 60.0
+_LOOK = 0.002  # seconds between two looks at whether all is judged
 
 
 def wired(what: str, store: Callable[[Sequence[Effect]], object]) -> tuple[Bench, Handler]:
@@ -81,13 +82,19 @@ class Paced:
         self._done.acquire()
 
     def judge(self, packets: int) -> float:
-        """Judge so many more; gives when the last verdict was with the kernel."""
+        """Judge so many more; gives when the last verdict was with the kernel. `rest` must follow."""
         self._wanted += packets
         self._go.release()
-        self._done.acquire()
+        while sum(self._bench.judge.counts.values()) < self._wanted:
+            time.sleep(_LOOK)
+        self._flush()  # its thread waits for a packet that does not come, until its turn ends
         if self._bench.errors or self._bench.refusals or self._queue.faults:
             sys.exit("the handler made faults; what it measured is worth nothing")
         return self._last
+
+    def rest(self) -> None:
+        """Take no more packets; returns when none is taken."""
+        self._done.acquire()
 
     def _beat(self) -> None:
         """Between two turns of serving, stop here unless there is something to do."""
@@ -110,6 +117,7 @@ def guard(what: str, reader: str, number: int, database: str) -> None:
                 sys.exit(f"the store is stuck: {writer.counters()}")
             end = time.monotonic()
         cpu = time.process_time() - cpu
+        paced.rest()
         print(f"{cpu:.9f} {end - wall:.9f} {_share(writer):.4f}", flush=True)
 
 

@@ -33,7 +33,9 @@ STATUS = {
     "mode": "`monitor` or `enforce`, of devices without a mode of their own",
     "paused": "seconds that a pause still lasts, 0 without one",
     "guard": "the guard: `running`, `problem`, and its own figures, among them `judged` (packets by reason), "
-    "`devices` (watched, by state of learning), `kernel` (the rules' counters), `faults`",
+    "`devices` (watched, by state of learning), `pairs` (of device, address and port, that the kernel settles by "
+    "itself), `recorded` (packets that it settled so), `unrecorded` (those of which it could not tell us), "
+    "`kernel` (the rules' counters), `faults`",
     "parts": "each part: `name`, `state`, `pid`, `restarts`, `rss_kib`, `problem`",
     "queues": "the kernel's queues by number: `waiting`, `dropped`, `user_dropped`, `queued`",
     "version": "of the smartrouter that runs",
@@ -166,6 +168,11 @@ def _from_running(found: dict[str, Any]) -> list[str]:
         needs.append(
             f"{_counted(guard['faults'], 'fault')} of smartrouter's own: please report what the log says."
         )
+    if unrecorded := guard.get("unrecorded"):
+        needs.append(
+            f"{_counted(unrecorded, 'packet')} of known connections passed, or of blocked ones were refused, "
+            "without a record: more came at once than could be written down."
+        )
     if guard.get("mended"):
         needs.append("Somebody else removed smartrouter's rules from the kernel; they were put back.")
     lost = sum(queue["dropped"] + queue["user_dropped"] for queue in found["queues"].values())
@@ -255,8 +262,12 @@ def _packets_text(guard: dict[str, Any]) -> str:
         return ""
     most = sorted(judged.items(), key=lambda item: -item[1])[:4]
     reasons = ", ".join(f"{count} {reason}" for reason, count in most if count)
-    blocked = guard.get("kernel", {}).get("blocked", 0)
-    return f"{sum(judged.values())} judged, {blocked} blocked" + (f": {reasons}" if reasons else "")
+    kernel, settled = guard.get("kernel", {}), sum(guard.get("recorded", {}).values())
+    blocked = kernel.get("blocked", 0) + kernel.get("blocked_again", 0) + kernel.get("denied", 0)
+    by_itself = f", {settled} settled in the kernel" if settled else ""
+    return f"{sum(judged.values())} judged{by_itself}, {blocked} blocked" + (
+        f": {reasons}" if reasons else ""
+    )
 
 
 def _store_text(store: dict[str, Any]) -> str:

@@ -122,11 +122,17 @@ class MainConfig:
         "0x80000000",
         "The bit of the packet mark that means: block it. It must differ from `pass_mark`.",
     )
-    workers: int = option(kinds.WORKERS, "auto", "How many processes judge packets.")
+    workers: int = option(
+        kinds.WORKERS,
+        "auto",
+        "How many threads judge new connections, each with a kernel queue of its own, by processor core. "
+        "`auto`: one less than there are cores, at least 1 and at most 4.",
+    )
     reader: str = option(
         words("netfilterqueue", "netlink"),
         "netfilterqueue",
-        "How packets are read: by the library `netfilterqueue`, or in batches by our own `netlink` reader.",
+        "How packets are read: one at a time by the library `netfilterqueue`, or in batches by our own "
+        "`netlink` reader, which takes less of the processor where very many come at once.",
     )
     database: str = option(
         kinds.PATH,
@@ -206,7 +212,6 @@ class WebConfig:
 
 # What is read and checked, and has no effect in this version; '*': the whole section.
 IDLE: Mapping[str, frozenset[str]] = {
-    "smartrouter": frozenset({"workers", "reader"}),
     "device": frozenset({"mute_until"}),
     "notify": frozenset({"*"}),
     "web": frozenset({"*"}),

@@ -25,7 +25,7 @@ from smartrouter.core.policy import (
     ends_in,
     ruling,
 )
-from smartrouter.core.precedents import LASTS, MAX_PRECEDENTS, News, Precedent, attempt
+from smartrouter.core.precedents import LASTS, MAX_PRECEDENTS, News, Precedent, Repeat, attempt, recorded
 from smartrouter.core.public.encrypted_dns import is_dot
 from smartrouter.core.roster import Device, Roster
 from smartrouter.core.shortcuts import Shortcuts
@@ -69,6 +69,31 @@ class Attempts:
             self._shortcuts.used(event)
             effects = [effect for effect in effects if not isinstance(effect, Verdict | Inspect)]
         return effects
+
+    def repeat(self, event: FlowOpened) -> Repeat | None:
+        """What to compare further packets like this one with; None if each must be judged by itself."""
+        device = self._roster.devices.get(event.mac)
+        if device is None or event.scope is not Scope.OUTSIDE or event.spoofed or event.asks_time:
+            return None
+        precedent = device.precedents.get((event.destination, event.protocol, event.destination_port))
+        if precedent is None or (precedent.nameless and not precedent.decision.accept):
+            return None
+        return Repeat(device, event, precedent)
+
+    def repeated(self, repeat: Repeat, source_port: int, sequence: int, now: Moment) -> list[Effect] | None:
+        """What follows from another packet like that one; None where it is not for sure a record at most."""
+        mac, source, destination, protocol = repeat.sort
+        port, running = repeat.event.destination_port, now.running
+        if repeat.is_news or repeat.is_nameless or not repeat.holds(running):
+            return None
+        if not self._is_settled(mac, source, running):
+            return None
+        packet = (mac, source, destination, protocol, source_port, port, sequence)
+        if not self._flows.begins(packet, running):
+            return []
+        if repeat.device.standing.learning:
+            repeat.device.learning.counted_again()
+        return [recorded(repeat, source_port, now)]
 
     def _again(self, device: Device, event: FlowOpened, precedent: Precedent, now: Moment) -> list[Effect]:
         """The same as an attempt before it: decided alike, and recorded."""
@@ -157,7 +182,7 @@ class Attempts:
         if not (by_rule or by_itself or is_news) or not device.watched:
             return
         if len(device.precedents) >= MAX_PRECEDENTS:
-            device.precedents.clear()
+            device.clear_precedents()
         until = min(
             now.running + min(LASTS, ends_in(device.rules, now.wall)),
             self._naming.unchanged_until(device, event.destination, now.running),

@@ -107,7 +107,7 @@ class Hellos:
         attempted = Attempted(event.address, service_of(event.protocol, event.port), called)
         if name:
             device.hellos[event.address] = name
-            device.precedents.clear()  # its records are called so from now on
+            device.clear_precedents()  # its records are called so from now on
             if len(device.hellos) > MAX_HELLOS:
                 device.hellos.popitem(last=False)
         held = self._awaited.heard(flow)

@@ -45,6 +45,7 @@ from smartrouter.core.events import (
     Paused,
     SettingsChanged,
     SettledBefore,
+    Shortcut,
     Tick,
 )
 from smartrouter.core.flows import Flows
@@ -53,6 +54,7 @@ from smartrouter.core.learning import Learning, Progress, Seen
 from smartrouter.core.names import registrable_domain
 from smartrouter.core.naming import Naming
 from smartrouter.core.policy import Reason, Settings
+from smartrouter.core.precedents import Repeat, another
 from smartrouter.core.questions import Questions
 from smartrouter.core.roster import Device, Roster, regrouped
 from smartrouter.core.shortcuts import Shortcuts
@@ -116,6 +118,27 @@ class Judge:
         if roster.changes or roster.evicted:
             effects += self._turnover()
         return effects
+
+    def repeat(self, event: FlowOpened) -> Repeat | None:
+        """What further packets may be compared with, that differ from this one in their source port and
+        sequence number at most; None if each must be handled.
+
+        As long as it `holds`, such a packet gets `repeat.verdict`, and is then told with `repeated`. One that
+        `is_nameless` is handled as ever after its verdict: its first data may be wanted for a label.
+        """
+        return self._attempts.repeat(event)
+
+    def repeated(
+        self, repeat: Repeat, source_port: int, sequence: int, now: Moment, *, judged: bool = True
+    ) -> list[Effect]:
+        """What to do about a packet that got the verdict of `repeat`; not `judged`: from the kernel."""
+        if judged:
+            self.counts[repeat.verdict.reason] += 1
+        effects = self._attempts.repeated(repeat, source_port, sequence, now)
+        if effects is not None:
+            return effects
+        settled = Shortcut.KNOWN if repeat.verdict.accept else Shortcut.BLOCKED
+        return self.handle(another(repeat, source_port, sequence, settled), now)
 
     def _handle(self, event: NoFlow, now: Moment) -> list[Effect]:
         match event:
@@ -244,7 +267,7 @@ class Judge:
             self._last_unused = now.running
         for device in self.roster.devices.values():
             if device.learning.observed(passed):
-                device.precedents.clear()  # what it uses is to be noted once more
+                device.clear_precedents()  # what it uses is to be noted once more
             if self.roster.end_learning_if_due(device, now.running) or keep_all:
                 effects += self.roster.keep(device)
             effects += self._detection.overdue(device.mac, now)

@@ -8,11 +8,14 @@ relatives know by now what was news) shows when it ends. That a device knows som
 is no precedent: it must not outlast what they know.
 """
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from smartrouter.core.effects import Alert, Attempt, Record, Verdict
-from smartrouter.core.events import FlowOpened, Moment
+from smartrouter.core.events import TCP, FlowOpened, Moment, Shortcut
 from smartrouter.core.policy import Attempted, Decision
+
+if TYPE_CHECKING:
+    from smartrouter.core.roster import Device
 
 LASTS = 60.0  # seconds at most: so soon shows what only time changes, such as the end of an alias
 MAX_PRECEDENTS = 1024  # of one device
@@ -38,6 +41,41 @@ class Precedent(NamedTuple):
     news: News | None
 
 
+class Repeat:
+    """A packet that a precedent decides, and what all its like have in common with it: those of the same
+    device, from and to the same addresses, to the same port. `verdict` holds for them, too."""
+
+    __slots__ = (
+        "_serial",
+        "_until",
+        "device",
+        "event",
+        "is_nameless",
+        "is_news",
+        "is_tcp",
+        "outcome",
+        "sort",
+        "verdict",
+    )
+
+    def __init__(self, device: "Device", event: FlowOpened, precedent: Precedent):
+        self.device = device
+        self._serial = device.serial
+        self._until = precedent.until
+        self.event = event
+        self.sort = event[:4]  # MAC, source, destination, protocol
+        self.is_nameless = precedent.nameless
+        self.is_news = precedent.news is not None
+        self.is_tcp = event.protocol == TCP
+        self.outcome = precedent.outcome
+        self.verdict = precedent.verdict
+
+    def holds(self, running: float) -> bool:
+        """Has nothing changed since? Any thread may ask, at any time: what changes at this very moment is not
+        acknowledged yet, nor is the reply released that changes it."""
+        return self.device.serial == self._serial and running <= self._until
+
+
 _tuple = tuple.__new__  # makes a NamedTuple in half the time
 
 
@@ -46,3 +84,22 @@ def attempt(event: FlowOpened, precedent: Precedent, now: Moment) -> Record:
     mac, source, destination, protocol, source_port, destination_port, _, scope = event[:8]
     begin = now.wall, mac, source, source_port, destination, destination_port, protocol, scope
     return _tuple(Record, (_tuple(Attempt, begin + precedent.outcome),))
+
+
+def another(repeat: Repeat, source_port: int, sequence: int, settled: Shortcut) -> FlowOpened:
+    """Another packet of that sort, which has its verdict."""
+    mac, source, destination, protocol, _, port, _, scope, spoofed, opens, _, _ = repeat.event
+    return _tuple(
+        FlowOpened,
+        (
+            mac, source, destination, protocol, source_port, port, sequence, scope, spoofed, opens, False,
+            settled,
+        ),
+    )  # fmt: skip
+
+
+def recorded(repeat: Repeat, source_port: int, now: Moment) -> Record:
+    """The record of another packet of that sort."""
+    mac, source, destination, protocol = repeat.sort
+    begin = now.wall, mac, source, source_port, destination, repeat.event.destination_port, protocol
+    return _tuple(Record, (_tuple(Attempt, (*begin, repeat.event.scope, *repeat.outcome)),))

@@ -29,7 +29,7 @@ class Device:
 
     __slots__ = (
         "aliases", "answered", "book", "clients", "enforced", "hellos", "iot", "kept", "learning", "mac",
-        "maker", "on_iot_network", "precedents", "rules", "settled", "standing", "told", "watched",
+        "maker", "on_iot_network", "precedents", "rules", "serial", "settled", "standing", "told", "watched",
     )  # fmt: skip
 
     def __init__(self, mac: str, book: AddressBook):
@@ -50,7 +50,13 @@ class Device:
         self.answered = -inf  # running time of the last DNS reply to it
         self.maker = ""
         self.precedents: dict[tuple[str, int, int], Precedent] = {}  # by address, protocol, port
+        self.serial = 0  # how often `precedents` were cleared
         self.settled: dict[str, tuple[Pair, ...]] = {}  # what the kernel settles by itself, by address
+
+    def clear_precedents(self) -> None:
+        """What was decided before is to be decided anew."""
+        self.precedents.clear()
+        self.serial += 1
 
 
 class Roster:
@@ -106,7 +112,7 @@ class Roster:
         """What `device` is told of `address`, or (None) anything about it, has changed: earlier decisions
         are no precedents any more."""
         if device.precedents:
-            device.precedents.clear()
+            device.clear_precedents()
         if address is None:
             if device.settled:
                 self.doubts[device.mac] = None
@@ -118,7 +124,7 @@ class Roster:
     def clear_precedents(self) -> None:
         """Nobody's earlier decisions are precedents any more."""
         for device in self.devices.values():
-            device.precedents.clear()
+            device.clear_precedents()
 
     def relatives(self, device: Device) -> list[Device]:
         """Other devices of the same maker, some at least."""

@@ -41,8 +41,9 @@ from smartrouter.core.effects import (
     Withdraw,
 )
 from smartrouter.core.errors import Unavailable
-from smartrouter.core.events import TCP, Event, Moment, Shortcut
+from smartrouter.core.events import TCP, Event, FlowOpened, Moment, Shortcut
 from smartrouter.core.policy import Reason
+from smartrouter.core.precedents import Repeat
 from smartrouter.guard.settling import PairSets, PairWriter
 
 log = logging.getLogger("smartrouter.guard")
@@ -70,6 +71,10 @@ class Judge(Protocol):
     counts: Counter[Reason]
 
     def handle(self, event: Event, now: Moment) -> list[Effect]: ...
+    def repeat(self, event: FlowOpened) -> Repeat | None: ...
+    def repeated(
+        self, repeat: Repeat, source_port: int, sequence: int, now: Moment, *, judged: bool = True
+    ) -> list[Effect]: ...
 
 
 class Sets(PairSets, Protocol):
@@ -120,6 +125,19 @@ class Bench:
         """Judge `event` now; its effects are still to be carried out."""
         with self.lock:
             return self.judge.handle(event, now())
+
+    def repeated(self, packets: Iterable[tuple[Repeat, int, int]], *, judged: bool = True) -> list[Effect]:
+        """Tell the judge of packets that got the verdict of earlier ones, see `Judge.repeated`: each with its
+        source port and sequence number. `judged`: here, not by the kernel."""
+        moment = now()
+        repeated = self.judge.repeated
+        with self.lock:
+            return [effect for packet in packets for effect in repeated(*packet, moment, judged=judged)]
+
+    def repeat(self, event: FlowOpened) -> Repeat | None:
+        """What to judge packets like `event` by, see `Judge.repeat`."""
+        with self.lock:
+            return self.judge.repeat(event)
 
     def handle_all(self, events: Iterable[Event]) -> list[Effect]:
         """The same for several that come at once."""

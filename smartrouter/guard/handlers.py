@@ -9,6 +9,7 @@ files.
 
 import time
 from collections import OrderedDict
+from typing import TypeAlias
 
 from smartrouter.core.effects import Effect, Inspect, Record, Verdict
 from smartrouter.core.errors import BadPacket
@@ -24,6 +25,7 @@ from smartrouter.core.events import (
     Shortcut,
 )
 from smartrouter.core.policy import Reason
+from smartrouter.core.precedents import Repeat
 from smartrouter.guard.bench import Bench
 from smartrouter.guard.inspection import Inspection, Inspections
 from smartrouter.linux.nflog import Logged
@@ -31,16 +33,21 @@ from smartrouter.linux.queue import FORWARD, LOCAL_IN, LOCAL_OUT, Marks, Ruling,
 from smartrouter.wire.dns import parse_query, parse_reply
 from smartrouter.wire.dns_tcp import TcpStream
 from smartrouter.wire.ntp import NTP_PORT, asks_time
-from smartrouter.wire.packet import Packet, parse_ip
+from smartrouter.wire.packet import Packet, glance, parse_ip
 from smartrouter.wire.sequence import first_byte
 
 MAX_STREAMS = 256  # DNS connections over TCP that are followed at once
 MAX_QUERY = 512  # bytes: a longer query names nothing; none that asks for a name is half as long
 A_TURN = 8  # packets that were logged: for so many at most does one that waits for its verdict wait
+MAX_REPEATS = 4096  # sorts of packets that were judged before; some 2 MB
 TOGETHER = 32  # records that are handed to the store at once
 MAX_MESSAGES = 8  # looked at in one packet, so that nobody's packet takes a hundred times another's
 NO_MAC = "00:00:00:00:00:00"  # stands for what came over an interface that knows no MACs
 _DNS_PORT = 53
+
+
+_Sort: TypeAlias = tuple[str | None, tuple[bytes, int, int]]
+"""A MAC, and what `glance` says that packets have in common."""
 
 
 class FlowHandler:
@@ -51,13 +58,34 @@ class FlowHandler:
         self._bench = bench
         self._both = marks.passing | marks.blocking
         self._passing = marks.passing
-        self._records: list[Effect] = []  # what comes of a packet besides its verdict, most of the time
+        self._repeated: list[tuple[Repeat, int, int]] = []  # packets that have a verdict, and are to be told
+        # Likewise, but their first data may be wanted, so they come whole.
+        self._nameless: list[tuple[Repeat, int, int, bytes]] = []
+        self._records: list[Effect] = []  # what comes of them, most of the time
         self._todo: list[Effect] = []  # all else
         self._inspections = Inspections(bench) if inspections is None else inspections
+        self._repeats: dict[_Sort, Repeat] = {}
 
     def judge(self, payload: bytes, mac: str | None, hook: int, mark: int) -> Ruling:
         """The verdict on a packet: accept or not; None to accept without a mark."""
         ours = mark & self._both
+        sort = None
+        if hook == FORWARD and not ours:
+            seen = glance(payload)
+            if seen is not None:
+                pair, port, sequence = seen
+                sort = mac, pair
+                repeat = self._repeats.get(sort)
+                if (
+                    repeat is not None
+                    and repeat.holds(time.monotonic())
+                    and (repeat.is_tcp or not self._inspections.open)
+                ):
+                    if repeat.is_nameless:
+                        self._nameless.append((repeat, port, sequence, payload))
+                    else:
+                        self._repeated.append((repeat, port, sequence))
+                    return repeat.verdict.accept
         source = mac or NO_MAC
         try:
             packet = parse_ip(payload)
@@ -69,27 +97,51 @@ class FlowHandler:
                 inspection = self._inspections.of(packet)
                 if inspection is not None:
                     return self._go_on(inspection, source, packet, payload, hook, ours)
-        effects = self._bench.handle(self._opened(source, packet, payload, hook, ours, ours == self._both))
+        event = self._opened(source, packet, payload, hook, ours, ours == self._both)
+        effects = self._bench.handle(event)
+        if sort is not None:
+            remember(self._repeats, sort, self._bench.repeat(event))
         first = effects[0]
         if type(first) is not Verdict:
             with self._inspections.lock:
                 return self._begin(None, source, packet, payload, effects)
-        if len(effects) == 2 and type(effects[1]) is Record:  # as nearly always
-            self._records.append(effects[1])
-        elif len(effects) > 1:
+        if len(effects) > 1:
             self._todo += effects
         return None if hook == LOCAL_IN else first.accept
 
     def settle(self) -> None:
         """Carry out what could wait until the verdicts were given. Records wait longer, for others."""
-        if len(self._records) >= TOGETHER:
-            self.flush()
+        for repeat, port, sequence, payload in self._nameless:
+            self._begin_late(repeat, port, sequence, payload)
+        self._nameless.clear()
+        if self._repeated:
+            repeated, self._repeated = self._repeated, []
+            effects = self._bench.repeated(repeated)
+            for effect in effects:
+                (self._records if type(effect) is Record else self._todo).append(effect)
+            if len(self._records) >= TOGETHER:
+                self.flush()
         if self._todo:
             todo, self._todo = self._todo, []
             self._bench.carry_out(todo)
         if self._inspections.open:
             with self._inspections.lock:
                 self._inspections.expire(time.monotonic())
+
+    def _begin_late(self, repeat: Repeat, port: int, sequence: int, payload: bytes) -> None:
+        """A connection without a name, that has its verdict: its first data comes later still."""
+        if not repeat.holds(time.monotonic()):
+            self._repeated.append((repeat, port, sequence))
+            return
+        packet = parse_ip(payload)
+        effects = self._bench.handle(
+            self._opened(repeat.event.mac, packet, payload, FORWARD, 0, spoofed=False)
+        )
+        if type(effects[0]) is Verdict:
+            self._todo += effects
+            return
+        with self._inspections.lock:
+            self._begin(None, repeat.event.mac, packet, payload, effects)
 
     def flush(self) -> None:
         """Have stored what waits for that: called now and then, in the thread that calls `judge`."""
@@ -275,6 +327,7 @@ class LogHandler:
 
     def __init__(self, bench: Bench):
         self._bench = bench
+        self._repeats: dict[_Sort, Repeat] = {}
 
     def __call__(self, records: list[Logged]) -> None:
         """All these packets were settled so."""
@@ -282,17 +335,27 @@ class LogHandler:
             self._take(records[start : start + A_TURN])
 
     def _take(self, records: list[Logged]) -> None:
+        repeated: list[tuple[Repeat, int, int]] = []
         events: list[FlowOpened] = []
+        sorts: list[_Sort | None] = []
+        running = time.monotonic()
         for prefix, mac, payload in records:
             shortcut = _SHORTCUTS.get(prefix)
             if shortcut is None:
                 continue
             self._bench.recorded[shortcut] += 1
+            seen = glance(payload) if shortcut is Shortcut.KNOWN else None
+            if seen is not None:
+                repeat = self._repeats.get((mac, seen[0]))
+                if repeat is not None and repeat.holds(running):
+                    repeated.append((repeat, seen[1], seen[2]))
+                    continue
             try:
                 packet = parse_ip(payload)
             except BadPacket:  # a header that the kernel could read, and we cannot
                 continue
             _, source, destination, protocol, source_port, port, flags, sequence, _, _, _ = packet
+            sorts.append(None if seen is None else (mac, seen[0]))
             events.append(
                 _tuple(
                     FlowOpened,
@@ -302,7 +365,23 @@ class LogHandler:
                     ),
                 )
             )  # fmt: skip
-        self._bench.carry_out(self._bench.handle_all(events))
+        effects = self._bench.repeated(repeated, judged=False) if repeated else []
+        if events:
+            effects += self._bench.handle_all(events)
+        self._bench.carry_out(effects)
+        for sort, event in zip(sorts, events, strict=True):
+            if sort is not None:
+                remember(self._repeats, sort, self._bench.repeat(event))
+
+
+def remember(repeats: dict[_Sort, Repeat], sort: _Sort, repeat: Repeat | None) -> None:
+    """Have further packets of this sort go by `repeat`; each by itself, if it is None."""
+    if repeat is None:
+        repeats.pop(sort, None)
+        return
+    if len(repeats) >= MAX_REPEATS:
+        repeats.clear()
+    repeats[sort] = repeat
 
 
 _OUTSIDE = Scope.OUTSIDE

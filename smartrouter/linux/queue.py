@@ -6,7 +6,6 @@ there is; not what is in a packet or how it is judged: that is the handler's wor
 """
 
 import contextlib
-import math
 import socket
 from collections.abc import Callable
 from threading import Event
@@ -68,7 +67,10 @@ class _Macs(dict[bytes | None, str | None]):
         return text
 
 
-class _TurnOver(BaseException):
+_TOGETHER = 64  # packets that are judged one after the other, without a system call in between
+
+
+class _Enough(BaseException):
     """Ends the library's loop between two packets; no error."""
 
 
@@ -94,7 +96,8 @@ class Queue:
         self._passing, self._blocking = marks
         self._others = ~(marks.passing | marks.blocking)
         self._macs = _Macs()
-        self._turn_ends = math.inf  # the library may hand out packets as early as in `bind`
+        self._waiting: list[tuple[Any, bytes, bytes | None, int, int]] = []  # taken, not answered yet
+        self._room = _TOGETHER  # the library may hand out packets as early as in `bind`
         try:
             self._queue = NetfilterQueue()
         except OSError as error:
@@ -130,35 +133,63 @@ class Queue:
         self._queue.unbind()
 
     def _serve_until(self, end: float, *, wait: bool) -> None:
-        self._turn_ends = end
-        # The library's loop goes on for as long as packets come; when none does, its `recv` times out.
-        with contextlib.suppress(_TurnOver):
-            self._queue.run(block=wait)
+        """Judge what comes, until `end`, or until nothing comes: the first packet at once, for it may be the
+        only one, and what has come meanwhile together."""
+        while self._take(1, wait=wait):
+            self._judge_all()
+            if self._take(_TOGETHER, wait=False):
+                self._judge_all()
+            if monotonic() >= end:
+                return
 
-    def _limit_waiting(self) -> None:
-        with socket.fromfd(self._queue.get_fd(), socket.AF_NETLINK, socket.SOCK_RAW) as view:
-            limit_waiting(view, TURN)
+    def _take(self, room: int, *, wait: bool) -> bool:
+        """Take so many packets, if they are there; `wait` for the first. False if none came."""
+        self._room = room
+        # When no packet comes, the library's `recv` times out; when enough have come, `_packet` ends it.
+        with contextlib.suppress(_Enough):
+            self._queue.run(block=wait)
+        return bool(self._waiting)
 
     def _packet(self, packet: Any) -> None:
-        """One packet: judged, then a verdict, then the rest. Only _TurnOver and what must end the process
-        leave this method, and only after the verdict."""
-        hook, mark = packet.hook, packet.mark
+        """The library hands out a packet. Its memory is good for no longer than this call."""
         try:
-            ruling = self._handler.judge(packet.get_payload(), self._macs[packet.get_hw()], hook, mark)
+            payload = packet.get_payload()
         except BaseException as error:
-            ruling = self._faults.ruling(error)
-        if hook == FORWARD and (ruling is True or ruling is False):
-            packet.set_mark(mark & self._others | (self._passing if ruling else self._blocking))
-            packet.accept()
-        elif ruling is DROPPED:
-            packet.drop()
-        else:
-            packet.accept()
+            self._answer(packet, packet.hook, packet.mark, self._faults.ruling(error))
+            return
+        self._waiting.append((packet, payload, packet.get_hw(), packet.hook, packet.mark))
+        if len(self._waiting) >= self._room:
+            raise _Enough
+
+    def _judge_all(self) -> None:
+        """All that was taken: judged, then the verdicts, then the rest. Only what must end the process leaves
+        this method, and only after the verdicts."""
+        judge, macs = self._handler.judge, self._macs
+        waiting, self._waiting = self._waiting, []
+        rulings: list[Ruling] = []
+        for _, payload, hardware, hook, mark in waiting:
+            try:
+                rulings.append(judge(payload, macs[hardware], hook, mark))
+            except BaseException as error:
+                rulings.append(self._faults.ruling(error))
+        for (packet, _, _, hook, mark), ruling in zip(waiting, rulings, strict=True):
+            self._answer(packet, hook, mark, ruling)
         try:
             self._handler.settle()
         except BaseException as error:
             self._faults.note(error)
         if self._faults.fatal is not None:
             raise self._faults.fatal
-        if monotonic() >= self._turn_ends:
-            raise _TurnOver
+
+    def _answer(self, packet: Any, hook: int, mark: int, ruling: Ruling) -> None:
+        """The verdict on a packet."""
+        if hook == FORWARD and (ruling is True or ruling is False):
+            packet.set_mark(mark & self._others | (self._passing if ruling else self._blocking))
+        if ruling is DROPPED:
+            packet.drop()
+        else:
+            packet.accept()
+
+    def _limit_waiting(self) -> None:
+        with socket.fromfd(self._queue.get_fd(), socket.AF_NETLINK, socket.SOCK_RAW) as view:
+            limit_waiting(view, TURN)

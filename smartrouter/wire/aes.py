@@ -8,8 +8,6 @@ of long integers, a shift of rows a new order of the planes. Planes stand in row
 block is plane 4r + c.
 """
 
-from hmac import compare_digest
-
 from smartrouter.core.errors import BadPacket
 
 TAG = 16  # bytes
@@ -78,7 +76,7 @@ class Aes128:
         stream = self._encrypt([*planes, *[bytes(count)] * 3, bytes(range(count))])
         sizes = (8 * len(associated)).to_bytes(8, "big") + (8 * len(text)).to_bytes(8, "big")
         hashed = _hash(stream[:_BLOCK], _whole_blocks(associated) + _whole_blocks(text) + sizes)
-        if not compare_digest(_exclusive_or(hashed, stream[_BLOCK : 2 * _BLOCK]), tag):
+        if _exclusive_or(hashed, stream[_BLOCK : 2 * _BLOCK]) != tag:
             raise BadPacket("sealed with another key, or damaged")
         return _exclusive_or(text, stream[2 * _BLOCK :][: len(text)])
 

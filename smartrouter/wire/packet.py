@@ -57,6 +57,8 @@ class Frame(NamedTuple):
 _IPV4 = Struct("!xxHxxHxBxx4s4s")  # total length, flags and fragment offset, protocol, addresses
 _IPV4_TCP = Struct("!xxHxxHxxxx4s4sHHIxxxxBB")  # the same, then ports, sequence, data offset, flags
 _IPV4_UDP = Struct("!xxHxxHxxxx4s4sHHH")  # the same, then ports and length
+_GLANCE_TCP = Struct("!xxHxxHxxxx8sHHIxxxxB")  # the same, the addresses as one
+_GLANCE_UDP = Struct("!xxHxxHxxxx8sHHH")
 _IPV6 = Struct("!xxxxHBx16s16s")  # payload length, next header, addresses
 _TCP_HEADER = Struct("!HHIxxxxBB")
 _THREE_NUMBERS = Struct("!HHH")
@@ -103,6 +105,28 @@ def parse_ip(packet: bytes) -> Packet:
     if first >> 4 == 6:
         return _parse_ipv6(packet, size)
     raise BadPacket(f"packet of IP version {first >> 4}")
+
+
+def glance(packet: bytes) -> tuple[tuple[bytes, int, int], int, int] | None:
+    """What a plain IPv4 packet of TCP or UDP has in common with others, (both addresses, destination port,
+    protocol), and what tells it from them: its source port and sequence number, 0 for UDP. None for any other
+    packet. Whatever `parse_ip` refuses gives None here."""
+    size = len(packet)
+    if size < 28 or packet[0] != 0x45:
+        return None
+    protocol = packet[9]
+    if protocol == _TCP and size >= 40:
+        end, fragment, addresses, source_port, port, sequence, offset = _GLANCE_TCP.unpack_from(packet)
+        payload = 20 + (offset >> 2 & 0x3C)
+        if fragment & 0x3FFF or not 40 <= payload <= end or payload > size:
+            return None
+        return (addresses, port, _TCP), source_port, sequence
+    if protocol == _UDP:
+        end, fragment, addresses, source_port, port, length = _GLANCE_UDP.unpack_from(packet)
+        if fragment & 0x3FFF or not 28 <= 20 + length <= end:
+            return None
+        return (addresses, port, _UDP), source_port, 0
+    return None
 
 
 def _parse_ipv4(packet: bytes, size: int) -> Packet:

@@ -5,13 +5,13 @@ An Initial is sealed with keys that follow from what stands open in it: against 
 Whoever is on the way can make a valid one. Knows nothing of a flow, nor what the TLS bytes say.
 """
 
-from hmac import digest
 from re import compile as regex
 from typing import NamedTuple
 
 from smartrouter.core.errors import BadPacket
 from smartrouter.wire.aes import Aes128
 from smartrouter.wire.cursor import Cursor
+from smartrouter.wire.hmac_sha256 import digest
 
 _LEAST_DATAGRAM = 1200  # a server discards less, RFC 9000 section 14.1
 _MAX_DATAGRAM = 2048  # clients keep within an Ethernet frame before they know better
@@ -101,7 +101,7 @@ def split(datagram: bytes) -> list[Initial]:
 def client_keys(version: int, destination: bytes) -> Keys:
     """The keys of a client whose first Initial went to `destination` (RFC 9001 section 5.2)."""
     salt, label = _VERSIONS[version].salt, _VERSIONS[version].label
-    secret = _expand(digest(salt, destination, "sha256"), b"client in", 32)
+    secret = _expand(digest(salt, destination), b"client in", 32)
     return Keys(
         Aes128(_expand(secret, label + b"key", 16)),
         _expand(secret, label + b"iv", 12),
@@ -113,7 +113,7 @@ def _expand(secret: bytes, label: bytes, size: int) -> bytes:
     """HKDF-Expand-Label (RFC 8446 section 7.1, RFC 5869 section 2.3) of at most one hash's length."""
     label = b"tls13 " + label
     info = size.to_bytes(2, "big") + len(label).to_bytes(1, "big") + label + b"\0"
-    return digest(secret, info + b"\1", "sha256")[:size]
+    return digest(secret, info + b"\1")[:size]
 
 
 def open_initial(initial: Initial, keys: Keys) -> list[Piece]:

@@ -137,9 +137,9 @@ def test_flowtables_are_read_as_nft_prints_them(tmp_path: Path, monkeypatch: pyt
 
 
 def test_options_without_effect_are_named() -> None:
-    check = only(checks.idle_options(from_text("config smartrouter 'main'\n\toption reader 'netlink'\n")))
+    check = only(checks.idle_options(from_text("config web\n")))
     assert (check.level, check.text) == (
         Level.WARNING,
-        "Without effect in this version: option reader in config smartrouter.",
+        "Without effect in this version: config web.",
     )
     assert list(checks.idle_options(Config())) == []

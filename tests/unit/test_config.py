@@ -461,6 +461,6 @@ def test_one_section_can_be_checked_alone() -> None:
 
 
 def test_what_is_set_and_has_no_effect_is_said() -> None:
-    text = "config smartrouter 'main'\n\toption reader 'netlink'\n\toption workers 'auto'\nconfig web\n"
-    assert from_text(text).idle() == ["config web", "option reader in config smartrouter"]
+    device = "config device\n\toption mac '02:00:00:00:00:01'\n\toption mute_until '2026-12-24T18:00:00Z'\n"
+    assert from_text(device + "config web\n").idle() == ["config web", "option mute_until in config device"]
     assert from_text("config smartrouter 'main'\n\toption mode 'enforce'\n").idle() == []

@@ -2,6 +2,7 @@
 """What a queued packet is to the judge: the event that it becomes."""
 
 from collections import Counter
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from smartrouter.core.effects import AdmitReplies, Effect, Keep, Record, Verdict
 from smartrouter.core.events import DnsAsked, Event, FlowOpened, Moment, PacketUnreadable, Scope, Shortcut
 from smartrouter.core.learning import Progress
 from smartrouter.core.policy import Reason
+from smartrouter.core.precedents import Repeat
 from smartrouter.guard.bench import Bench
 from smartrouter.guard.handlers import NO_MAC, TOGETHER, DnsHandler, FlowHandler, LogHandler
 from smartrouter.linux.queue import FORWARD, LOCAL_IN, Marks
@@ -30,6 +32,12 @@ class Script:
         self.counts: Counter[Reason] = Counter()
         self.told: list[Any] = []
         self.answer = list(answer)
+
+    def repeat(self, event: FlowOpened) -> Repeat | None:
+        return None  # each packet is to be handled
+
+    def repeated(self, *_: object, **__: object) -> Any:
+        raise AssertionError("nothing is to be repeated")
 
     def handle(self, event: Event, now: Moment) -> list[Effect]:
         self.told.append(event)
@@ -115,16 +123,34 @@ def test_what_can_wait_is_done_after_the_verdict() -> None:
     assert stored == script.answer[1:]
 
 
-def test_records_by_themselves_are_stored_many_at_a_time() -> None:
+class Repeating(Script):
+    """A judge to whom all packets are like the first."""
+
+    def __init__(self) -> None:
+        super().__init__(YES)
+        self.repeated_count = 0
+
+    def repeat(self, event: FlowOpened) -> Any:
+        return SimpleNamespace(holds=lambda _: True, is_tcp=True, is_nameless=False, verdict=YES)
+
+    def repeated(self, *_: object, **__: object) -> list[Effect]:
+        self.repeated_count += 1
+        return [Record(None)]  # type: ignore[arg-type]
+
+
+def test_further_packets_of_a_sort_get_its_verdict_and_their_records_are_stored_together() -> None:
     stored: list[Effect] = []
-    script = Script(YES, Record(None))  # type: ignore[arg-type]
+    script = Repeating()
     handler = FlowHandler(Bench(script, NO_SETS, stored.extend, fail_open=True), MARKS)
+    assert handler.judge(bytes(HEADER / TCP()), MAC, FORWARD, 0) is True
+    handler.settle()
     for number in range(1, 2 * TOGETHER + 2):
         handler.judge(bytes(HEADER / TCP()), MAC, FORWARD, 0)
         handler.settle()
         assert len(stored) == number // TOGETHER * TOGETHER
     handler.flush()
-    assert len(stored) == 2 * TOGETHER + 1
+    assert len(stored) == script.repeated_count == 2 * TOGETHER + 1
+    assert len(script.told) == 1
 
 
 def test_what_the_kernel_settled_is_told_as_such_and_counted() -> None:

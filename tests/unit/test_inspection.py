@@ -23,6 +23,7 @@ from smartrouter.core.effects import (
 from smartrouter.core.errors import Unavailable
 from smartrouter.core.events import Event, FlowOpened, HelloHeard, Moment
 from smartrouter.core.policy import Reason
+from smartrouter.core.precedents import Repeat
 from smartrouter.guard.bench import Bench
 from smartrouter.guard.handlers import FlowHandler
 from smartrouter.guard.inspection import MAX_INSPECTIONS, PATIENCE
@@ -48,6 +49,12 @@ class Script:
         self.told: list[Event] = []
         self.opened: Callable[[Flow], list[Effect]] = lambda flow: [Inspect(flow, True), WAITS]
         self.heard: Callable[[Flow], list[Effect]] = lambda flow: [KNOWN, Release(flow)]
+
+    def repeat(self, event: FlowOpened) -> Repeat | None:
+        return None  # each packet is to be handled
+
+    def repeated(self, *_: object, **__: object) -> Any:
+        raise AssertionError("nothing is to be repeated")
 
     def handle(self, event: Event, now: Moment) -> list[Effect]:
         self.told.append(event)

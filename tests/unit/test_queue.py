@@ -2,6 +2,8 @@
 """One verdict for each packet, with the right mark, in whatever order things go wrong."""
 
 import itertools
+from collections import deque
+from threading import Event
 from typing import Any
 
 import pytest
@@ -13,32 +15,52 @@ MARKS = Marks(0x40, 0x80)
 
 
 class Library:
-    """Stands where NetfilterQueue would: hands packets to the callback that `bind` was given."""
+    """Stands where NetfilterQueue would: hands out what is queued, one packet after the other, for as long as
+    the callback that `bind` was given raises nothing."""
+
+    def __init__(self) -> None:
+        self.queued: deque[Packet] = deque()
+        self.runs: list[bool] = []  # `block` of each call
+        self.is_bound = False
 
     def bind(self, number: int, callback: Any, *options: int) -> None:
         self.callback = callback
+        self.is_bound = True
+
+    def run(self, block: bool) -> None:
+        assert self.is_bound
+        self.runs.append(block)
+        while self.queued:
+            self.callback(self.queued.popleft())
 
     def get_fd(self) -> int:
         return -1
 
     def unbind(self) -> None:
-        pass
+        self.is_bound = False
 
 
 class Packet:
-    """One packet, and what was done to it."""
+    """One packet, and what was done to it. `log`: also what was done to others, in its order."""
 
     def __init__(
-        self, hook: int = FORWARD, mark: int = 0x10001, hardware: bytes | None = b"\2\0\0\0\0\1\0\0"
+        self,
+        hook: int = FORWARD,
+        mark: int = 0x10001,
+        hardware: bytes | None = b"\2\0\0\0\0\1\0\0",
+        payload: bytes = b"payload",
+        log: list[Any] | None = None,
     ):
         self.hook = hook
         self.mark = mark
         self.hardware = hardware
+        self.payload = payload
         self.given_mark: int | None = None
         self.verdicts: list[int | str | None] = []
+        self.log = [] if log is None else log
 
     def get_payload(self) -> bytes:
-        return b"payload"
+        return self.payload
 
     def get_hw(self) -> bytes | None:
         return self.hardware
@@ -47,20 +69,35 @@ class Packet:
         self.given_mark = mark
 
     def accept(self) -> None:
-        self.verdicts.append(self.given_mark)
+        self._answered(self.given_mark)
 
     def drop(self) -> None:
-        self.verdicts.append("dropped")
+        self._answered("dropped")
+
+    def _answered(self, verdict: int | str | None) -> None:
+        self.verdicts.append(verdict)
+        self.log.append(("verdict", self.payload))
+
+
+class Bare(Packet):
+    """One whose payload the library cannot give."""
+
+    def get_payload(self) -> bytes:
+        raise RuntimeError("no payload")
 
 
 class Handler:
-    """Does in each step what the test says: return a value, or raise it."""
+    """Does in each step what the test says: return a value, or raise it. `judge` does so with the packets of
+    the usual payload, and lets others pass."""
 
     def __init__(self, judge: Any = True, settle: Any = None, failed: Any = False):
         self.steps = {"judge": judge, "settle": settle, "failed": failed}
         self.calls: list[tuple[Any, ...]] = []
 
     def judge(self, payload: bytes, mac: str | None, hook: int, mark: int) -> Any:
+        if payload != b"payload":
+            self.calls.append(("judge", payload))
+            return True
         return self._do("judge", payload, mac, hook, mark)
 
     def settle(self) -> None:
@@ -84,6 +121,20 @@ def library(monkeypatch: pytest.MonkeyPatch) -> Library:
     return library
 
 
+def serve(library: Library, handler: Handler, *packets: Packet) -> Queue:
+    """A reader that has served these packets, which came together."""
+    reader = Queue(1, handler, MARKS)
+    library.queued.extend(packets)
+    stop = Event()
+
+    def beat() -> None:
+        if not library.queued:
+            stop.set()
+
+    reader.serve(stop, beat)
+    return reader
+
+
 @pytest.mark.parametrize(
     ("hook", "said", "mark"),
     [
@@ -100,9 +151,8 @@ def library(monkeypatch: pytest.MonkeyPatch) -> Library:
 def test_only_a_forwarded_packet_gets_a_mark_and_keeps_the_others(
     library: Library, hook: int, said: Ruling, mark: int | str | None
 ) -> None:
-    Queue(1, Handler(said), MARKS)
     packet = Packet(hook)
-    library.callback(packet)
+    serve(library, Handler(said), packet)
     assert packet.verdicts == [mark]
 
 
@@ -111,49 +161,115 @@ def test_only_a_forwarded_packet_gets_a_mark_and_keeps_the_others(
 def test_a_verdict_is_one_mark_whatever_the_packet_came_with(
     library: Library, came_with: int, said: bool, leaves_with: int
 ) -> None:
-    Queue(1, Handler(said), MARKS)
     packet = Packet(mark=0x10001 | came_with)
-    library.callback(packet)
+    serve(library, Handler(said), packet)
     assert packet.verdicts == [0x10001 | leaves_with]
+
+
+def test_up_to_64_packets_are_judged_then_answered_then_settled(library: Library) -> None:
+    handler = Handler()
+    log = handler.calls  # the verdicts are written down there, too
+    names = [b"%d" % number for number in range(100)]
+    serve(library, handler, *(Packet(payload=name, log=log) for name in names))
+    expected: list[Any] = []
+    for batch in (names[:64], names[64:]):
+        expected += [("judge", name) for name in batch]
+        expected += [("verdict", name) for name in batch]
+        expected += [("settle",)]
+    assert log == expected
+
+
+def test_only_for_the_first_packet_does_the_reader_wait(library: Library) -> None:
+    serve(library, Handler(), *(Packet() for _ in range(3)))
+    # Three packets, and nothing more; then the last look before the end.
+    assert library.runs == [True, False, True, True, False]
+
+
+def test_where_no_packet_comes_nothing_is_done_and_the_queue_is_given_back(library: Library) -> None:
+    handler = Handler()
+    serve(library, handler)
+    assert handler.calls == []
+    assert not library.is_bound
+
+
+def test_packets_that_come_while_the_queue_is_opened_are_judged_once_it_is_served(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    early, handler = [Packet(), Packet()], Handler()
+
+    def bind(number: int, callback: Any, *options: int) -> None:
+        library.callback, library.is_bound = callback, True
+        for packet in early:
+            callback(packet)
+
+    monkeypatch.setattr(library, "bind", bind)
+    later = Packet()
+    serve(library, handler, later)
+    assert [packet.verdicts for packet in (*early, later)] == [[0x10041]] * 3
 
 
 def test_every_packet_gets_one_verdict_whatever_is_raised_where(library: Library) -> None:
     outcomes: list[Any] = [None, True, Silently.DROPPED, ValueError("x"), SystemExit(1), KeyboardInterrupt()]
     for judge, settle, failed in itertools.product(outcomes, repeat=3):
         handler = Handler(judge, settle, failed)
-        Queue(1, handler, MARKS)
-        packet = Packet()
+        packets = [Packet(payload=b"one"), Packet(), Packet(payload=b"the last")]
         raised: BaseException | None = None
         try:
-            library.callback(packet)
+            serve(library, handler, *packets)
         except BaseException as error:
             raised = error
-        assert len(packet.verdicts) == 1
+        assert [len(packet.verdicts) for packet in packets] == [1, 1, 1]
+        assert packets[0].verdicts == packets[2].verdicts == [0x10041]
         assert [step for step, *_ in handler.calls].count("settle") == 1
         called = [judge, settle] + [failed] * isinstance(judge, BaseException)
         fatal = [step for step in called if isinstance(step, (SystemExit, KeyboardInterrupt))]
         assert (raised in fatal) if fatal else raised is None
+        assert not library.is_bound
 
 
-def test_a_payload_that_cannot_be_had_is_a_failure_like_any_other(library: Library) -> None:
-    class Bare(Packet):
-        def get_payload(self) -> bytes:
-            raise RuntimeError("no payload")
+@pytest.mark.parametrize(
+    ("failed", "verdict"), [(True, 0x10041), (False, 0x10081), (ValueError("x"), None), (SystemExit(1), None)]
+)
+def test_a_payload_that_cannot_be_had_is_a_failure_and_costs_no_other_packet(
+    library: Library, failed: Any, verdict: int | None
+) -> None:
+    handler = Handler(failed=failed)
+    packets = [Packet(payload=b"one"), Bare(), Packet(payload=b"the last")]
+    raised: BaseException | None = None
+    try:
+        serve(library, handler, *packets)
+    except SystemExit as error:
+        raised = error
+    assert [packet.verdicts for packet in packets] == [[0x10041], [verdict], [0x10041]]
+    assert [step for step, *_ in handler.calls].count("failed") == 1
+    assert raised is (failed if isinstance(failed, SystemExit) else None)
 
+
+def test_a_payload_that_alone_cannot_be_had_is_answered_too(library: Library) -> None:
     handler = Handler(failed=True)
-    Queue(1, handler, MARKS)
     packet = Bare()
-    library.callback(packet)
+    serve(library, handler, packet)
     assert packet.verdicts == [0x10041]
     assert handler.calls[0][0] == "failed"
 
 
+def test_what_ends_the_process_while_a_packet_is_taken_is_raised_when_all_have_verdicts(
+    library: Library,
+) -> None:
+    packet, reader = Bare(), Queue(1, Handler(failed=KeyboardInterrupt()), MARKS)
+    library.queued.append(packet)
+    with pytest.raises(KeyboardInterrupt):
+        reader.serve(Event(), lambda: library.queued or pytest.fail("the exception was lost"))
+    assert packet.verdicts == [None]
+
+
 def test_the_handler_gets_macs_as_text_and_an_invented_million_takes_no_memory(library: Library) -> None:
     handler = Handler()
-    reader = Queue(1, handler, MARKS)
-    for number in range(3000):
-        library.callback(Packet(hardware=b"\x02\xab" + number.to_bytes(4, "big") + b"\0\0"))
-    assert handler.calls[-2] == ("judge", b"payload", "02:ab:00:00:0b:b7", FORWARD, 0x10001)
+    made_up = [
+        Packet(hardware=b"\x02\xab" + number.to_bytes(4, "big") + b"\0\0") for number in range(3000)
+    ]
+    reader = serve(library, handler, *made_up, Packet(LOCAL_OUT, hardware=None))
+    judged = [call for call in handler.calls if call[0] == "judge"]
+    assert judged[-2] == ("judge", b"payload", "02:ab:00:00:0b:b7", FORWARD, 0x10001)
+    assert judged[-1][2] is None
     assert len(reader._macs) <= 1024
-    library.callback(Packet(LOCAL_OUT, hardware=None))
-    assert handler.calls[-2][2] is None

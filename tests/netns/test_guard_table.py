@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The guard's table in a real kernel: whether it sees that somebody else took it away, and looks no more often
+than it must."""
+
+from collections.abc import Iterator
+
+import pytest
+from netns.kernel_lab import DEVICE_MAC, Lab, run
+
+from smartrouter.core.errors import Unavailable
+from smartrouter.guard.table import Table
+from smartrouter.linux import ruleset
+from smartrouter.linux.ruleset import Plan
+
+pytestmark = pytest.mark.netns
+
+PLAN = Plan(("lan0",))
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Lab]:
+    with Lab() as lab:
+        yield lab
+
+
+@pytest.fixture
+def table(lab: Lab) -> Iterator[Table]:
+    """Loaded, in the router's namespace, where the test is, too."""
+    with lab.at("router"):
+        run("nft", "flush", "ruleset")
+        table = Table(PLAN)
+        table.load(PLAN)
+        yield table
+        table.close()
+        ruleset.remove()
+
+
+@pytest.fixture
+def looks(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """What each search for the table found."""
+    found: list[bool] = []
+    search = ruleset.is_present
+
+    def is_present() -> bool:
+        found.append(search())
+        return found[-1]
+
+    monkeypatch.setattr(ruleset, "is_present", is_present)
+    return found
+
+
+def nft(*command: str) -> None:
+    run("nft", *command)
+
+
+def test_a_table_that_is_there_was_not_taken_away(table: Table) -> None:
+    assert not table.was_taken_away()
+    assert not table.was_taken_away()
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["flush ruleset", "delete table inet smartrouter", "flush table inet smartrouter"],
+)
+def test_a_table_that_is_gone_or_empty_is_seen_and_can_be_put_back(table: Table, command: str) -> None:
+    assert not table.was_taken_away()
+    nft(*command.split())
+    assert table.was_taken_away()
+    table.load(table.loaded)
+    assert not table.was_taken_away()
+    assert ruleset.is_present()
+    nft(*command.split())
+    assert table.was_taken_away()
+
+
+def test_what_was_taken_away_before_the_first_question_is_seen(table: Table) -> None:
+    nft("flush", "ruleset")
+    assert table.was_taken_away()
+
+
+def test_it_stays_taken_away_until_it_is_put_back(table: Table) -> None:
+    assert not table.was_taken_away()
+    nft("flush", "ruleset")
+    assert [table.was_taken_away() for _ in range(3)] == [True, True, True]
+    table.load(PLAN)
+    assert not table.was_taken_away()
+
+
+def test_the_table_is_looked_for_only_when_rules_have_changed(table: Table, looks: list[bool]) -> None:
+    for _ in range(5):
+        assert not table.was_taken_away()
+    assert looks == [True]
+    nft("add", "table", "inet", "somebody")
+    for _ in range(5):
+        assert not table.was_taken_away()
+    assert looks == [True, True]
+    nft("flush", "ruleset")
+    assert table.was_taken_away()
+    assert looks == [True, True, False]
+
+
+def test_a_plan_that_was_loaded_is_remembered_and_one_that_was_not_is_not(table: Table) -> None:
+    other = PLAN._replace(watched=frozenset({DEVICE_MAC}))
+    table.load(other)
+    assert table.loaded == other
+    assert DEVICE_MAC in run("nft", "list", "table", "inet", "smartrouter")
+    with pytest.raises((ValueError, Unavailable)):
+        table.load(PLAN._replace(on_failure="perhaps"))
+    assert table.loaded == other
+    assert not table.was_taken_away()
