@@ -18,7 +18,7 @@ from typing import Any
 
 from bench import home
 from smartrouter.core.effects import Effect
-from smartrouter.core.events import TCP, DeviceSeen, FlowOpened, Scope
+from smartrouter.core.events import DeviceSeen
 from smartrouter.core.judge import Judge
 from smartrouter.core.policy import Settings
 from smartrouter.core.public.resolvers import PUBLIC_RESOLVERS
@@ -26,7 +26,7 @@ from smartrouter.guard import collector
 from smartrouter.guard.bench import Bench, now
 from smartrouter.guard.handlers import DnsHandler, FlowHandler
 from smartrouter.guard.inspection import Inspections
-from smartrouter.linux.queue import Handler, Marks, open_queue
+from smartrouter.linux.queue import FORWARD, Handler, Marks, open_queue
 from smartrouter.linux.sets import Sets
 from smartrouter.store.writer import Writer
 
@@ -35,29 +35,36 @@ _FLUSH_PATIENCE = 60.0
 _LOOK = 0.002  # seconds between two looks at whether all is judged
 
 
-def wired(what: str, store: Callable[[Sequence[Effect]], object]) -> tuple[Bench, Handler]:
+def wired(what: str, store: Callable[[Sequence[Effect]], object], sets: Any = None) -> tuple[Bench, Handler]:
     """The guard's bench, with the judge as an earlier guard left the home of `home`, and one of its handlers.
     What the kernel is to settle by itself goes to its sets, by a thread of its own, as in the guard. `what`:
     `dns`, `flows` of devices that have used each of their places a moment ago, or, `first`, not since the
-    guard began."""
+    guard began. `sets`: instead of the kernel's."""
     judge = Judge(Settings(devices=home.settings(), resolvers=PUBLIC_RESOLVERS))
     moment = now()
     for each in home.residents():
         names, aliases = each.names(moment.wall), each.aliases(moment.wall)
         judge.restore(each.mac, each.progress, each.learned, names, moment, aliases)
         judge.handle(DeviceSeen(each.mac, True, False, "", each.maker), moment)
-    bench = Bench(judge, Sets(), store, fail_open=True)
-    threading.Thread(target=bench.pairs.serve, args=(threading.Event(), _nothing), daemon=True).start()
-    if what == "dns":
-        collector.settle()
-        return bench, DnsHandler(bench, MARKS)
+    bench = Bench(judge, sets or Sets(), store, fail_open=True)
+    handler = DnsHandler(bench, MARKS) if what == "dns" else FlowHandler(bench, MARKS, Inspections(bench))
     if what == "flows":
-        for number, (mac, source, place) in enumerate(home.everywhere()):
-            event = FlowOpened(mac, source, place.address, TCP, 1024, place.port, number, Scope.OUTSIDE)
-            judge.handle(event, now())
-    handler = FlowHandler(bench, MARKS, Inspections(bench))
+        _use_everything(bench, handler)
+    threading.Thread(target=bench.pairs.serve, args=(threading.Event(), _nothing), daemon=True).start()
     collector.settle()
     return bench, handler
+
+
+def _use_everything(bench: Bench, handler: Handler) -> None:
+    """Each device goes everywhere once; but the kernel is to ask about each packet that is measured."""
+    put = bench.pairs.put
+    bench.pairs.put = lambda _: None  # type: ignore[method-assign,assignment]
+    for frame in home.everywhere():
+        for _ in range(2):
+            handler.judge(frame[14:], frame[6:12].hex(":"), FORWARD, 0)
+            handler.settle()
+    bench.pairs.put = put  # type: ignore[method-assign]
+    bench.judge.counts.clear()
 
 
 class Paced:

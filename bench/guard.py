@@ -42,6 +42,7 @@ class Guard:
             "upstreams": [],
         }
         self._router = lab.network.router
+        self._compiled = lab.network.folder / "compiled"
         self._asked = 0
         self.pid = 0
 
@@ -62,7 +63,10 @@ class Guard:
     def start(self) -> None:
         """Have its process begin."""
         command = (sys.executable, "-m", "smartrouter", "guard")
-        self.pid, sock = self._router.inside(process.start, command, process.environment())
+        # As it is installed: compiled beforehand.
+        environment = process.environment() | {"PYTHONPYCACHEPREFIX": str(self._compiled)}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        self.pid, sock = self._router.inside(process.start, command, environment)
         self._lines = Lines(sock)
 
     def configure(self) -> None:

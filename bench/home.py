@@ -127,11 +127,11 @@ def syns(count: int, mix: Mix = Mix.HOME, destinations: int = DESTINATIONS) -> I
         yield _syn(who, place, 10000 + number // len(sources) % 50000, random.getrandbits(31))
 
 
-def everywhere() -> Iterator[tuple[str, str, Place]]:
-    """Each place of each device: its MAC, its address, the place."""
+def everywhere() -> Iterator[bytes]:
+    """A SYN of each device to each of its places."""
     for each in residents():
-        for place in each.places:
-            yield each.mac, each.address, place
+        for number, place in enumerate([*each.places, _stranger(MACS.index(each.mac))]):
+            yield _syn(each, place, 1024 + number, number)
 
 
 def one_syn_each(destinations: int) -> list[bytes]:

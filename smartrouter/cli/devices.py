@@ -5,7 +5,6 @@ Shows what the store and the configuration say; decides nothing. The keys under 
 `DEVICE` and `DETAILS`, and stay.
 """
 
-import dataclasses
 import json
 import sqlite3
 import sys
@@ -147,7 +146,7 @@ def _progress_json(progress: Progress) -> dict[str, Any]:
 
 
 def _rule_json(rule: RuleConfig) -> dict[str, Any]:
-    return dataclasses.asdict(rule)
+    return dict(vars(rule))
 
 
 def _attempt_json(attempt: StoredAttempt) -> dict[str, Any]:

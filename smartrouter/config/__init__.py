@@ -6,14 +6,11 @@ what was found and what is allowed. Secrets are in no repr and no error, and go 
 part that needs them. Which options there are is `sections`; knows no process and no kernel.
 """
 
-import difflib
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
-from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from smartrouter.config.options import Option, options_of, texts_of, time_text
+from smartrouter.config.options import Option, Section, options_of, texts_of, time_text
 from smartrouter.config.sections import (
     IDLE,
     SECTIONS,
@@ -23,11 +20,12 @@ from smartrouter.config.sections import (
     RuleConfig,
     WebConfig,
 )
-from smartrouter.config.uci import parse
-from smartrouter.config.uci_file import read_text
 from smartrouter.core.errors import BadConfig
 from smartrouter.core.policy import DeviceSettings, LearningPlan, Rule, Settings
 from smartrouter.core.public.resolvers import PUBLIC_RESOLVERS
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = [
     "PATH",
@@ -59,14 +57,13 @@ _SHARES: Mapping[str, tuple[Collection[str], str]] = {
     "analyzer": (("smartrouter", "device", "rule", "notify"), "notify"),
     "web": (("smartrouter", "device", "rule", "notify", "web"), "web"),
 }
-_T = TypeVar("_T")
+_T = TypeVar("_T", bound=Section)
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
+class Config(NamedTuple):
     """A whole configuration, without a fault. `web`: None where there is to be no web interface."""
 
-    main: MainConfig = field(default_factory=MainConfig)
+    main: MainConfig = MainConfig()
     devices: tuple[DeviceConfig, ...] = ()
     rules: tuple[RuleConfig, ...] = ()
     notify: tuple[NotifyConfig, ...] = ()
@@ -124,7 +121,7 @@ class Config:
             for kind in wanted
         }
 
-    def _sections(self) -> Mapping[str, Sequence[Any]]:
+    def _sections(self) -> Mapping[str, Sequence[Section]]:
         return {
             "smartrouter": [self.main],
             "device": self.devices,
@@ -146,13 +143,15 @@ class Config:
         )
 
 
-def load(path: str | Path = PATH) -> Config:
+def load(path: "str | Path" = PATH) -> Config:
     """The configuration in the file at `path`. Raises BadConfig."""
     return from_text(text_of(path), str(path))
 
 
-def text_of(path: str | Path) -> str:
+def text_of(path: "str | Path") -> str:
     """The text of the file at `path`. Raises BadConfig."""
+    from smartrouter.config.uci_file import read_text  # a part gets its share, and reads no file
+
     try:
         return read_text(path)
     except FileNotFoundError:
@@ -165,6 +164,8 @@ def text_of(path: str | Path) -> str:
 
 def from_text(text: str, file: str = PATH) -> Config:
     """The configuration that `text` is; `file` is its name in errors. Raises BadConfig."""
+    from smartrouter.config.uci import parse
+
     given = []
     counts: dict[str, int] = {}
     for section in parse(text, file):
@@ -247,7 +248,7 @@ def _built(file: str, all_given: Iterable[_Given]) -> Config:
         raise faults.error()
     main = made["smartrouter"][0] if made["smartrouter"] else MainConfig()
     if not (main.network or main.device or main.iot_network):
-        main = replace(main, network=(_DEFAULT_NETWORK,))
+        main = main.replace(network=(_DEFAULT_NETWORK,))
     web = made["web"][0] if made["web"] else None
     return Config(main, tuple(made["device"]), tuple(made["rule"]), tuple(made["notify"]), web)
 
@@ -288,6 +289,8 @@ def _value(option: Option, given: _Given, faults: _Faults) -> Any:
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:
+    import difflib
+
     close = difflib.get_close_matches(name, known, n=1)
     return f"the nearest is {close[0]}" if close else "known are " + ", ".join(known)
 

@@ -4,7 +4,7 @@
 python -m smartrouter.config.docs > docs/configuration.md
 """
 
-from smartrouter.config.options import Option, options_of
+from smartrouter.config.options import Option, Section, options_of
 from smartrouter.config.sections import IDLE, SECTIONS
 
 _NO_EFFECT = "*Read and checked, but without effect in this version.*"
@@ -50,7 +50,7 @@ def reference() -> str:
     return _INTRODUCTION + "".join(_section(name, section) for name, section in SECTIONS.items())
 
 
-def _section(name: str, section: type) -> str:
+def _section(name: str, section: type[Section]) -> str:
     called = " 'main'" if name == "smartrouter" else ""
     idle = IDLE.get(name, frozenset())
     note = f"\n{_NO_EFFECT}\n" if "*" in idle else ""

@@ -2,20 +2,17 @@
 """Which sections and options the configuration has: the one table that reading, checking, writing and the
 reference in docs/configuration.md go by. Values only; knows neither files nor what is done with them.
 """
-# ruff: noqa: RUF009 (the calls in the classes make dataclass fields)
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from smartrouter.config import options as kinds
-from smartrouter.config.options import members, option, words
+from smartrouter.config.options import Section, members, option, words
 from smartrouter.core.destinations import Match
 from smartrouter.core.effects import Severity
 from smartrouter.core.policy import Action, Mode, NewDevices, Watching
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MainConfig:
+class MainConfig(Section):
     """The product as a whole. There is one such section, called `main`."""
 
     enabled: bool = option(kinds.BOOLEAN, "1", "Whether smartrouter runs at all.")
@@ -156,8 +153,7 @@ class MainConfig:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeviceConfig:
+class DeviceConfig(Section):
     """What you say of one device. There may be any number of these sections, one for each device."""
 
     mac: str = option(kinds.MAC, None, "Which device.")
@@ -169,8 +165,7 @@ class DeviceConfig:
     mute_until: float | None = option(kinds.TIME, "", "Until when its alerts are recorded but not sent.")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RuleConfig:
+class RuleConfig(Section):
     """A decision about one destination. It stands above what was learned, a deny above an allow, and a deny
     blocks in monitor mode too. There may be any number of these sections; the commands `allow` and `deny`
     write them."""
@@ -186,8 +181,7 @@ class RuleConfig:
     at: float | None = option(kinds.TIME, "", "When that was.")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NotifyConfig:
+class NotifyConfig(Section):
     """Where alerts are sent. There may be any number of these sections, one for each channel."""
 
     type: str = option(
@@ -202,8 +196,7 @@ class NotifyConfig:
     quiet_to: str = option(kinds.CLOCK, "", "When they end.")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WebConfig:
+class WebConfig(Section):
     """The web interface. Without this section there is none."""
 
     listen: str = option(kinds.LISTEN, "lan", "Where it listens; `lan` is the LAN address, port 8081.")
@@ -217,7 +210,7 @@ IDLE: Mapping[str, frozenset[str]] = {
     "web": frozenset({"*"}),
 }
 
-SECTIONS: Mapping[str, type] = {
+SECTIONS: Mapping[str, type[Section]] = {
     "smartrouter": MainConfig,
     "device": DeviceConfig,
     "rule": RuleConfig,

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Connection attempts: the verdict on each, and what follows from it.
+"""Connection attempts: the verdict on each.
 
 To the outside, an attempt is judged by what it is to the device (core.familiarity), by the user's rules and
 by how the device stands (core.policy). What stays inside is recorded, and never blocked.
 """
 
 from smartrouter.core import notes
+from smartrouter.core.consequences import BY_RULE, Consequences
 from smartrouter.core.destinations import Destination, service_of
 from smartrouter.core.detection import Detection, is_encrypted_dns
-from smartrouter.core.effects import Alert, Attempt, Effect, Inspect, Kind, Learn, Raise, Verdict
+from smartrouter.core.effects import Attempt, Effect, Inspect, Kind, Raise, Verdict
 from smartrouter.core.events import FlowOpened, Moment, PacketUnreadable, Scope, Shortcut
 from smartrouter.core.familiarity import Familiar, learned, unlearned
 from smartrouter.core.flows import Flows
@@ -49,6 +50,7 @@ class Attempts:
         self._flows = flows
         self._hellos = hellos
         self._shortcuts = shortcuts
+        self._consequences = Consequences(roster, naming, detection)
         self._is_settled = detection.claims.is_settled
 
     def opened(self, event: FlowOpened, now: Moment) -> list[Effect]:
@@ -111,7 +113,7 @@ class Attempts:
             if precedent.nameless:
                 effects += self._detection.connected_without_name(device, event.destination, now)
             if precedent.news is not None:
-                effects += self._told(device, precedent.news, now)
+                effects += self._consequences.told(device, precedent.news, now)
         return effects
 
     def _anew(self, device: Device, event: FlowOpened, now: Moment) -> list[Effect]:
@@ -142,8 +144,8 @@ class Attempts:
         if is_new:
             record = self._naming.record(device, event, service, decision, now)
             effects.append(record)
-            news = self._news(device, event, attempted, found, decision, now)
-            effects += self._consequences(device, event, attempted, found, decision, news, now)
+            news = self._consequences.news(device, event, attempted, found, decision, now)
+            effects += self._consequences.follow(device, event, attempted, found, decision, news, now)
             self._set_precedent(device, event, attempted, found, decision, news, record.attempt, now)
         if event.settled is not None:
             return effects
@@ -174,7 +176,7 @@ class Attempts:
     ) -> None:
         """Remember the decision, if the same follows when the same is attempted again."""
         nameless = not attempted.called and attempted.service == "web"
-        by_rule = decision.reason in _BY_RULE and not nameless
+        by_rule = decision.reason in BY_RULE and not nameless
         by_itself = decision.reason is Reason.LEARNED and found.is_newest
         is_news = (
             news is not None and not device.standing.learning and not self._may_be_heard(nameless, decision)
@@ -221,114 +223,6 @@ class Attempts:
         if is_refused and action is not Action.ALLOW:
             return _REFUSED_DOT
         return decide(device.standing, action, found.reason, named=bool(attempted.called))
-
-    def _news(
-        self,
-        device: Device,
-        event: FlowOpened,
-        attempted: Attempted,
-        found: Familiar,
-        decision: Decision,
-        now: Moment,
-    ) -> News | None:
-        """What there is to tell of an attempt to the outside by itself, None if it is no news."""
-        if not decision.alert and decision.reason is not Reason.LEARNING:
-            return None
-        kind = notes.kind_of(decision)
-        if is_encrypted_dns(event, attempted):
-            kind, decision = Kind.ENCRYPTED_DNS, decision._replace(reason=Reason.ENCRYPTED_DNS)
-        alert = self._naming.alert(device, event, attempted, decision, kind, now)
-        return News(alert, attempted, found.reason is Reason.NEW_PORT)
-
-    def _consequences(
-        self,
-        device: Device,
-        event: FlowOpened,
-        attempted: Attempted,
-        found: Familiar,
-        decision: Decision,
-        news: News | None,
-        now: Moment,
-    ) -> list[Effect]:
-        """What follows from a new attempt to the outside, its verdict and record apart."""
-        effects = self._detection.uses(event.mac, event.source, now)
-        called = attempted.called
-        if decision.reason in _SETTLED:
-            return effects
-        if not called and attempted.service == "web":
-            effects += self._detection.connected_without_name(device, event.destination, now)
-        learning = device.standing.learning
-        if decision.reason is Reason.AWAITING_HELLO:  # a scan may go no further than this
-            alert = self._naming.alert(device, event, attempted, decision, Kind.NEW_DESTINATION, now)
-            return effects + (self._detection.nameless(device, alert, now, silent=True) or [])
-        if learning and news is not None:
-            return effects + self._learn(device, attempted, news.alert, now)
-        if learning:
-            return effects + self._needs(device, attempted, now)
-        if news is None:
-            return effects + self._used(device, event, attempted, found, decision, now)
-        return effects + self._told(device, news, now)
-
-    def _told(self, device: Device, news: News, now: Moment) -> list[Effect]:
-        """A protected device does something that it has not learned."""
-        alert = news.alert._replace(at=now.wall)
-        greater = None
-        if news.is_new_port or self._tries_around(device, news.attempted):
-            greater = self._detection.nameless(device, alert, now)
-        return [Raise(alert)] if greater is None else greater
-
-    def _tries_around(self, device: Device, attempted: Attempted) -> bool:
-        """May it be part of a scan: is it without a name, or one of many ports of a named host?"""
-        conduct = self._detection.conduct(device.mac)
-        return not attempted.called or conduct.tries_ports(attempted.address, attempted.service)
-
-    def _learn(self, device: Device, attempted: Attempted, alert: Alert, now: Moment) -> list[Effect]:
-        """A learning device needs this; unless it is part of a scan. `alert` is what a scan counts; by
-        itself it is told only if it is about more than that the destination is new."""
-        destination = destination_of(attempted)
-        silent = alert.kind is Kind.NEW_DESTINATION
-        if destination not in device.learning.learned and self._tries_around(device, attempted):
-            greater = self._detection.nameless(device, alert, now, silent=silent)
-            if greater is not None:
-                return greater
-        return [*([] if silent else [Raise(alert)]), *self._needs(device, attempted, now)]
-
-    def _needs(self, device: Device, attempted: Attempted, now: Moment) -> list[Effect]:
-        """The device needs this."""
-        destination = destination_of(attempted)
-        effects: list[Effect] = []
-        # By the head of its chain, and by just its own name: aliases live shorter than what is learned.
-        names = [destination.name]
-        if attempted.called and attempted.called[0].heads:
-            names.append(attempted.called[0].name)
-        for name in names:
-            learned_as = Destination(name, destination.service)
-            seen = device.learning.used(learned_as)
-            if seen is not None:
-                effects.append(Learn(device.mac, learned_as, seen, now.wall))
-        return effects
-
-    def _used(
-        self,
-        device: Device,
-        event: FlowOpened,
-        attempted: Attempted,
-        found: Familiar,
-        decision: Decision,
-        now: Moment,
-    ) -> list[Effect]:
-        """A protected device uses what it knows."""
-        effects: list[Effect] = []
-        names = [name for called in attempted.called for name in (*called.groups, called.name)]
-        for name in dict.fromkeys((*names, attempted.address)):
-            used = Destination(name, attempted.service)
-            seen = device.learning.touched(used)
-            if seen is not None:
-                effects.append(Learn(event.mac, used, seen, now.wall))
-        if not found.is_newest:
-            about = decision._replace(reason=Reason.NEW_NAME)
-            effects.append(Raise(self._naming.alert(device, event, attempted, about, Kind.NEW_NAME, now)))
-        return effects
 
     def _inside(
         self, device: Device, event: FlowOpened, attempted: Attempted, is_new: bool, now: Moment
@@ -388,9 +282,5 @@ _NOT_WATCHED = Decision(True, Reason.NOT_WATCHED)
 _LAN = Decision(True, Reason.LAN)
 _TO_ROUTER = Decision(True, Reason.TO_ROUTER, alert=True)
 _REFUSED_DOT = Decision(False, Reason.ENCRYPTED_DNS, alert=True)
-
-_BY_RULE = frozenset((Reason.ALLOWED_BY_RULE, Reason.DENIED_BY_RULE))
-_SETTLED = _BY_RULE | {Reason.TIME}
-"""Decisions from which nothing follows."""
 
 _OUTCOME = Attempt._fields.index("service")  # where in a record begins what a precedent says

@@ -24,7 +24,7 @@ from smartrouter.core import notes
 from smartrouter.core.attempts import Attempts
 from smartrouter.core.destinations import Destination
 from smartrouter.core.detection import Detection
-from smartrouter.core.effects import Effect, Forget, Kind, Raise, Relax, Unwatch, Verdict
+from smartrouter.core.effects import Block, Deny, Effect, Forget, Kind, Know, Raise, Relax, Unwatch, Verdict
 from smartrouter.core.events import (
     AddressClaimed,
     ConnectionsOpen,
@@ -139,6 +139,10 @@ class Judge:
             return effects
         settled = Shortcut.KNOWN if repeat.verdict.accept else Shortcut.BLOCKED
         return self.handle(another(repeat, source_port, sequence, settled), now)
+
+    def still(self, changes: list[Know | Block | Deny]) -> list[Know | Block | Deny]:
+        """Those of `changes`, said earlier, that still hold."""
+        return [change for change in changes if self.shortcuts.holds(change)]
 
     def _handle(self, event: NoFlow, now: Moment) -> list[Effect]:
         match event:

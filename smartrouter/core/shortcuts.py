@@ -86,6 +86,11 @@ class Shortcuts:
             if settled.until - _SLACK > now.running
         ]
 
+    def holds(self, change: Know | Block | Deny) -> bool:
+        """Is the pair still to be settled so?"""
+        settled = self._settled.get(change.pair)
+        return settled is not None and settled.shortcut is _SHORTCUT_OF[type(change)]
+
     # -- what a decision leads to --------------------------------------------------------------------------
 
     def used(self, event: FlowOpened) -> None:
@@ -289,6 +294,9 @@ class Shortcuts:
 
 def _pair(event: FlowOpened) -> Pair:
     return Pair(event.mac, event.destination, event.protocol, event.destination_port)
+
+
+_SHORTCUT_OF = {Know: Shortcut.KNOWN, Block: Shortcut.BLOCKED, Deny: Shortcut.DENIED}
 
 
 def _settling(pair: Pair, shortcut: Shortcut, seconds: float, *, again: bool) -> Know | Block | Deny:

@@ -44,7 +44,7 @@ from smartrouter.core.errors import Unavailable
 from smartrouter.core.events import TCP, Event, FlowOpened, Moment, Shortcut
 from smartrouter.core.policy import Reason
 from smartrouter.core.precedents import Repeat
-from smartrouter.guard.settling import PairSets, PairWriter
+from smartrouter.guard.settling import PairSets, PairWriter, Settling
 
 log = logging.getLogger("smartrouter.guard")
 
@@ -70,6 +70,7 @@ class Judge(Protocol):
 
     counts: Counter[Reason]
 
+    def still(self, changes: list[Settling]) -> list[Settling]: ...
     def handle(self, event: Event, now: Moment) -> list[Effect]: ...
     def repeat(self, event: FlowOpened) -> Repeat | None: ...
     def repeated(
@@ -111,7 +112,7 @@ class Bench:
     ):
         self.judge = judge
         self.sets = sets
-        self.pairs = PairWriter(sets)
+        self.pairs = PairWriter(sets, self._still)
         self.store = store
         self.look_up = look_up
         self.fail_open = fail_open
@@ -184,6 +185,10 @@ class Bench:
         if first:
             self.carry_out(first)
         return others
+
+    def _still(self, changes: list[Settling]) -> list[Settling]:
+        with self.lock:
+            return self.judge.still(changes)
 
     def _unsettle(self, changes: Sequence[Unsettle]) -> bool:
         try:

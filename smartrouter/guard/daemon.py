@@ -8,7 +8,7 @@ for trying things out.
 import logging
 import signal
 import threading
-from argparse import Namespace
+from typing import TYPE_CHECKING
 
 from smartrouter.channel import Channel, Gone
 from smartrouter.core.errors import SmartrouterError, Unavailable
@@ -17,12 +17,15 @@ from smartrouter.guard.share import Share
 from smartrouter.guard.wiring import Guard, Restart
 from smartrouter.linux import privileges, ruleset
 
+if TYPE_CHECKING:
+    from argparse import Namespace
+
 log = logging.getLogger("smartrouter.guard")
 
 TURN = 0.2  # seconds that the main thread waits for a request at most
 
 
-def main(arguments: Namespace) -> int:
+def main(arguments: "Namespace") -> int:
     """`smartrouter guard [--config PATH] [--channel FD]`. Under a supervisor it takes its configuration from
     the channel; alone it reads the file, for trying things out."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
@@ -53,8 +56,7 @@ def _run_supervised(channel: Channel) -> int:
                     if guard is None:
                         if request.do != "configure":
                             raise Unavailable("the guard is starting; try again in a moment")
-                        guard = Guard(Share(request.arguments))
-                        guard.start()
+                        guard = _started(Share(request.arguments))
                         channel.answer(request.id)
                     else:
                         channel.answer(request.id, guard.answer(request))
@@ -70,10 +72,19 @@ def _run_supervised(channel: Channel) -> int:
     return 0
 
 
+def _started(share: Share) -> Guard:
+    guard = Guard(share)
+    try:
+        guard.start()
+    except BaseException:
+        guard.stop()
+        raise
+    return guard
+
+
 def _run_alone(config: str) -> int:
     stopping = _stop_on_signals()
-    guard = Guard(Share.from_file(config))
-    guard.start()
+    guard = _started(Share.from_file(config))
     log.info("judging; without a supervisor nobody watches this process, and only it reads %s", config)
     try:
         while not stopping.wait(TURN):

@@ -2,12 +2,15 @@
 """What the kernel is to settle by itself, on its way there: gathered, and sent many at a time.
 
 Nobody waits for a pair to become known or blocked: the next attempt asks once more, at worst. What is to be
-asked again must be out of the kernel before anything else happens: `unsettle` returns when it is, and
-whatever waited to be said of that pair is dropped. Knows no packet and no judge.
+asked again must be out of the kernel before anything else happens: `unsettle` returns when it is.
+
+A change may have been overtaken on its way: the judge took it back, and the kernel was told so, before it was
+even put here. So just before a transaction the judge is asked which of its changes still hold, and no other
+transaction comes in between: what is taken back later is taken out later. Knows no packet.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
 from threading import Event, Lock
 from typing import Protocol, TypeAlias
@@ -36,9 +39,11 @@ class PairSets(Protocol):
 class PairWriter:
     """See the module. Any thread may call it; `serve` has one of its own."""
 
-    def __init__(self, sets: PairSets):
+    def __init__(self, sets: PairSets, still: Callable[[list[Settling]], list[Settling]] = list):
+        """`still`: which of these the judge still wants."""
         self._sets = sets
-        self._waiting: dict[Pair, Settling] = {}
+        self._still = still
+        self._waiting: dict[tuple[Pair, type], Settling] = {}  # of two ways for a pair the judge knows which
         self._lock = Lock()  # of what waits
         self._sending = Lock()  # of the kernel's sets: what was taken is there before anything else is said
         self._wake = Event()
@@ -50,7 +55,7 @@ class PairWriter:
             if len(self._waiting) >= MAX_WAITING:
                 self.dropped += 1
                 return
-            self._waiting[change.pair] = change
+            self._waiting[change.pair, type(change)] = change
             is_first = len(self._waiting) == 1
         if is_first:
             self._wake.set()
@@ -58,21 +63,22 @@ class PairWriter:
     def unsettle(self, changes: Sequence[Unsettle]) -> None:
         """Have the kernel ask about these pairs again; returns when it will. Raises Unavailable."""
         with self._sending:
-            with self._lock:
-                for change in changes:
-                    self._waiting.pop(change.pair, None)
             self._sets.change_pairs(changes)
 
     def flush(self) -> None:
         """Send what waits, and return when the kernel has it. Raises Unavailable."""
         while self._waiting:
             with self._sending:
-                self.dropped += self._sets.change_pairs(self._taken())
+                self._send(self._still(self._taken()))
 
-    def refill(self, changes: Iterable[Settling]) -> None:
-        """Say all these again: somebody took the sets away. Raises Unavailable."""
+    def refill(self, wanted: Callable[[], list[Settling]]) -> None:
+        """Say again all that is `wanted`: somebody took the sets away. Raises Unavailable."""
         with self._sending:
-            self.dropped += self._sets.change_pairs(list(changes))
+            self._send(wanted())
+
+    def _send(self, changes: list[Settling]) -> None:
+        if changes:
+            self.dropped += self._sets.change_pairs(changes)
 
     def serve(self, stop: Event, beat: Callable[[], object]) -> None:
         """Send what comes, until `stop` is set; calls `beat` at least twice a second."""
@@ -89,6 +95,7 @@ class PairWriter:
                 failures += 1
                 if failures <= 10 or failures % 1000 == 0:
                     log.error("the kernel did not take what is known (%d): %s", failures, error)
+                self._wake.set()  # for what waits behind that
 
     def _taken(self) -> list[Settling]:
         with self._lock:

@@ -9,9 +9,7 @@ from typing import Any
 from smartrouter.config import Config, load
 from smartrouter.core.policy import Settings, Watching
 from smartrouter.core.roster import Device
-from smartrouter.linux import interfaces
 from smartrouter.linux.ruleset import Plan
-from smartrouter.linux.upstreams import upstreams
 
 MAX_WORKERS_BY_ITSELF = 4  # with `workers 'auto'`; one core is left to the rest, so 1 where there are two
 
@@ -35,6 +33,9 @@ class Share:
     @classmethod
     def from_file(cls, path: str) -> "Share":
         """What the supervisor would have handed over, for a guard that runs alone."""
+        from smartrouter.linux import interfaces  # what only a guard that runs alone needs
+        from smartrouter.linux.upstreams import upstreams
+
         config = load(path)
         found = interfaces.find(config.main.network, config.main.device, config.main.iot_network)
         return cls(

@@ -41,6 +41,7 @@ from smartrouter.guard import collector
 from smartrouter.guard.bench import Bench, now
 from smartrouter.guard.handlers import DnsHandler, FlowHandler, LogHandler
 from smartrouter.guard.inspection import Inspections
+from smartrouter.guard.settling import Settling
 from smartrouter.guard.share import Share
 from smartrouter.guard.table import Table
 from smartrouter.linux import conntrack, ruleset
@@ -99,18 +100,27 @@ class Guard:
             f"queue-{number}": handler.flush for number, handler in flows.items()
         }
         self._sets.forget_inspections()  # of which no packet shall come that this guard cannot place
+        if ruleset.is_present():
+            self._sets.dismiss_all()  # this guard knows of no query yet
         self._queues = [
             open_queue(main.reader, number, handler, marks) for number, handler in handlers.items()
         ]
         self._log = Log(LOG_GROUP, LogHandler(self._bench))
         self._take_up_pairs()
         self._table = Table(share.plan(self._judge.roster.devices.values()))
-        self._table.load(self._table.loaded)
-        self._sets.dismiss_all()  # this guard knows of no query yet
-        collector.settle()
 
     def start(self) -> None:
-        """Serve the queues from now on."""
+        """Serve the queues from now on. Where an earlier guard's table is there, packets come at once, while
+        the ruleset is made anew. Raises what loading it raises; `stop` must follow in any case."""
+        is_there = ruleset.is_present()
+        if is_there:
+            self._serve_all()
+        self._table.load(self._table.loaded)
+        if not is_there:
+            self._serve_all()
+        collector.settle()
+
+    def _serve_all(self) -> None:
         served: dict[str, _Served] = {f"queue-{queue.number}": queue for queue in self._queues}
         for name, what in {**served, "log": self._log, "pairs": self._bench.pairs}.items():
             self._signs[name] = time.monotonic()
@@ -305,11 +315,14 @@ class Guard:
         with self._bench.lock:
             plan = self._share.plan(self._judge.roster.devices.values())
             clients = {client for device in self._judge.roster.devices.values() for client in device.clients}
-            pairs = self._judge.shortcuts.wanted(now())
         self._table.load(plan)
         for client in clients:
             self._sets.admit(client)
-        self._bench.pairs.refill(pairs)
+        self._bench.pairs.refill(self._wanted_pairs)
+
+    def _wanted_pairs(self) -> list[Settling]:
+        with self._bench.lock:
+            return self._judge.shortcuts.wanted(now())
 
     def _serve(self, what: "_Served", name: str) -> None:
         flush = self._flush.get(name, _nothing)

@@ -11,17 +11,14 @@ from the network can be nft syntax.
 import functools
 import os
 import re
-import shutil
-import subprocess
 from collections.abc import Callable, Iterable
 from ipaddress import IPv6Address, ip_address
-from pathlib import Path
 from string import Template
 from typing import NamedTuple, TypeVar
 
 from smartrouter.core.errors import BadConfig, Unavailable
 from smartrouter.core.events import Shortcut
-from smartrouter.linux import nftables, queue_rule, redirect_rule
+from smartrouter.linux import nftables, program, queue_rule, redirect_rule
 from smartrouter.linux.netlink import NEEDS_NET_ADMIN, Netlink, unavailable
 from smartrouter.linux.queue_rule import DNS_QUEUE, FLOWS_QUEUE, LOG_GROUP
 
@@ -111,23 +108,26 @@ def load(plan: Plan, native_queue: bool | None = None) -> None:
         if native_queue is None:
             native_queue = queue_rule.has_native_queue(link)
         ruleset = render(plan, native_queue)
-        if plan.redirect_dns and not redirect_rule.has_redirect(link):
-            raise Unavailable(redirect_rule.NO_REDIRECT)
-        if not queue_rule.has_log(link):
-            raise Unavailable(NO_LOG)
-        if native_queue:
-            _nft(ruleset)
-            return
-        # Two steps: netlink places what nft cannot write, then nft does the rest and leaves that alone.
-        _nft(ruleset, "--check")
         new = nftables.TABLE not in nftables.table_names(link)
         try:
-            _place_xtables(link, plan)
+            if not native_queue:
+                # Netlink places what nft cannot write, then nft does the rest and leaves that alone.
+                if not new:
+                    _nft(ruleset, "--check")  # 40 ms, before anything is touched that must stay as it was
+                _place_xtables(link, plan)
             _nft(ruleset)
-        except Unavailable:
-            if new:
+        except Unavailable as error:
+            if new and not native_queue:
                 remove()
-            raise
+            raise _cause(link, plan) or error from error
+
+
+def _cause(link: Netlink, plan: Plan) -> Unavailable | None:
+    """What the kernel lacks, where that is why a ruleset was refused: nft's own words do not say it. Asked
+    afterwards, as each answer takes the kernel 15 ms."""
+    if plan.redirect_dns and not redirect_rule.has_redirect(link):
+        return Unavailable(redirect_rule.NO_REDIRECT)
+    return None if queue_rule.has_log(link) else Unavailable(NO_LOG)
 
 
 def try_out(plan: Plan, native_queue: bool) -> None:
@@ -269,11 +269,12 @@ def _member_lines(plan: Plan) -> Iterable[str]:
 def template() -> str:
     """The template, from beside the installed package or from the checkout. Who gives up root asks for it
     before: later the file may be out of reach."""
-    package = Path(__file__).resolve().parent.parent
-    for folder in (package / "nft", package.parent / "nft"):
-        path = folder / "smartrouter.nft"
-        if path.is_file():
-            return path.read_text("utf-8")
+    package = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
+    for folder in (package, os.path.dirname(package)):
+        path = os.path.join(folder, "nft", "smartrouter.nft")
+        if os.path.isfile(path):
+            with open(path, encoding="utf-8") as file:
+                return file.read()
     raise Unavailable(f"{package}/nft/smartrouter.nft is missing: install smartrouter again.")
 
 
@@ -296,8 +297,7 @@ def _place_xtables(link: Netlink, plan: Plan) -> None:
 
 def nft_path() -> str:
     """Where the program nft is. Raises Unavailable."""
-    # A service's PATH need not have the directories of root's programs.
-    path = shutil.which("nft", path=os.environ.get("PATH", "/usr/bin:/bin") + ":/usr/sbin:/sbin")
+    path = program.find("nft")
     if path is None:
         raise Unavailable("The program nft is missing: install nftables.")
     return path
@@ -307,11 +307,11 @@ def _nft(ruleset: str, *options: str) -> None:
     """Have `nft` work through `ruleset`: all or nothing."""
     command = [nft_path(), *options, "--file", "-"]
     try:
-        done = subprocess.run(command, input=ruleset, capture_output=True, text=True, timeout=_NFT_PATIENCE)
-    except (OSError, subprocess.TimeoutExpired) as error:
+        done = program.run(command, ruleset, _NFT_PATIENCE)
+    except OSError as error:
         raise Unavailable(f"Could not run nft: {error}") from error
-    if done.returncode:
-        raise Unavailable(_explained(done.stderr, ruleset))
+    if done.status:
+        raise Unavailable(_explained(done.errors, ruleset))
 
 
 def _explained(message: str, ruleset: str) -> str:

@@ -215,7 +215,8 @@ def learned_home(
 
 def assert_nothing_is_lost(found: Home, *, is_first: bool = True) -> None:
     """Every packet that the kernel queued was judged, and every one that it settled by itself recorded: to be
-    asked with no packet on its way. `is_first`: no guard was there before, whose records the ruleset counts too.
+    asked with no packet on its way. `is_first`: no guard was there before, whose records the ruleset counts
+    too.
 
     The kernel's own count of a queue is what the handler was given. The ruleset's counters may be less:
     there, several segments of TCP that travel as one are one packet.

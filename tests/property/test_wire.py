@@ -54,7 +54,7 @@ from smartrouter.core.names import (
 from smartrouter.core.told.addresses import lesson
 from smartrouter.wire.dns import parse_query, parse_reply
 from smartrouter.wire.dns_tcp import BOUND, TcpStream
-from smartrouter.wire.packet import parse_ethernet, parse_ip
+from smartrouter.wire.packet import glance, parse_ethernet, parse_ip
 
 EXAMPLES = 300 * max(1, round(float(os.environ.get("ROUNDS", "1"))))
 
@@ -242,6 +242,51 @@ def test_mangled_packets_are_read_as_by_scapy(rounds: Callable[[int], int]) -> N
         if layer is TCP:
             assert (ours.sequence, ours.flags) == (theirs.seq, int(theirs.flags) & 0xFF), wire.hex()
     assert accepted > 200
+
+
+def agrees(wire: bytes) -> bool:
+    """Does a glance at these bytes say what reading them says? True if it says anything."""
+    seen = glance(wire)
+    try:
+        read = parse_ip(wire)
+    except BadPacket:
+        assert seen is None, wire.hex()
+        return False
+    if seen is None:
+        return False
+    (addresses, port, protocol), source_port, sequence = seen
+    assert (read.version, read.fragment) == (4, False), wire.hex()
+    assert socket.inet_ntop(socket.AF_INET, addresses[:4]) == read.source, wire.hex()
+    assert socket.inet_ntop(socket.AF_INET, addresses[4:]) == read.destination, wire.hex()
+    assert (protocol, source_port, port, sequence) == (
+        read.protocol, read.source_port, read.destination_port, read.sequence,
+    ), wire.hex()  # fmt: skip
+    return True
+
+
+def test_a_glance_at_a_mangled_packet_agrees_with_reading_it(rounds: Callable[[int], int]) -> None:
+    chance = random.Random(45)
+    plain = [wire for wire in PACKETS if glance(wire) is not None]
+    assert len(plain) >= 2
+    seen = [agrees(mangled(chance, chance.choice(plain))) for _ in range(rounds(5000))]
+    assert 500 < sum(seen) < len(seen) - 500
+
+
+@settings(max_examples=EXAMPLES)
+@given(
+    st.sampled_from(PACKETS),
+    st.lists(st.tuples(st.integers(0, 60), st.integers(0, 255)), max_size=6),
+    st.integers(0, 80),
+    st.binary(max_size=60),
+)
+def test_a_glance_at_any_bytes_agrees_with_reading_them(
+    wire: bytes, changes: list[tuple[int, int]], length: int, tail: bytes
+) -> None:
+    bent = bytearray(wire)
+    for at, value in changes:
+        bent[at % len(bent)] = value
+    for variant in (bytes(bent), bytes(bent[:length]), bytes(bent) + tail, tail, b"\x45" + tail):
+        agrees(variant)
 
 
 @settings(max_examples=EXAMPLES)

@@ -33,6 +33,9 @@ class Script:
         self.told: list[Any] = []
         self.answer = list(answer)
 
+    def still(self, changes: list[Any]) -> list[Any]:
+        return changes
+
     def repeat(self, event: FlowOpened) -> Repeat | None:
         return None  # each packet is to be handled
 

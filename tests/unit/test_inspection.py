@@ -50,6 +50,9 @@ class Script:
         self.opened: Callable[[Flow], list[Effect]] = lambda flow: [Inspect(flow, True), WAITS]
         self.heard: Callable[[Flow], list[Effect]] = lambda flow: [KNOWN, Release(flow)]
 
+    def still(self, changes: list[Any]) -> list[Any]:
+        return changes
+
     def repeat(self, event: FlowOpened) -> Repeat | None:
         return None  # each packet is to be handled
 

@@ -21,7 +21,7 @@ from scapy.layers.sctp import SCTP
 from scapy.packet import Raw
 
 from smartrouter.core.errors import BadPacket
-from smartrouter.wire.packet import Frame, Packet, parse_ethernet, parse_ip
+from smartrouter.wire.packet import Frame, Packet, glance, parse_ethernet, parse_ip
 
 SYN = 0x02
 FOUR = IP(src="192.168.1.9", dst="203.0.113.7")
@@ -215,3 +215,52 @@ def test_a_syn_is_read_in_a_few_steps() -> None:
     wire = bytes(FOUR / TO_WEB)
     parse_ip(wire)
     assert steps(lambda: parse_ip(wire)) < 30
+
+
+BOTH = bytes((192, 168, 1, 9, 203, 0, 113, 7))
+SEEN = {
+    "SYN": (FOUR / TO_WEB, ((BOTH, 443, 6), 40000, 12345)),
+    "SYN with options and data": (
+        FOUR / TCP(sport=1, dport=2, flags="S", seq=2**32 - 1, options=[("MSS", 1460)]) / b"data",
+        ((BOTH, 2, 6), 1, 2**32 - 1),
+    ),
+    "no SYN": (FOUR / TCP(sport=40000, dport=443, flags="A", seq=9), ((BOTH, 443, 6), 40000, 9)),
+    "UDP": (FOUR / ASKING / b"12345", ((BOTH, 53, 17), 5353, 0)),
+    "empty UDP": (FOUR / ASKING, ((BOTH, 53, 17), 5353, 0)),
+}
+
+
+@pytest.mark.parametrize(("made", "expected"), SEEN.values(), ids=SEEN)
+def test_a_plain_packet_is_seen_at_a_glance(made: Any, expected: Any) -> None:
+    wire = bytes(made)
+    assert glance(wire) == expected
+    assert glance(wire + b"padding of a short frame") == expected
+
+
+def test_of_a_packet_whose_payload_was_cut_as_much_is_seen() -> None:
+    wire = bytes(FOUR / ASKING / bytes(1000))
+    assert glance(wire[:128]) == glance(wire) == SEEN["UDP"][1]
+
+
+NOT_PLAIN = {
+    "IPv6": SIX / TO_WEB,
+    "IPv4 options": IP(src=FOUR.src, dst=FOUR.dst, options=[IPOption(b"\x94\x04\0\0")]) / TO_WEB,
+    "first fragment": IP(src=FOUR.src, dst=FOUR.dst, flags="MF") / TO_WEB,
+    "later fragment": IP(src=FOUR.src, dst=FOUR.dst, frag=3, proto=6) / Raw(bytes(40)),
+    "ICMP": FOUR / ICMP() / bytes(20),
+    "SCTP": FOUR / SCTP(sport=1, dport=2) / bytes(20),
+    "TCP cut": bytes(FOUR / TO_WEB)[:39],
+    "TCP options cut": bytes(FOUR / TCP(flags="S", options=[("MSS", 1460)]))[:43],
+    "UDP cut": bytes(FOUR / ASKING)[:27],
+    "nothing": b"",
+}
+
+
+@pytest.mark.parametrize("made", NOT_PLAIN.values(), ids=NOT_PLAIN)
+def test_any_other_packet_is_not(made: Any) -> None:
+    assert glance(bytes(made)) is None
+
+
+def test_a_glance_takes_fewer_steps_than_reading() -> None:
+    wire = bytes(FOUR / TO_WEB)
+    assert steps(lambda: glance(wire)) < 12

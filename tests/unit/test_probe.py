@@ -98,7 +98,7 @@ def test_a_kernel_is_asked_for_just_what_the_rules_hold() -> None:
 
 
 def test_without_the_program_nft_nothing_else_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shutil.which", lambda *a, **k: None)
+    monkeypatch.setattr("smartrouter.linux.program.find", lambda name: None)
     assert probe.examine()[-1] == Finding(
         "packet rules", False, "The program nft is missing: install nftables."
     )

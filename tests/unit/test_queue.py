@@ -87,20 +87,26 @@ class Bare(Packet):
 
 
 class Handler:
-    """Does in each step what the test says: return a value, or raise it. `judge` does so with the packets of
-    the usual payload, and lets others pass."""
+    """Does in each step what the test says: return a value, or raise it. Packets of any other payload than
+    the usual one it lets pass, and has nothing to settle of them."""
 
     def __init__(self, judge: Any = True, settle: Any = None, failed: Any = False):
         self.steps = {"judge": judge, "settle": settle, "failed": failed}
         self.calls: list[tuple[Any, ...]] = []
+        self.has_more = False
 
     def judge(self, payload: bytes, mac: str | None, hook: int, mark: int) -> Any:
         if payload != b"payload":
             self.calls.append(("judge", payload))
             return True
+        self.has_more = True
         return self._do("judge", payload, mac, hook, mark)
 
     def settle(self) -> None:
+        if not self.has_more:
+            self.calls.append(("settle",))
+            return
+        self.has_more = False
         self._do("settle")
 
     def failed(self, error: BaseException) -> Any:
@@ -166,13 +172,15 @@ def test_a_verdict_is_one_mark_whatever_the_packet_came_with(
     assert packet.verdicts == [0x10001 | leaves_with]
 
 
-def test_up_to_64_packets_are_judged_then_answered_then_settled(library: Library) -> None:
+def test_the_first_packet_is_answered_at_once_and_up_to_64_that_wait_behind_it_together(
+    library: Library,
+) -> None:
     handler = Handler()
     log = handler.calls  # the verdicts are written down there, too
     names = [b"%d" % number for number in range(100)]
     serve(library, handler, *(Packet(payload=name, log=log) for name in names))
     expected: list[Any] = []
-    for batch in (names[:64], names[64:]):
+    for batch in (names[:1], names[1:65], names[65:66], names[66:]):
         expected += [("judge", name) for name in batch]
         expected += [("verdict", name) for name in batch]
         expected += [("settle",)]
@@ -192,10 +200,11 @@ def test_where_no_packet_comes_nothing_is_done_and_the_queue_is_given_back(libra
     assert not library.is_bound
 
 
+@pytest.mark.parametrize("number", [2, 100])
 def test_packets_that_come_while_the_queue_is_opened_are_judged_once_it_is_served(
-    library: Library, monkeypatch: pytest.MonkeyPatch
+    library: Library, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    early, handler = [Packet(), Packet()], Handler()
+    early, handler = [Packet() for _ in range(number)], Handler()
 
     def bind(number: int, callback: Any, *options: int) -> None:
         library.callback, library.is_bound = callback, True
@@ -205,22 +214,26 @@ def test_packets_that_come_while_the_queue_is_opened_are_judged_once_it_is_serve
     monkeypatch.setattr(library, "bind", bind)
     later = Packet()
     serve(library, handler, later)
-    assert [packet.verdicts for packet in (*early, later)] == [[0x10041]] * 3
+    assert [packet.verdicts for packet in (*early, later)] == [[0x10041]] * (number + 1)
 
 
-def test_every_packet_gets_one_verdict_whatever_is_raised_where(library: Library) -> None:
+@pytest.mark.parametrize("others", [(0, 0), (1, 0), (2, 3)], ids=["alone", "behind one", "among others"])
+def test_every_packet_gets_one_verdict_whatever_is_raised_where(
+    library: Library, others: tuple[int, int]
+) -> None:
+    before, behind = others
     outcomes: list[Any] = [None, True, Silently.DROPPED, ValueError("x"), SystemExit(1), KeyboardInterrupt()]
     for judge, settle, failed in itertools.product(outcomes, repeat=3):
         handler = Handler(judge, settle, failed)
-        packets = [Packet(payload=b"one"), Packet(), Packet(payload=b"the last")]
+        usual, odd = [Packet(payload=b"other") for _ in range(before + behind)], Packet()
         raised: BaseException | None = None
         try:
-            serve(library, handler, *packets)
+            serve(library, handler, *usual[:before], odd, *usual[before:])
         except BaseException as error:
             raised = error
-        assert [len(packet.verdicts) for packet in packets] == [1, 1, 1]
-        assert packets[0].verdicts == packets[2].verdicts == [0x10041]
-        assert [step for step, *_ in handler.calls].count("settle") == 1
+        assert len(odd.verdicts) == 1
+        assert [packet.verdicts for packet in usual] == [[0x10041]] * len(usual)
+        assert [step for step, *_ in handler.calls].count("settle") == (2 if before else 1)
         called = [judge, settle] + [failed] * isinstance(judge, BaseException)
         fatal = [step for step in called if isinstance(step, (SystemExit, KeyboardInterrupt))]
         assert (raised in fatal) if fatal else raised is None
@@ -234,13 +247,13 @@ def test_a_payload_that_cannot_be_had_is_a_failure_and_costs_no_other_packet(
     library: Library, failed: Any, verdict: int | None
 ) -> None:
     handler = Handler(failed=failed)
-    packets = [Packet(payload=b"one"), Bare(), Packet(payload=b"the last")]
+    packets = [Packet(payload=b"one"), Packet(payload=b"two"), Bare(), Packet(payload=b"the last")]
     raised: BaseException | None = None
     try:
         serve(library, handler, *packets)
     except SystemExit as error:
         raised = error
-    assert [packet.verdicts for packet in packets] == [[0x10041], [verdict], [0x10041]]
+    assert [packet.verdicts for packet in packets] == [[0x10041], [0x10041], [verdict], [0x10041]]
     assert [step for step, *_ in handler.calls].count("failed") == 1
     assert raised is (failed if isinstance(failed, SystemExit) else None)
 
@@ -265,9 +278,7 @@ def test_what_ends_the_process_while_a_packet_is_taken_is_raised_when_all_have_v
 
 def test_the_handler_gets_macs_as_text_and_an_invented_million_takes_no_memory(library: Library) -> None:
     handler = Handler()
-    made_up = [
-        Packet(hardware=b"\x02\xab" + number.to_bytes(4, "big") + b"\0\0") for number in range(3000)
-    ]
+    made_up = [Packet(hardware=b"\x02\xab" + number.to_bytes(4, "big") + b"\0\0") for number in range(3000)]
     reader = serve(library, handler, *made_up, Packet(LOCAL_OUT, hardware=None))
     judged = [call for call in handler.calls if call[0] == "judge"]
     assert judged[-2] == ("judge", b"payload", "02:ab:00:00:0b:b7", FORWARD, 0x10001)

@@ -106,16 +106,59 @@ def test_dns_over_tls_is_refused_in_words_even_where_the_rest_is_dropped_silentl
     ]
 
 
-def test_a_kernel_that_cannot_redirect_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def refused(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
+    """nft refuses everything; gives the options that it was called with. No table is there, none is made."""
+    asked: list[tuple[str, ...]] = []
+
+    def refuse(_ruleset: str, *options: str) -> None:
+        asked.append(options)
+        raise Unavailable("nft refused the ruleset: No such file or directory; line 7: some rule")
+
+    monkeypatch.setattr(ruleset, "_nft", refuse)
+    monkeypatch.setattr("smartrouter.linux.nftables.table_names", lambda link: set())
+    monkeypatch.setattr("smartrouter.linux.redirect_rule.has_redirect", lambda link: True)
+    monkeypatch.setattr("smartrouter.linux.queue_rule.has_log", lambda link: True)
+    monkeypatch.setattr("smartrouter.linux.queue_rule.place_xtables", lambda link, queues: None)
+    monkeypatch.setattr(ruleset, "remove", lambda: asked.append(("removed",)))
+    return asked
+
+
+def test_a_kernel_that_cannot_redirect_is_told_what_to_install(
+    refused: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("smartrouter.linux.redirect_rule.has_redirect", lambda link: False)
     with pytest.raises(Unavailable, match="kmod-nft-nat"):
         ruleset.load(PLAN._replace(redirect_dns=True), True)
 
 
-def test_a_kernel_that_cannot_log_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_kernel_that_cannot_log_is_told_what_to_install(
+    refused: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("smartrouter.linux.queue_rule.has_log", lambda link: False)
     with pytest.raises(Unavailable, match="kmod-nfnetlink-log"):
         ruleset.load(PLAN, True)
+
+
+def test_what_nothing_is_known_of_is_said_in_nfts_words(refused: list[tuple[str, ...]]) -> None:
+    with pytest.raises(Unavailable, match="line 7: some rule"):
+        ruleset.load(PLAN, True)
+    assert refused == [()]
+
+
+def test_without_nfts_queue_a_new_table_that_is_refused_is_removed(refused: list[tuple[str, ...]]) -> None:
+    with pytest.raises(Unavailable, match="line 7"):
+        ruleset.load(PLAN, False)
+    assert refused == [(), ("removed",)]
+
+
+def test_without_nfts_queue_what_is_there_is_touched_only_after_nft_has_checked(
+    refused: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("smartrouter.linux.nftables.table_names", lambda link: {"smartrouter"})
+    with pytest.raises(Unavailable, match="line 7"):
+        ruleset.load(PLAN, False)
+    assert refused == [("--check",)]
 
 
 def test_what_the_kernel_settles_is_logged_under_the_name_of_how_it_did() -> None:
@@ -167,7 +210,7 @@ def test_the_sets_are_as_large_as_the_plan_is_checked_for() -> None:
 
 
 def test_without_nft_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shutil.which", lambda *a, **k: None)
+    monkeypatch.setattr("smartrouter.linux.program.find", lambda name: None)
     with pytest.raises(Unavailable, match="install nftables"):
         ruleset.nft_path()
 

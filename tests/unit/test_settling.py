@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What is to be settled, on its way to the kernel: in which order, how many at a time, and what is dropped."""
+"""What is to be settled, on its way to the kernel: in which order, how many at once, and what is dropped."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -79,11 +79,12 @@ def test_what_was_put_waits_and_is_sent_together(kernel: Kernel, writer: PairWri
     assert kernel.transactions == [changes]  # nothing is said twice
 
 
-def test_the_last_word_about_a_pair_counts(kernel: Kernel, writer: PairWriter) -> None:
-    for change in (know(1), Block(pair(1), 60.0)):
+def test_of_two_ways_for_a_pair_the_judge_says_which(kernel: Kernel) -> None:
+    writer = PairWriter(kernel, lambda changes: [each for each in changes if isinstance(each, Deny)])
+    for change in (Deny(pair(1), 60.0), know(1)):
         writer.put(change)
     writer.flush()
-    assert kernel.transactions == [[Block(pair(1), 60.0)]]
+    assert kernel.transactions == [[Deny(pair(1), 60.0)]]
 
 
 def test_no_transaction_is_long(kernel: Kernel, writer: PairWriter) -> None:
@@ -94,15 +95,43 @@ def test_no_transaction_is_long(kernel: Kernel, writer: PairWriter) -> None:
     assert len(kernel.pairs) == 2 * A_TRANSACTION + 1
 
 
-def test_what_is_to_be_asked_again_is_out_at_once_and_what_waited_of_it_is_dropped(
-    kernel: Kernel, writer: PairWriter
-) -> None:
-    for number in (1, 2, 3):
-        writer.put(know(number))
-    writer.unsettle([unsettle(1), unsettle(3), unsettle(4)])
-    assert kernel.transactions == [[unsettle(1), unsettle(3), unsettle(4)]]
+def test_what_is_to_be_asked_again_is_out_at_once(kernel: Kernel, writer: PairWriter) -> None:
+    writer.put(know(2))
+    writer.unsettle([unsettle(1), unsettle(3)])
+    assert kernel.transactions == [[unsettle(1), unsettle(3)]]
     writer.flush()
     assert kernel.transactions[1:] == [[know(2)]]
+
+
+def test_what_the_judge_no_longer_wants_is_not_said(kernel: Kernel) -> None:
+    writer = PairWriter(kernel, still=lambda changes: [each for each in changes if each.pair != pair(1)])
+    for number in (1, 2):
+        writer.put(know(number))
+    writer.flush()
+    assert kernel.transactions == [[know(2)]]
+    writer.put(know(1))
+    writer.flush()
+    assert kernel.transactions == [[know(2)]]
+
+
+def test_the_judge_is_asked_when_nothing_else_is_on_its_way_to_the_kernel(kernel: Kernel) -> None:
+    """So what is taken back from then on comes after it."""
+    wanted = {pair(1)}
+    writer = PairWriter(kernel, still=lambda changes: [each for each in changes if each.pair in wanted])
+    writer.put(know(1))
+    door = kernel.before = Door()
+    asking = threading.Thread(target=writer.unsettle, args=([unsettle(2)],))
+    asking.start()
+    assert door.reached.wait(SOON)
+    flushing = threading.Thread(target=writer.flush)
+    flushing.start()
+    flushing.join(0.05)
+    wanted.clear()
+    door.open.set()
+    for thread in (asking, flushing):
+        thread.join(SOON)
+        assert not thread.is_alive()
+    assert kernel.transactions == [[unsettle(2)]]
 
 
 def test_what_is_said_after_it_was_asked_again_counts(kernel: Kernel, writer: PairWriter) -> None:
@@ -114,16 +143,17 @@ def test_what_is_said_after_it_was_asked_again_counts(kernel: Kernel, writer: Pa
 
 
 @pytest.mark.parametrize("number", [0, A_TRANSACTION], ids=["on its way", "still waiting"])
-def test_what_is_asked_again_in_the_middle_of_a_flush_is_out_afterwards(
-    kernel: Kernel, writer: PairWriter, number: int
-) -> None:
+def test_what_is_asked_again_in_the_middle_of_a_flush_is_out_afterwards(kernel: Kernel, number: int) -> None:
     """Whatever the flush has taken is in the kernel before it is taken out again."""
+    wanted = {pair(each) for each in range(A_TRANSACTION + 2)}
+    writer = PairWriter(kernel, still=lambda changes: [each for each in changes if each.pair in wanted])
     for each in range(A_TRANSACTION + 2):
         writer.put(know(each))
     door = kernel.before = Door()
     flushing = threading.Thread(target=writer.flush)
     flushing.start()
     assert door.reached.wait(SOON)
+    wanted.discard(pair(number))
     asking = threading.Thread(target=writer.unsettle, args=([unsettle(number)],))
     asking.start()
     asking.join(0.05)
@@ -134,7 +164,7 @@ def test_what_is_asked_again_in_the_middle_of_a_flush_is_out_afterwards(
         thread.join(SOON)
         assert not thread.is_alive()
     assert kernel.transactions[0] == [know(each) for each in range(A_TRANSACTION)]
-    assert set(kernel.pairs) == {pair(each) for each in range(A_TRANSACTION + 2)} - {pair(number)}
+    assert set(kernel.pairs) == wanted
 
 
 def test_putting_waits_for_no_kernel(kernel: Kernel, writer: PairWriter) -> None:
@@ -169,14 +199,15 @@ def test_what_found_no_room_in_the_kernel_is_counted(kernel: Kernel, writer: Pai
     for number in range(3):
         writer.put(know(number))
     writer.flush()
-    writer.refill([know(1)])
+    writer.refill(lambda: [know(1)])
     assert writer.dropped == 4
 
 
 def test_sets_that_were_taken_away_are_filled_at_once(kernel: Kernel, writer: PairWriter) -> None:
     writer.put(know(1))
-    writer.refill(iter([know(2), Block(pair(3), 5.0)]))
-    assert kernel.transactions == [[know(2), Block(pair(3), 5.0)]]
+    wanted: list[Settling] = [know(2), Block(pair(3), 5.0)]
+    writer.refill(lambda: wanted)
+    assert kernel.transactions == [wanted]
     writer.flush()
     assert kernel.transactions[1:] == [[know(1)]]
 
@@ -187,7 +218,12 @@ def test_who_asks_hears_that_the_kernel_refused(kernel: Kernel, writer: PairWrit
 
     kernel.before = refuse
     writer.put(know(1))
-    for ask in (lambda: writer.unsettle([unsettle(2)]), lambda: writer.refill([know(2)]), writer.flush):
+    asks: list[Callable[[], None]] = [
+        lambda: writer.unsettle([unsettle(2)]),
+        lambda: writer.refill(lambda: [know(2)]),
+        writer.flush,
+    ]
+    for ask in asks:
         with pytest.raises(Unavailable, match="no table"):
             ask()
     kernel.before = lambda: None

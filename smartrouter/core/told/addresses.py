@@ -172,56 +172,61 @@ class _Fact(NamedTuple):
 
 
 class _Entry:
-    """What was told of one address: its names and what is known of each, newest first, and the least
-    `fresh_until`."""
+    """What was told of one address: its names, newest first, what is known of the newest, and (in `older`) of
+    the others; and the least `fresh_until`. Nearly all have one name, and there are very many."""
 
-    __slots__ = ("facts", "names", "oldest")
+    __slots__ = ("fresh_until", "names", "older", "oldest", "source", "stored_until")
 
     def __init__(self, name: str, until: float, source: Evidence):
         self.names: tuple[str, ...] = (intern(name),)  # one may have hundreds of addresses
-        self.facts: tuple[_Fact, ...] = (_tuple(_Fact, (until, source, until)),)
-        self.oldest = until
+        self.fresh_until = self.stored_until = self.oldest = until
+        self.source = source
+        self.older: tuple[_Fact, ...] = ()
 
     def tell(self, name: str, until: float, source: Evidence, now: float) -> News:
         """`name` is the newest now, and fresh until then at least."""
         if self.names[0] == name:
             return self._again(until, source, now)
+        facts = self._facts()
         if name not in self.names:
-            self.names = (intern(name), *self.names[: MAX_NAMES - 1])
-            self.facts = (_Fact(until, source, until), *self.facts[: MAX_NAMES - 1])
-            self.oldest = min(fact.fresh_until for fact in self.facts)
+            self._keep((intern(name), *self.names[: MAX_NAMES - 1]), (_Fact(until, source, until), *facts))
             return _ALL
         at = self.names.index(name)
-        self._keep([at, *[other for other in range(len(self.names)) if other != at]])
+        order = [at, *[other for other in range(len(facts)) if other != at]]
+        self._keep([self.names[place] for place in order], [facts[place] for place in order])
         return _ALL if self._again(until, source, now).to_store else _SHOWS
 
     def _again(self, until: float, source: Evidence, now: float) -> News:
         """The newest name is told once more."""
-        fresh_until, source_before, stored_until = self.facts[0]
+        fresh_until = self.fresh_until
         if until <= fresh_until:
             return _NOTHING
-        if until < fresh_until + _OFTEN and now <= fresh_until and source is source_before:
+        if until < fresh_until + _OFTEN and now <= fresh_until and source is self.source:
             return _NOTHING
-        is_better = now > fresh_until or source is not source_before  # it was stale, or known in another way
-        is_worth_it = until > stored_until + WORTH_STORING
-        fact: _Fact = _tuple(_Fact, (until, source, until if is_worth_it else stored_until))
-        if len(self.facts) == 1:
-            self.facts, self.oldest = (fact,), until
-        else:
-            self.facts = (fact, *self.facts[1:])
-            self.oldest = min(each.fresh_until for each in self.facts)
+        is_better = now > fresh_until or source is not self.source  # it was stale, or known in another way
+        is_worth_it = until > self.stored_until + WORTH_STORING
+        self.fresh_until, self.source = until, source
+        if is_worth_it:
+            self.stored_until = until
+        self.oldest = min([until, *[fact.fresh_until for fact in self.older]]) if self.older else until
         if not is_better:
             return _TO_STORE if is_worth_it else _NOTHING
         return _ALL if is_worth_it else _SHOWS
 
     def forget(self, before: float) -> None:
         """Drop the names that were fresh until before that."""
-        self._keep([at for at, fact in enumerate(self.facts) if fact.fresh_until >= before])
+        told = [each for each in zip(self.names, self._facts(), strict=True) if each[1].fresh_until >= before]
+        self._keep([name for name, _ in told], [fact for _, fact in told])
 
-    def _keep(self, places: list[int]) -> None:
-        self.names = tuple([self.names[at] for at in places])
-        self.facts = tuple([self.facts[at] for at in places])
-        self.oldest = min((fact.fresh_until for fact in self.facts), default=inf)
+    def _facts(self) -> tuple[_Fact, ...]:
+        return (_Fact(self.fresh_until, self.source, self.stored_until), *self.older)
+
+    def _keep(self, names: Sequence[str], facts: Sequence[_Fact]) -> None:
+        self.names = tuple(names)
+        if facts:
+            (self.fresh_until, self.source, self.stored_until), *older = facts[:MAX_NAMES]
+            self.older = tuple(older)
+        self.oldest = min((fact.fresh_until for fact in facts[:MAX_NAMES]), default=inf)
 
 
 class AddressBook:
@@ -283,7 +288,7 @@ class AddressBook:
         entry = self._entries.get(address)
         if entry is None or not entry.names:
             return inf
-        fresh = entry.facts[0].fresh_until
+        fresh = entry.fresh_until
         return min(entry.oldest + self.grace, fresh if now <= fresh else inf)
 
     def evidence(self, address: str, now: float) -> Evidence:
@@ -291,8 +296,7 @@ class AddressBook:
         if not self.names(address, now):
             return Evidence.NONE
         entry = self._entries[address]
-        newest = entry.facts[0]
-        return newest.source if now <= newest.fresh_until else Evidence.STALE
+        return entry.source if now <= entry.fresh_until else Evidence.STALE
 
     def all_names(self) -> set[str]:
         """Every name in it, those past their time too."""

@@ -7,8 +7,9 @@ customers of a content network share, so what a device knows is kept by heads. B
 for longest goes first. Knows no clock: `now` is seconds of a clock that never jumps.
 """
 
-from collections import OrderedDict
 from collections.abc import Iterable
+from math import inf
+from typing import NamedTuple
 
 LIFETIME = 30 * 86400.0  # seconds after an answer last said so
 MAX_TARGETS = 2048  # of one device; real devices have some dozens
@@ -17,58 +18,57 @@ _OFTEN = 3600.0  # seconds
 _WORTH_STORING = 86400.0  # seconds by which the time of an alias must have moved on
 
 
+class _Led(NamedTuple):
+    """`head` led to a target, at `seen` last; at `stored` that was called worth storing."""
+
+    head: str
+    seen: float
+    stored: float
+
+
 class Aliases:
     """See the module. `heads` is on the way of packets: nearly always a look-up that finds nothing."""
 
-    __slots__ = ("_heads", "_stored")
+    __slots__ = ("_led",)
 
     def __init__(self) -> None:
-        self._heads: OrderedDict[str, dict[str, float]] = OrderedDict()  # target -> head -> seen, newest last
-        self._stored: dict[tuple[str, str], float] = {}
+        self._led: dict[str, tuple[_Led, ...]] = {}  # by target, the one seen last at the end; so its heads
 
     def __len__(self) -> int:
-        return len(self._heads)
+        return len(self._led)
 
     def tell(self, head: str, targets: Iterable[str], now: float) -> list[str]:
         """An answer to the question for `head` went on to `targets`. Gives the targets whose pair with this
         head is worth storing: it is new, or was stored a day ago."""
         news = []
         for target in targets:
-            heads = self._heads.setdefault(target, {})
-            self._heads.move_to_end(target)
-            heads.pop(head, None)
-            heads[head] = now
-            if len(heads) > MAX_HEADS:
-                self._drop(target, next(iter(heads)))
-            if now - self._stored.get((target, head), -_WORTH_STORING) >= _WORTH_STORING:
-                self._stored[target, head] = now
+            before = self._led.pop(target, ())
+            stored = next((led.stored for led in before if led.head == head), -inf)
+            if now - stored >= _WORTH_STORING:
+                stored = now
                 news.append(target)
-        while len(self._heads) > MAX_TARGETS:
-            target, heads = self._heads.popitem(last=False)
-            for each in heads:
-                self._stored.pop((target, each), None)
+            others = [led for led in before if led.head != head]
+            self._led[target] = (*others[1 - MAX_HEADS :], _Led(head, now, stored))
+        while len(self._led) > MAX_TARGETS:
+            del self._led[next(iter(self._led))]
         return news
 
     def is_fresh(self, head: str, targets: Iterable[str], now: float) -> bool:
         """Did an answer say within the hour that `head` leads to each of `targets`, as the last that does?
         Then to say it again changes nothing."""
         for target in targets:
-            heads = self._heads.get(target)
-            if not heads or next(reversed(heads)) != head or now - heads[head] >= _OFTEN:
+            led = self._led.get(target)
+            if led is None or led[-1].head != head or now - led[-1].seen >= _OFTEN:
                 return False
         return True
 
     def led_by(self, head: str, targets: Iterable[str]) -> bool:
         """Has `head` led to each of `targets` before?"""
-        return all(head in self._heads.get(target, ()) for target in targets)
+        return all(head in [led.head for led in self._led.get(target, ())] for target in targets)
 
     def heads(self, target: str, now: float) -> tuple[str, ...]:
         """The names that lately led to `target`, newest first."""
-        heads = self._heads.get(target)
-        if heads is None:
+        led = self._led.get(target)
+        if led is None:
             return ()
-        return tuple([head for head, seen in reversed(heads.items()) if now - seen <= LIFETIME])
-
-    def _drop(self, target: str, head: str) -> None:
-        del self._heads[target][head]
-        self._stored.pop((target, head), None)
+        return tuple([head for head, seen, _ in reversed(led) if now - seen <= LIFETIME])
