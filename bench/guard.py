@@ -62,7 +62,7 @@ class Guard:
 
     def start(self) -> None:
         """Have its process begin."""
-        command = (sys.executable, "-m", "smartrouter", "guard")
+        command = (sys.executable, "-P", "-m", "smartrouter.supervisor.part", "guard")
         # As it is installed: compiled beforehand.
         environment = process.environment() | {"PYTHONPYCACHEPREFIX": str(self._compiled)}
         environment.pop("PYTHONDONTWRITEBYTECODE", None)

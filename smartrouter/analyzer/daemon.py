@@ -9,9 +9,8 @@ import logging
 import select
 import signal
 import threading
-from argparse import Namespace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from smartrouter.analyzer.work import Analyzer
 from smartrouter.channel import Channel, Gone
@@ -22,12 +21,15 @@ from smartrouter.linux import interfaces, privileges
 from smartrouter.linux.leases import USUAL_PATHS, LeaseFiles
 from smartrouter.linux.makers import Makers
 
+if TYPE_CHECKING:
+    from argparse import Namespace
+
 log = logging.getLogger("smartrouter.analyzer")
 
 TURN = 0.25  # seconds between two looks at leases and alerts
 
 
-def main(arguments: Namespace) -> int:
+def main(arguments: "Namespace") -> int:
     """`smartrouter analyzer [--config PATH] [--leases PATH] [--channel FD]`. Under a supervisor it takes its
     configuration from the channel; alone it reads the file, and tells nobody of devices."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")

@@ -39,7 +39,7 @@ from smartrouter.wire.sequence import first_byte
 MAX_STREAMS = 256  # DNS connections over TCP that are followed at once
 MAX_QUERY = 512  # bytes: a longer query names nothing; none that asks for a name is half as long
 A_TURN = 8  # packets that were logged: for so many at most does one that waits for its verdict wait
-MAX_REPEATS = 4096  # sorts of packets that were judged before; some 2 MB
+MAX_REPEATS = 2048  # sorts of packets that were judged before; some 1 MB
 TOGETHER = 32  # records that are handed to the store at once
 MAX_MESSAGES = 8  # looked at in one packet, so that nobody's packet takes a hundred times another's
 NO_MAC = "00:00:00:00:00:00"  # stands for what came over an interface that knows no MACs

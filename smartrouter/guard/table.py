@@ -31,8 +31,10 @@ class Table:
             raise unavailable(error) from error
         if generation == self._generation:
             return False
-        self._generation = generation
-        return not ruleset.is_present()
+        is_there = ruleset.is_present()
+        if is_there:
+            self._generation = generation
+        return not is_there
 
     def close(self) -> None:
         """Give the socket back. The table stays."""

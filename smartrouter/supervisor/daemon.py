@@ -121,7 +121,7 @@ def _survive(do: Callable[[float], None], now: float) -> None:
 def usual_parts(config_path: str, run_dir: str) -> tuple[Part, ...]:
     """The parts, in the order in which they are started and told to stop."""
     # -P: the directory that we happen to be started in is no place to import from.
-    python = (sys.executable, "-P", "-m", "smartrouter.cli.part")
+    python = (sys.executable, "-P", "-m", "smartrouter.supervisor.part")
     files = ("--config", config_path, "--run-dir", run_dir)
     return tuple(Part(name, (*python, name, *files)) for name in (GUARD, ANALYZER))
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from smartrouter.channel import Channel, Gone, Lines, decode
-from smartrouter.cli import part
+from smartrouter.supervisor import part
 
 
 @pytest.fixture
@@ -22,12 +22,12 @@ def supervisor(monkeypatch: pytest.MonkeyPatch) -> Iterator[Lines]:
 
 
 def test_a_missing_module_is_told_by_name(supervisor: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
-    def command() -> int:
+    def command(*_: object) -> int:
         import smartrouter.no_such_library  # type: ignore[import-not-found] # noqa: F401
 
         return 0
 
-    monkeypatch.setattr(part, "command", command)
+    monkeypatch.setattr(part, "begin", command)
     with pytest.raises(ModuleNotFoundError):
         part.main()
     (line,) = supervisor.receive()
@@ -41,11 +41,11 @@ def test_a_missing_module_is_told_by_name(supervisor: Lines, monkeypatch: pytest
 def test_what_the_channel_has_told_already_is_not_told_twice(
     supervisor: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def command() -> int:
+    def command(*_: object) -> int:
         with Channel(int(sys.argv[-1])):
             raise ImportError("broken", name="netfilterqueue")
 
-    monkeypatch.setattr(part, "command", command)
+    monkeypatch.setattr(part, "begin", command)
     with pytest.raises(ImportError, match="broken"):
         part.main()
     (line,) = supervisor.receive()
@@ -55,6 +55,6 @@ def test_what_the_channel_has_told_already_is_not_told_twice(
 def test_the_status_of_the_command_is_that_of_the_process(
     supervisor: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(part, "command", lambda: 7)
+    monkeypatch.setattr(part, "begin", lambda *_: 7)
     assert part.main() == 7
     assert supervisor.receive() == []
