@@ -33,8 +33,9 @@ STATUS = {
     "mode": "`monitor` or `enforce`, of devices without a mode of their own",
     "paused": "seconds that a pause still lasts, 0 without one",
     "guard": "the guard: `running`, `problem`, and its own figures, among them `judged` (packets by reason), "
-    "`devices` (watched, by state of learning), `pairs` (of device, address and port, that the kernel settles "
-    "by itself), `recorded` (packets that it settled so), `unrecorded` (those of which it could not tell us), "
+    "`devices` (watched, by state of learning), `pairs` (of device, address and port, that the kernel "
+    "settles by itself), `recorded` (packets that it settled so), `unrecorded` (those of which it could not "
+    "tell us), "
     "`kernel` (the rules' counters), `faults`",
     "parts": "each part: `name`, `state`, `pid`, `restarts`, `rss_kib`, `problem`",
     "queues": "the kernel's queues by number: `waiting`, `dropped`, `user_dropped`, `queued`",

@@ -63,6 +63,7 @@ class Attempts:
             and now.running <= precedent.until
             and event.scope is Scope.OUTSIDE
             and not event.spoofed
+            and (precedent.news is None or not event.asks_time)
             and (event.settled is None or (event.settled is Shortcut.KNOWN) is precedent.decision.accept)
         ):
             return self._again(device, event, precedent, now)
@@ -181,7 +182,7 @@ class Attempts:
         is_news = (
             news is not None and not device.standing.learning and not self._may_be_heard(nameless, decision)
         )
-        if not (by_rule or by_itself or is_news) or not device.watched:
+        if not (by_rule or by_itself or is_news) or event.asks_time or not device.watched:
             return
         if len(device.precedents) >= MAX_PRECEDENTS:
             device.clear_precedents()

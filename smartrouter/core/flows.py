@@ -16,7 +16,7 @@ Knows nothing of names, devices or verdicts.
 from smartrouter.core.events import TCP
 
 SILENCE = 300.0  # seconds after which a flow without sequence numbers is a new attempt
-CAPACITY = 16_384  # about 3.5 MB when both generations are full
+CAPACITY = 8192  # about 1.8 MB when both generations are full; a home opens so many in half an hour
 
 
 class Flows:

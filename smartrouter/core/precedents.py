@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from smartrouter.core.roster import Device
 
 LASTS = 60.0  # seconds at most: so soon shows what only time changes, such as the end of an alias
-MAX_PRECEDENTS = 128  # of one device: what most do within a minute
+MAX_PRECEDENTS = 64  # of one device: what most do within a minute
 
 
 class News(NamedTuple):

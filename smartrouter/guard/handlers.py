@@ -40,6 +40,7 @@ MAX_STREAMS = 256  # DNS connections over TCP that are followed at once
 MAX_QUERY = 512  # bytes: a longer query names nothing; none that asks for a name is half as long
 A_TURN = 8  # packets that were logged: for so many at most does one that waits for its verdict wait
 MAX_REPEATS = 2048  # sorts of packets that were judged before; some 1 MB
+MAX_LOGGED = 512  # the same of packets that the kernel settled: nobody waits for these
 TOGETHER = 32  # records that are handed to the store at once
 MAX_MESSAGES = 8  # looked at in one packet, so that nobody's packet takes a hundred times another's
 NO_MAC = "00:00:00:00:00:00"  # stands for what came over an interface that knows no MACs
@@ -72,7 +73,7 @@ class FlowHandler:
         sort = None
         if hook == FORWARD and not ours:
             seen = glance(payload)
-            if seen is not None:
+            if seen is not None and seen[0][1] != NTP_PORT:  # who asks the time is judged by what he asks
                 pair, port, sequence = seen
                 sort = mac, pair
                 repeat = self._repeats.get(sort)
@@ -100,7 +101,7 @@ class FlowHandler:
         event = self._opened(source, packet, payload, hook, ours, ours == self._both)
         effects = self._bench.handle(event)
         if sort is not None:
-            remember(self._repeats, sort, self._bench.repeat(event))
+            remember(self._repeats, sort, self._bench.repeat(event), MAX_REPEATS)
         first = effects[0]
         if type(first) is not Verdict:
             with self._inspections.lock:
@@ -371,15 +372,15 @@ class LogHandler:
         self._bench.carry_out(effects)
         for sort, event in zip(sorts, events, strict=True):
             if sort is not None:
-                remember(self._repeats, sort, self._bench.repeat(event))
+                remember(self._repeats, sort, self._bench.repeat(event), MAX_LOGGED)
 
 
-def remember(repeats: dict[_Sort, Repeat], sort: _Sort, repeat: Repeat | None) -> None:
+def remember(repeats: dict[_Sort, Repeat], sort: _Sort, repeat: Repeat | None, room: int) -> None:
     """Have further packets of this sort go by `repeat`; each by itself, if it is None."""
     if repeat is None:
         repeats.pop(sort, None)
         return
-    if len(repeats) >= MAX_REPEATS:
+    if len(repeats) >= room:
         repeats.clear()
     repeats[sort] = repeat
 

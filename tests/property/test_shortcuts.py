@@ -95,6 +95,12 @@ def resolved(dice: Random) -> list[Event]:
 def connected(dice: Random) -> list[Event]:
     mac, address, port = dice.choice(DEVICES), dice.choice(ADDRESSES), dice.choice([443, 443, 23])
     repeated = dice.choice([1, 1, 2, 3])
+    if dice.random() < 0.1:
+        ports = [dice.randrange(1024, 65536) for _ in range(repeated)]
+        return [
+            FlowOpened(mac, LOCAL, address, 17, port, 123, 0, Scope.OUTSIDE, asks_time=dice.random() < 0.5)
+            for port in ports
+        ]
     return [
         FlowOpened(mac, LOCAL, address, 6, 4000, port, dice.randrange(2**32), Scope.OUTSIDE)
         for _ in range(repeated)
@@ -177,6 +183,8 @@ class Follower:
 
     def handle(self, event: Event, now: Moment) -> list[Effect]:
         if not isinstance(event, FlowOpened):
+            return self.judge.handle(event, now)
+        if event.destination_port == 123:
             return self.judge.handle(event, now)
         sort = (*event[:4], event.destination_port)
         repeat = self._repeats.get(sort)
