@@ -7,6 +7,7 @@ there is; not what is in a packet or how it is judged: that is the handler's wor
 
 import contextlib
 import socket
+import sys
 from collections.abc import Callable
 from threading import Event
 from time import monotonic
@@ -97,7 +98,7 @@ class Queue:
         self._others = ~(marks.passing | marks.blocking)
         self._macs = _Macs()
         self._waiting: list[tuple[Any, bytes, bytes | None, int, int]] = []  # taken, not answered yet
-        self._room = _TOGETHER  # the library may hand out packets as early as in `bind`
+        self._room = sys.maxsize  # the library may hand out packets as early as in `bind`, however many
         try:
             self._queue = NetfilterQueue()
         except OSError as error:
@@ -135,7 +136,7 @@ class Queue:
     def _serve_until(self, end: float, *, wait: bool) -> None:
         """Judge what comes, until `end`, or until nothing comes: the first packet at once, for it may be the
         only one, and what has come meanwhile together."""
-        while self._take(1, wait=wait):
+        while self._waiting or self._take(1, wait=wait):
             self._judge_all()
             if self._take(_TOGETHER, wait=False):
                 self._judge_all()
@@ -148,6 +149,8 @@ class Queue:
         # When no packet comes, the library's `recv` times out; when enough have come, `_packet` ends it.
         with contextlib.suppress(_Enough):
             self._queue.run(block=wait)
+        if self._faults.fatal is not None and not self._waiting:
+            raise self._faults.fatal
         return bool(self._waiting)
 
     def _packet(self, packet: Any) -> None:

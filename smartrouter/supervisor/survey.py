@@ -78,6 +78,7 @@ def _around(networks: Sequence[Sequence[str]]) -> Mapping[str, Any]:
     guard's `queues`. Raises Unavailable."""
     from smartrouter.linux.interfaces import find
     from smartrouter.linux.queue_rule import DNS_QUEUE, FLOWS_QUEUE
+    from smartrouter.linux.ruleset import MAX_WORKERS
     from smartrouter.linux.upstreams import upstreams
 
     found = find(*networks)
@@ -86,5 +87,5 @@ def _around(networks: Sequence[Sequence[str]]) -> Mapping[str, Any]:
         "iot": list(found.iot),
         "missing": list(found.missing),
         "upstreams": sorted(upstreams()),
-        "queues": [FLOWS_QUEUE, DNS_QUEUE],
+        "queues": [DNS_QUEUE, *range(FLOWS_QUEUE, FLOWS_QUEUE + MAX_WORKERS)],  # those that there may be
     }

@@ -31,8 +31,8 @@ class Cost(NamedTuple):
 COSTS = {
     "to a known name, again": Cost(67, 4.7),
     "to an unknown name, again": Cost(131, 8.2),
-    "to an address without a name, again": Cost(195, 11.6),
-    "to a known name, first of its pair": Cost(391, 26),
+    "to an address without a name, again": Cost(196, 11.6),
+    "to a known name, first of its pair": Cost(394, 25),
     "a query and its reply, again": Cost(404, 0.05),
     "logged by the kernel, again": Cost(65, 5.3),
 }

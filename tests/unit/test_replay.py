@@ -551,4 +551,4 @@ def test_memory_does_not_grow_with_the_capture(tmp_path: Path, rounds: Callable[
         found, peak = _peak(write_pcap(tmp_path / f"{megabytes}.pcap", chain(life(), bulk)))
         assert found == count + len(life())
         peaks.append(peak)
-    assert peaks[1] < peaks[0] + 2_000, peaks
+    assert peaks[1] < peaks[0] + 5_000, peaks  # of 20,000 kB more
