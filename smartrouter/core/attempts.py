@@ -11,7 +11,7 @@ from smartrouter.core.destinations import Destination, service_of
 from smartrouter.core.detection import Detection, is_encrypted_dns
 from smartrouter.core.effects import Attempt, Effect, Inspect, Kind, Raise, Verdict
 from smartrouter.core.events import FlowOpened, Moment, PacketUnreadable, Scope, Shortcut
-from smartrouter.core.familiarity import Familiar, learned, unlearned
+from smartrouter.core.familiarity import Familiar, decision_on, familiar, learned, unlearned
 from smartrouter.core.flows import Flows
 from smartrouter.core.hellos import Hellos
 from smartrouter.core.naming import Naming
@@ -21,13 +21,11 @@ from smartrouter.core.policy import (
     Attempted,
     Decision,
     Reason,
-    decide,
     destination_of,
     ends_in,
     ruling,
 )
-from smartrouter.core.precedents import LASTS, MAX_PRECEDENTS, News, Precedent, Repeat, attempt, recorded
-from smartrouter.core.public.encrypted_dns import is_dot
+from smartrouter.core.precedents import LASTS, MAX_PRECEDENTS, News, Precedent, Repeat, recorded
 from smartrouter.core.roster import Device, Roster
 from smartrouter.core.shortcuts import Shortcuts
 
@@ -96,7 +94,7 @@ class Attempts:
             return []
         if repeat.device.standing.learning:
             repeat.device.learning.counted_again()
-        return [recorded(repeat, source_port, now)]
+        return [recorded(packet, Scope.OUTSIDE, repeat.outcome, now)]
 
     def _again(self, device: Device, event: FlowOpened, precedent: Precedent, now: Moment) -> list[Effect]:
         """The same as an attempt before it: decided alike, and recorded."""
@@ -105,10 +103,11 @@ class Attempts:
             if precedent.nameless:
                 effects = self._hellos.wanted(event, precedent.decision, now)[1]
             effects.append(precedent.verdict)
-        if self._flows.begins(event[:7], now.running):
+        packet = event[:7]
+        if self._flows.begins(packet, now.running):
             if device.standing.learning:
                 device.learning.counted_again()
-            effects.append(attempt(event, precedent, now))
+            effects.append(recorded(packet, event.scope, precedent.outcome, now))
             if not self._is_settled(event.mac, event.source, now.running):
                 effects += self._detection.uses(event.mac, event.source, now)
             if precedent.nameless:
@@ -132,8 +131,9 @@ class Attempts:
             device.learning.counted()
         ended = self._roster.end_learning_if_due(device, now.running)
         found = self._familiar(device, event, attempted, now)
-        action = ruling(device.rules, attempted, now.wall) if device.rules else None
-        decision = self._decide(device, event, attempted, found, action)
+        decision = decision_on(
+            self._roster, device, attempted, found, event.protocol, event.destination_port, now.wall
+        )
         if event.settled is not None and (event.settled is Shortcut.KNOWN) is not decision.accept:
             return self._overtaken(device, event, attempted, is_new, now)
         awaited: list[Effect] = []
@@ -200,30 +200,11 @@ class Attempts:
         return nameless and not decision.accept and self._roster.settings.judge_by_hello
 
     def _familiar(self, device: Device, event: FlowOpened, attempted: Attempted, now: Moment) -> Familiar:
-        found = learned(device.learning, attempted)
-        if found is not None:
-            return found
-        named_in_learning = device.standing.learning and attempted.called
-        asks_time = event.asks_time and not named_in_learning
-        if asks_time and self._detection.conduct(event.mac).may_ask_time(now.running):
-            return Familiar(Reason.TIME, destination_of(attempted))
-        if device.standing.learning:
-            return Familiar(Reason.LEARNING, destination_of(attempted))
-        return unlearned(self._roster, device, attempted, event.destination_port, now.running)
-
-    def _decide(
-        self,
-        device: Device,
-        event: FlowOpened,
-        attempted: Attempted,
-        found: Familiar,
-        action: Action | None,
-    ) -> Decision:
-        settings = self._roster.settings
-        is_refused = settings.redirect_dns and is_dot(event.protocol, event.destination_port)
-        if is_refused and action is not Action.ALLOW:
-            return _REFUSED_DOT
-        return decide(device.standing, action, found.reason, named=bool(attempted.called))
+        if event.asks_time and not (device.standing.learning and attempted.called):
+            found = learned(device.learning, attempted)
+            if found is None and self._detection.conduct(event.mac).may_ask_time(now.running):
+                return Familiar(Reason.TIME, destination_of(attempted))
+        return familiar(self._roster, device, attempted, event.destination_port, now.running)
 
     def _inside(
         self, device: Device, event: FlowOpened, attempted: Attempted, is_new: bool, now: Moment
@@ -282,6 +263,5 @@ class Attempts:
 _NOT_WATCHED = Decision(True, Reason.NOT_WATCHED)
 _LAN = Decision(True, Reason.LAN)
 _TO_ROUTER = Decision(True, Reason.TO_ROUTER, alert=True)
-_REFUSED_DOT = Decision(False, Reason.ENCRYPTED_DNS, alert=True)
 
 _OUTCOME = Attempt._fields.index("service")  # where in a record begins what a precedent says

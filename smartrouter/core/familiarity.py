@@ -15,13 +15,17 @@ from typing import NamedTuple
 
 from smartrouter.core.destinations import Destination, group_of, is_address
 from smartrouter.core.learning import Learning
-from smartrouter.core.policy import Attempted, Reason, destination_of
+from smartrouter.core.policy import Action, Attempted, Decision, Reason, decide, destination_of, ruling
+from smartrouter.core.public.encrypted_dns import is_dot
 from smartrouter.core.public.routine import is_certificate_status, is_connectivity_check
 from smartrouter.core.roster import Device, Roster
 
 ENOUGH_KIN = 2
 MAX_ASKED = 64  # devices whose names of an address are looked at
 _HTTP = 80
+
+
+_REFUSED_DOT = Decision(False, Reason.ENCRYPTED_DNS, alert=True)
 
 
 class Familiar(NamedTuple):
@@ -31,6 +35,33 @@ class Familiar(NamedTuple):
     reason: Reason
     destination: Destination
     is_newest: bool = True
+
+
+def familiar(roster: Roster, device: Device, attempted: Attempted, port: int, running: float) -> Familiar:
+    """What an attempt to `port` is to the device; requests for the time apart."""
+    found = learned(device.learning, attempted)
+    if found is not None:
+        return found
+    if device.standing.learning:
+        return Familiar(Reason.LEARNING, destination_of(attempted))
+    return unlearned(roster, device, attempted, port, running)
+
+
+def decision_on(
+    roster: Roster,
+    device: Device,
+    attempted: Attempted,
+    found: Familiar,
+    protocol: int,
+    port: int,
+    wall: float,
+) -> Decision:
+    """The decision on an attempt that is `found` to be so to the device: by the user's rules, and by how the
+    device stands."""
+    action = ruling(device.rules, attempted, wall) if device.rules else None
+    if roster.settings.redirect_dns and is_dot(protocol, port) and action is not Action.ALLOW:
+        return _REFUSED_DOT
+    return decide(device.standing, action, found.reason, named=bool(attempted.called))
 
 
 def learned(learning: Learning, attempted: Attempted) -> Familiar | None:

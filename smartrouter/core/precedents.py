@@ -11,7 +11,7 @@ is no precedent: it must not outlast what they know.
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from smartrouter.core.effects import Alert, Attempt, Record, Verdict
-from smartrouter.core.events import TCP, FlowOpened, Moment, Shortcut
+from smartrouter.core.events import TCP, FlowOpened, Moment, Scope, Shortcut
 from smartrouter.core.policy import Attempted, Decision
 
 if TYPE_CHECKING:
@@ -79,13 +79,6 @@ class Repeat:
 _tuple = tuple.__new__  # makes a NamedTuple in half the time
 
 
-def attempt(event: FlowOpened, precedent: Precedent, now: Moment) -> Record:
-    """The record of an attempt that was decided like the one before it."""
-    mac, source, destination, protocol, source_port, destination_port, _, scope = event[:8]
-    begin = now.wall, mac, source, source_port, destination, destination_port, protocol, scope
-    return _tuple(Record, (_tuple(Attempt, begin + precedent.outcome),))
-
-
 def another(repeat: Repeat, source_port: int, sequence: int, settled: Shortcut) -> FlowOpened:
     """Another packet of that sort, which has its verdict."""
     mac, source, destination, protocol, _, port, _, scope, spoofed, opens, _, _ = repeat.event
@@ -98,8 +91,9 @@ def another(repeat: Repeat, source_port: int, sequence: int, settled: Shortcut) 
     )  # fmt: skip
 
 
-def recorded(repeat: Repeat, source_port: int, now: Moment) -> Record:
-    """The record of another packet of that sort."""
-    mac, source, destination, protocol = repeat.sort
-    begin = now.wall, mac, source, source_port, destination, repeat.event.destination_port, protocol
-    return _tuple(Record, (_tuple(Attempt, (*begin, repeat.event.scope, *repeat.outcome)),))
+def recorded(packet: tuple[Any, ...], scope: Scope, outcome: tuple[Any, ...], now: Moment) -> Record:
+    """The record of an attempt that was decided like one before it, with that one's `outcome`. `packet`: the
+    first seven fields of its `FlowOpened`."""
+    mac, source, destination, protocol, source_port, destination_port, _ = packet
+    begin = now.wall, mac, source, source_port, destination, destination_port, protocol, scope
+    return _tuple(Record, (_tuple(Attempt, begin + outcome),))

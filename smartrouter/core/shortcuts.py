@@ -22,19 +22,9 @@ from math import inf
 from smartrouter.core.destinations import service_of
 from smartrouter.core.effects import Block, Deny, Disconnect, Effect, Flow, Know, Pair, Unsettle
 from smartrouter.core.events import TCP, FlowOpened, Moment, Shortcut
-from smartrouter.core.familiarity import Familiar, learned, unlearned
+from smartrouter.core.familiarity import Familiar, decision_on, familiar
 from smartrouter.core.naming import Naming
-from smartrouter.core.policy import (
-    Action,
-    Attempted,
-    Decision,
-    Reason,
-    decide,
-    destination_of,
-    ends_in,
-    ruling,
-)
-from smartrouter.core.public.encrypted_dns import is_dot
+from smartrouter.core.policy import Action, Attempted, Decision, Reason, ends_in, ruling
 from smartrouter.core.roster import Device, Roster
 
 KNOWN_FOR = 172_800.0  # seconds; a pair in use is renewed when half of them are over
@@ -46,7 +36,6 @@ A_ROUND = 256  # pairs that are looked at again with each tick
 _SAY_AGAIN = 60.0  # seconds until a pair, of which the kernel still asks, is told once more
 _SLACK = 1.0  # seconds that a pair is thought to be in the kernel beyond its time
 _HTTPS_PORT = 443
-_LASTING = frozenset((Reason.LEARNED, Reason.ALLOWED_BY_RULE))
 _TRANSIENT = frozenset((Reason.AWAITING_HELLO, Reason.UNKNOWN_HELLO, Reason.SPOOFED_SOURCE))
 
 
@@ -250,26 +239,13 @@ class Shortcuts:
             return None
         service = service_of(pair.protocol, pair.port)
         attempted = Attempted(pair.address, service, self._naming.called(device, pair.address, now.running))
-        found = learned(device.learning, attempted)
-        is_newest = found is not None and found.is_newest
-        if found is None:
-            if device.standing.learning:
-                found = Familiar(Reason.LEARNING, destination_of(attempted))
-            else:
-                found = unlearned(self._roster, device, attempted, pair.port, now.running)
-        action = ruling(device.rules, attempted, now.wall) if device.rules else None
-        if (
-            self._roster.settings.redirect_dns
-            and is_dot(pair.protocol, pair.port)
-            and action is not Action.ALLOW
-        ):
-            return Shortcut.BLOCKED
-        decision = decide(device.standing, action, found.reason, named=bool(attempted.called))
+        found = familiar(self._roster, device, attempted, pair.port, now.running)
+        decision = decision_on(self._roster, device, attempted, found, pair.protocol, pair.port, now.wall)
         if decision.reason is Reason.DENIED_BY_RULE:
             return Shortcut.DENIED
         if not decision.accept:
             return None if self._may_hear(attempted, pair.protocol, pair.port, decision) else Shortcut.BLOCKED
-        return Shortcut.KNOWN if self._lasts(device, attempted, is_newest, decision, now.wall) else None
+        return Shortcut.KNOWN if self._lasts(device, attempted, found.is_newest, decision, now.wall) else None
 
     # -- what is there already -------------------------------------------------------------------------------
 

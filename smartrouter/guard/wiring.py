@@ -46,8 +46,9 @@ from smartrouter.guard.share import Share
 from smartrouter.guard.table import Table
 from smartrouter.linux import conntrack, ruleset
 from smartrouter.linux.netlink import Netlink
-from smartrouter.linux.nflog import LOG_GROUP, Log
+from smartrouter.linux.nflog import Log
 from smartrouter.linux.queue import DNS_QUEUE, FLOWS_QUEUE, Handler, Marks, open_queue
+from smartrouter.linux.queue_rule import LOG_GROUP
 from smartrouter.linux.sets import Sets
 from smartrouter.store.connect import open_reader
 from smartrouter.store.queries import load_state
@@ -100,8 +101,6 @@ class Guard:
             f"queue-{number}": handler.flush for number, handler in flows.items()
         }
         self._sets.forget_inspections()  # of which no packet shall come that this guard cannot place
-        if ruleset.is_present():
-            self._sets.dismiss_all()  # this guard knows of no query yet
         self._queues = [
             open_queue(main.reader, number, handler, marks) for number, handler in handlers.items()
         ]
@@ -114,6 +113,7 @@ class Guard:
         the ruleset is made anew. Raises what loading it raises; `stop` must follow in any case."""
         is_there = ruleset.is_present()
         if is_there:
+            self._sets.dismiss_all()  # this guard knows of no query yet
             self._serve_all()
         self._table.load(self._table.loaded)
         if not is_there:

@@ -19,8 +19,6 @@ from smartrouter.linux.netlink import attribute, string
 from smartrouter.linux.netlink import number as u32
 from smartrouter.linux.nfnetlink_packets import Messages, limit_waiting, mac_text, message, subscribe
 
-LOG_GROUP = 7372
-
 log = logging.getLogger("smartrouter.nflog")
 
 Logged: TypeAlias = tuple[str, str | None, bytes]

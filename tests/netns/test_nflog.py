@@ -13,7 +13,8 @@ import pytest
 from netns.kernel_lab import ADDRESSES, DEVICE_MAC, Lab, eventually, flooding, run
 
 from smartrouter.core.errors import Unavailable
-from smartrouter.linux.nflog import LOG_GROUP, Log, Logged
+from smartrouter.linux.nflog import Log, Logged
+from smartrouter.linux.queue_rule import LOG_GROUP
 
 pytestmark = pytest.mark.netns
 
