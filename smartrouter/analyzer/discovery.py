@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from ipaddress import IPv4Interface, IPv6Interface, ip_address
 from typing import NamedTuple
 
-from smartrouter.core.devices import Classification, Evidence, classify
+from smartrouter.core.classification import Classification, Evidence, classify
 from smartrouter.linux.leases import Lease
 from smartrouter.linux.neighbours import Neighbour
 

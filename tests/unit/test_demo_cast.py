@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from smartrouter.core.devices import Evidence, classify
+from smartrouter.core.classification import Evidence, classify
 from smartrouter.lab.demo import main
 from smartrouter.lab.devices import NAMES, PHONE, STRANGER, WATCHED, Habit
 from smartrouter.linux.makers import Makers

@@ -15,21 +15,7 @@ less than overlooking one. If neither speaks, a randomised MAC points to a perso
 import re
 from typing import NamedTuple
 
-
-class Evidence(NamedTuple):
-    """What is known of a device; '' where nothing is. `maker`: organisation name of the MAC's prefix."""
-
-    mac: str
-    hostname: str = ""
-    maker: str = ""
-
-
-class Classification(NamedTuple):
-    """`iot`: None if it cannot be told. `confidence`: 0 to 1. `reasons`: a phrase for each clue."""
-
-    iot: bool | None
-    confidence: float
-    reasons: tuple[str, ...]
+from smartrouter.core.classification.evidence import Classification, Evidence
 
 
 class _Clue(NamedTuple):
