@@ -39,7 +39,9 @@ from smartrouter.core.learning import State
 from smartrouter.core.policy import Action, Rule
 from smartrouter.guard import collector
 from smartrouter.guard.bench import Bench, now
-from smartrouter.guard.handlers import DnsHandler, FlowHandler, LogHandler
+from smartrouter.guard.handlers.dns import DnsHandler
+from smartrouter.guard.handlers.flows import FlowHandler
+from smartrouter.guard.handlers.log import LogHandler
 from smartrouter.guard.inspection import Inspections
 from smartrouter.guard.settling import Settling
 from smartrouter.guard.share import Share
