@@ -247,7 +247,9 @@ class Guard:
             "store": self._writer.counters(),
             "withheld": self._bench.withheld,
             "faults": self._bench.errors
-            + sum(each.faults for each in (self._log, self._copies, *self._queues)),
+            + self._log.faults
+            + self._copies.faults
+            + sum(queue.faults for queue in self._queues),
             "mended": dict(self._lost),
         }
 
