@@ -9,6 +9,7 @@ import pytest
 from unit.made_effects import NOON, PLUG, TV, learn
 
 from smartrouter.core.destinations import Destination
+from smartrouter.core.effects import Forget, Learn
 from smartrouter.store import batch, changes, open_writer
 from smartrouter.store.changes import (
     Sighting,
@@ -107,6 +108,8 @@ def test_a_device_that_has_another_mac_is_noted_at_both(conn: sqlite3.Connection
 def test_what_devices_have_learned_is_told_by_mac(conn: sqlite3.Connection) -> None:
     with transaction(conn):
         for effect in (learn(name="a.example"), learn(PLUG, name="b.example")):
-            destinations = {(effect.mac, effect.destination): effect}
+            destinations: dict[tuple[str, Destination], Learn | Forget] = {
+                (effect.mac, effect.destination): effect
+            }
             batch.write(conn, empty()._replace(destinations=destinations), NOON)
     assert learned_names(conn) == {TV: frozenset({"a.example"}), PLUG: frozenset({"b.example"})}
