@@ -2,6 +2,7 @@
 """What holds of the readers of devices' own words whatever the bytes: bounded values or BadPacket, and the
 same as scapy's messages say."""
 
+import json
 import os
 from collections.abc import Callable
 from typing import Any
@@ -30,6 +31,7 @@ from scapy.layers.dns import DNS, DNSRR, DNSRRSRV
 from scapy.layers.inet import IP, TCP
 from unit.made_dhcp import dhcp, dhcp6, option, option6, relayed
 
+from smartrouter.core.classification.portrait import Portrait
 from smartrouter.core.classification.signs import Announced, DhcpAsked, SynShape
 from smartrouter.core.errors import BadPacket
 from smartrouter.wire.dhcp import parse_dhcp, parse_dhcp6
@@ -237,3 +239,52 @@ def test_what_scapy_opens_is_read(options: list[Any], ttl: int, window: int) -> 
     assert ttl <= read.ttl
     assert read.ttl in (32, 64, 128, 255)
     assert read.mss == (1460 if any(kind == "MSS" for kind, _ in options) else 0)
+
+
+KEYS = [
+    "mac", "dhcp4", "dhcp6", "hostname", "params", "client_id", "services", "ids", "shapes", "habits", "span",
+    "last", "hours", "busiest", "opened", "asked", "times", "again", "groups", "personal",
+]  # fmt: skip
+junk = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=6),
+    max_leaves=20,
+)
+
+
+@settings(max_examples=EXAMPLES)
+@given(junk)
+def test_a_portrait_is_made_of_anything_and_stays_as_it_is_when_stored(stored: Any) -> None:
+    portrait = Portrait.from_json(stored, MAC)
+    again = Portrait.from_json(json.loads(json.dumps(portrait.to_json())))
+    assert again.evidence("Maker") == portrait.evidence("Maker")
+    again.named("www.maker.example", 1_700_000_000.0)
+    assert again.evidence("").behaviour is not None
+
+
+@settings(max_examples=EXAMPLES)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["a.example", "b.example", "facebook.com", "203.0.113.7"]),
+            st.booleans(),
+            st.floats(0, 4e9),
+        ),
+        min_size=1,
+        max_size=30,
+    )
+)
+def test_behaviour_is_consistent_whatever_the_clock_does(visits: list[tuple[str, bool, float]]) -> None:
+    portrait = Portrait(MAC)
+    for group, asks, at in visits:
+        if asks:
+            portrait.named(f"www.{group}", at)
+        else:
+            portrait.opened(None, group, at)
+    found = portrait.evidence("").behaviour
+    assert found is not None
+    assert found.span >= 0
+    assert 1 <= found.hours <= len(visits)
+    assert found.busiest_hour <= found.groups <= len(visits)
+    assert 1 <= found.attempts <= len(visits)
+    assert 0 <= found.repeated < 1
