@@ -92,6 +92,9 @@ def _answer(analyzer: Analyzer | None, do: str, arguments: dict[str, Any]) -> di
             return {}
         case "status" if analyzer is not None:
             return analyzer.status()
+        case "overheard" if analyzer is not None:
+            analyzer.overheard(arguments.get("packets"))
+            return {}
         case "look_up" if analyzer is not None:
             analyzer.look_up(arguments.get("names"))
             return {}

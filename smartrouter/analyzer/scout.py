@@ -5,10 +5,12 @@ The doing half of `discovery` and `claims`, which decide. Knows neither the stor
 """
 
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from smartrouter.analyzer.claims import Claim, Claims
-from smartrouter.analyzer.discovery import Found, Inventory, Network
+from smartrouter.analyzer.discovery import Found, Inventory, Network, Remembered
+from smartrouter.analyzer.gallery import Gallery
+from smartrouter.analyzer.returns import Returns
 from smartrouter.linux.leases import LeaseFiles
 from smartrouter.linux.neighbours import Neighbour, Neighbours
 from smartrouter.makers import Makers
@@ -19,10 +21,11 @@ WHOLE_TABLE_EVERY = 60.0  # seconds; events say what changes, the table what mer
 class Scout:
     """See the module. `look` often, and whenever `fileno` is readable."""
 
-    def __init__(self, makers: Makers, leases: LeaseFiles):
+    def __init__(self, makers: Makers, leases: LeaseFiles, gallery: Gallery):
         self._leases = leases
         self._neighbours = Neighbours()
-        self._inventory = Inventory(Network(frozenset(), frozenset()), makers.of)
+        self._inventory = Inventory(Network(frozenset(), frozenset()), makers.of, gallery.of)
+        self._returns = Returns(self._inventory, gallery)
         self._claims = Claims()
         self._next_table = 0.0
 
@@ -36,9 +39,26 @@ class Scout:
         self._next_table = 0.0
         self._leases.forget()
 
-    def remember(self, hostnames: Iterable[tuple[str, str]]) -> None:
-        """Host names by MAC, that an earlier run has found."""
-        self._inventory.restore(hostnames)
+    def remember(self, devices: Iterable[Remembered]) -> None:
+        """What an earlier run has found out about devices."""
+        self._inventory.restore(devices, time.time())
+
+    def shown(self, macs: Collection[str], needs: Mapping[str, frozenset[str]]) -> None:
+        """These have shown something of themselves. `needs`: see `Returns.look`."""
+        self._inventory.shown(macs, time.time())
+        self._returns.look(macs, needs)
+
+    def doubted(self, mac: str) -> None:
+        """Something else seems to use this MAC."""
+        self._inventory.doubted(mac)
+
+    def spread(self) -> list[tuple[str, tuple[str, ...]]]:
+        """The MACs that are in use on several interfaces at once, and these, since the last call."""
+        return self._inventory.spread()
+
+    def there(self) -> list[Found]:
+        """The devices that are there."""
+        return [found for found in self._inventory.everything() if found.present]
 
     def look(self) -> list[Found]:
         """The devices that are new, or of which something changed. Raises Unavailable."""
