@@ -38,6 +38,19 @@ class Network(NamedTuple):
         """Is this a device of the local network, not the router itself?"""
         return self.is_local(neighbour.interface) and neighbour.mac not in self.own
 
+    def place_of(self, lease: Lease) -> str:
+        """The local interface whose network a device's lease belongs to; '' if none."""
+        try:
+            bare = ip_address(lease.address)
+        except ValueError:
+            return ""
+        if lease.mac in self.own:
+            return ""
+        for interface, prefix in self.prefixes:
+            if bare in prefix.network and self.is_local(interface):
+                return interface
+        return ""
+
 
 class Found(NamedTuple):
     """A device as it is known now. `addresses`: latest first; `at`: last heard of (epoch seconds); `present`:
@@ -82,8 +95,7 @@ class Inventory:
     def leased(self, leases: Iterable[Lease]) -> None:
         """Devices were given their addresses."""
         for lease in leases:
-            interface = self._interface_of(lease.address)
-            if interface and lease.mac not in self.network.own:
+            if interface := self.network.place_of(lease):
                 self._update(lease.mac, lease.address, interface, lease.at, lease.hostname)
 
     def stands(self, mac: str, present: bool, port: str) -> None:
@@ -142,17 +154,6 @@ class Inventory:
         if len(self._devices) >= MAX_DEVICES:
             mac, _ = self._devices.popitem(last=False)
             self._reported.pop(mac, None)
-
-    def _interface_of(self, address: str) -> str:
-        """The local interface whose network `address` belongs to; '' if none."""
-        try:
-            bare = ip_address(address)
-        except ValueError:
-            return ""
-        for interface, prefix in self.network.prefixes:
-            if bare in prefix.network and self.network.is_local(interface):
-                return interface
-        return ""
 
 
 def _kind(device: Found) -> Classification:
