@@ -125,6 +125,16 @@ def network(config: Config) -> Iterator[Check]:
         )  # fmt: skip
     else:
         yield Check("local network", Level.OK, f"Devices are on {', '.join(found.lan)}.")
+    for port, bridge in found.ports:
+        if port in main.iot_network:
+            yield Check(
+                "local network", Level.WARNING,
+                f"{port} is a port of {bridge}, and rules see only that: not every device there is watched.",
+                f"Give {port} a bridge of its own, or name {bridge} if every device on it is to be watched.",
+            )  # fmt: skip
+        else:
+            text = f"{port} is a port of {bridge}: all of {bridge} is looked after."
+            yield Check("local network", Level.OK, text)
 
 
 def user() -> Iterator[Check]:
