@@ -42,6 +42,19 @@ class Network(NamedTuple):
         """Is this a device of the local network, not the router itself?"""
         return self.is_local(neighbour.interface) and neighbour.mac not in self.own
 
+    def place_of(self, lease: Lease) -> str:
+        """The local interface whose network a device's lease belongs to; '' if none."""
+        try:
+            bare = ip_address(lease.address)
+        except ValueError:
+            return ""
+        if lease.mac in self.own:
+            return ""
+        for interface, prefix in self.prefixes:
+            if bare in prefix.network and self.is_local(interface):
+                return interface
+        return ""
+
 
 class Found(NamedTuple):
     """A device as it is known now. `addresses`: latest first; `at`: last heard of (epoch seconds); `present`:
@@ -120,13 +133,14 @@ class Inventory:
     def leased(self, leases: Iterable[Lease]) -> None:
         """Devices were given their addresses."""
         for lease in leases:
-            interface = self._interface_of(lease.address)
-            if interface and lease.mac not in self.network.own:
+            if interface := self.network.place_of(lease):
                 self._update(lease.mac, lease.address, interface, lease.at, lease.hostname)
 
     def stands(self, mac: str, present: bool, port: str) -> None:
         """Whether a device is there, and behind which port of its bridge."""
         before = self._devices.get(mac)
+        if not present:
+            self._places.left(mac)
         if before is not None and (before.present, before.port) != (present, port):
             self._devices[mac] = before._replace(present=present, port=port)
             if before.interface:  # it was seen here, not only remembered
@@ -225,8 +239,9 @@ class Inventory:
         reported = self._reported.get(after.mac)
         if reported is None or after.at > reported + FRESH_ENOUGH:
             return True
-        of_itself = {"addresses": (), "at": 0.0, "since": 0.0}
-        same = after._replace(**of_itself) == before._replace(**of_itself)
+        same = after._replace(addresses=(), at=0.0, since=0.0) == before._replace(
+            addresses=(), at=0.0, since=0.0
+        )
         return not same or set(after.addresses) != set(before.addresses)
 
     def _new(self, mac: str) -> Found:
@@ -236,14 +251,3 @@ class Inventory:
         if len(self._devices) >= MAX_DEVICES:
             mac, _ = self._devices.popitem(last=False)
             self._reported.pop(mac, None)
-
-    def _interface_of(self, address: str) -> str:
-        """The local interface whose network `address` belongs to; '' if none."""
-        try:
-            bare = ip_address(address)
-        except ValueError:
-            return ""
-        for interface, prefix in self.network.prefixes:
-            if bare in prefix.network and self.network.is_local(interface):
-                return interface
-        return ""

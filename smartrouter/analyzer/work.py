@@ -71,9 +71,13 @@ class Analyzer:
         self._runs = threading.Thread(target=self._run_periodically, name="analysis", daemon=True)
         self._runs.start()
 
-    def filenos(self) -> tuple[int, int]:
-        """Readable when a neighbour came or changed, and when a lookup has ended."""
-        return self._scout.fileno(), self._lookups.fileno()
+    def filenos(self) -> list[int]:
+        """Readable when there is news of devices, and when a lookup has ended; always the same ones."""
+        return [*self._scout.filenos(), self._lookups.fileno()]
+
+    def next_deadline(self) -> float:
+        """When to `turn`, if nothing happens before (CLOCK_MONOTONIC seconds)."""
+        return self._scout.next_deadline()
 
     def configure(self, share: dict[str, Any]) -> None:
         """Take up a new share of the configuration. Raises BadConfig and keeps the old one."""
@@ -96,6 +100,7 @@ class Analyzer:
             self._tell("looked_up", names=news)
         self._try("store", self._open_store)
         self._try("discovery", self._discover)
+        self._try("prompt news of leases", self._scout.check)
         for what, do in (
             ("devices", self._save),
             ("alert file", self._write_alerts),

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Behind which port of a bridge each MAC is, as the bridge has learned it (its forwarding database).
+
+Messages in, values out: rtnetlink's on neighbours, of the family AF_BRIDGE. The bridge forgets a MAC after
+five minutes of silence, and when the port goes down; where it was is still the best that is known of it, so
+only where a MAC *is* counts here.
+"""
+
+import os
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from smartrouter.linux.links import Links
+
+FAMILY = 7  # AF_BRIDGE
+_OWN = 0x80  # NUD_PERMANENT: the bridge's and its ports' own MACs
+_TICK = os.sysconf("SC_CLK_TCK")
+
+
+class Located(NamedTuple):
+    """A MAC was heard behind `port` of `bridge`, `idle` seconds ago. `vlan`: 0 where the bridge does not
+    tell VLANs apart."""
+
+    mac: str
+    port: str
+    bridge: str
+    vlan: int
+    idle: float
+
+
+def located(message: Mapping[str, Any], links: Links) -> Located | None:
+    """None where it says nothing of where a device is."""
+    if message["event"] != "RTM_NEWNEIGH" or message["state"] & _OWN:
+        return None
+    attributes = dict(message["attrs"])
+    mac, master = attributes.get("NDA_LLADDR"), attributes.get("NDA_MASTER")
+    if not mac or not master:  # without a bridge: what a network card lets through
+        return None
+    port, bridge = links.name(message["ifindex"]), links.name(master)
+    if not port or not bridge or port == bridge:
+        return None
+    idle = (attributes.get("NDA_CACHEINFO") or {}).get("ndm_updated", 0) / _TICK
+    return Located(mac.lower(), port, bridge, attributes.get("NDA_VLAN") or 0, idle)
