@@ -23,9 +23,9 @@ telestar digital; tivo; top victory; topfield; toshiba visual; tp vision; tpv; t
 universal electronics; universal remote; vestel; viewsonic; vizio; westinghouse digital; wisi; xgimi;
 ysten; zinwell;
 # loudspeakers, receivers, headphones
-1more; a r cambridge; aliph; altec lansing; audio bu logitech; audio partnership; auralic; aurender;
-autonomic controls; b w group; bang olufsen; bayan audio; beats electronics; bose; bowers wilkins;
-cambridge sound management; creative technology; cyrus audio; d m holdings; dali a; devialet;
+1more; aliph; altec lansing; ar cambridge; audio bu logitech; audio partnership; auralic; aurender;
+autonomic controls; bang olufsen; bayan audio; beats electronics; bose; bowers wilkins; bw group;
+cambridge sound management; creative technology; cyrus audio; dali as; devialet; dm holdings;
 dolby laboratories; edifier; elac americas; focal jmlab; frontier silicon; frontier smart; gn audio;
 gn netcom; goertek; harman consumer; harman multimedia; harman music; harman specialty;
 imagination technologies; jbl; kenwood corporation; klipsch; lenbrook; libratone; libre wireless;
@@ -63,7 +63,7 @@ ketra; led roadway; ledvance; leviton; lifi labs; lightwaverf; lutron; nanoleaf;
 philips lighting; plejd; satco; shenghui lighting; signify; silvair; tridonic; vestaboard; wac lighting;
 wiz; yeelink; zengge;
 # plugs, switches, hubs, sensors
-athom b; baidu online; berker; brilliant home; broadlink; busch jaeger; climax technology; control4;
+athom bv; baidu online; berker; brilliant home; broadlink; busch jaeger; climax technology; control4;
 coolkit; cuco; delta dore; develco; doit iot; dragino; eltako; enocean; eq 3; eve systems; feller; fibar;
 gewiss; gospell smarthome; gosund; hager; homewizard; hubitat; ikea; insta elektro; jasco products;
 josh ai; knx; leedarson; legrand; lierda; linptech; loxone; lumi united; meross; merten; minut; mios ltd;
@@ -94,7 +94,7 @@ philips healthcare; philips lifeline; philips medical; philips oral; philips pat
 precor; procter gamble; qardio; resmed; respironics; select comfort; sleep number; sonova; starkey;
 suunto; tanita; tonal; tytocare; wahoo; withings; yunmai;
 # machines and buildings
-abb; b r industrial; beckhoff; carlo gavazzi; delta controls; distech; emerson; fanuc; keith koep;
+abb; beckhoff; br industrial; carlo gavazzi; delta controls; distech; emerson; fanuc; keith koep;
 keyence; lumasense; mettler toledo; omron corporation; phoenix contact; potter electric;
 reliable controls; rockwell automation; saia burgess; siemens ag; tattile; wago; yuyama;
 # printers, also in three dimensions
@@ -127,13 +127,13 @@ allwinner; altobeam; anaren; arduino; asr microelectronics; atmel; ayla; b link 
 beken; bilian; bouffalo; california eastern; cheerzing; china dragon technology; china mobile iot;
 chipsea; connect one; cypress semiconductor; delta electronics; dialog semiconductor; electric imp;
 em microelectronic; esp systems; espressif; eswin; ezurio; feasycom; fn link; freescale; fuzhou rockchip;
-gainspan; gaoshengda; gemalto m2m; gizwits; goke; goodocom; h d wireless; hi flying; high flying;
+gainspan; gaoshengda; gemalto m2m; gizwits; goke; goodocom; hd wireless; hi flying; high flying;
 hisilicon; huayin electronic; icomm semiconductor; infineon; ingenic; inventek; jinan usr; jingxun;
 jointelli; lantronix; lg innotek; liandian communication; longsys; miaoming; microchip technologies;
 microchip technology; mstar; multitech systems; mxchip; nfore; nordic semiconductor; novatek; nxp;
 phaten; phyplus; pycom; qorvo; rda microelectronics; redpine; renesas; rf link; roving networks; seeed;
 semtech; sernet; sigmastar; silex technology; silicon laboratories; skylab; stmicroelectronics;
-stmicrolectronics; summit data; taicang t w; telink; telit; texas instruments; trolink; tuya; u blox;
+stmicrolectronics; summit data; taicang tw; telink; telit; texas instruments; trolink; tuya; u blox;
 usr iot; winner microelectronics; wisol; wiznet; worldelite; wu qi; xinzhongxin; xradio; yichip;
 """
 
@@ -199,9 +199,9 @@ cradlepoint; cudy; cz nic; dasan; davolink; deciso; delta networks; devolo; digi
 eero; efficient networks; efm networks; elecom; eltex; engenius; enterasys; ericsson; extreme networks;
 f5; fast technologies; feixun; fenglian; fiberhome; force10; fortinet; four seas global;
 franklin technology; freebox; fritz technology; genexis; gl technologies; gongjin electronics; h3c;
-hewlett packard enterprise; hirschmann automation; hitron; humax networks; i o data; icotera; ignitenet;
-ignition design; infoblox; inseego; inteno; juniper; kaon broadband; keenetic; ligowave; linksys;
-logitec; lucent technologies; mercury communication; mercusys; mimosa; mist systems; mitrastar;
+hewlett packard enterprise; hirschmann automation; hitron; humax networks; icotera; ignitenet;
+ignition design; infoblox; inseego; inteno; io data; juniper; kaon broadband; keenetic; ligowave;
+linksys; logitec; lucent technologies; mercury communication; mercusys; mimosa; mist systems; mitrastar;
 mojo networks; motorola; moxa; nec platforms; netcore; netgear; netis technology; netronics; new h3c;
 nokia; nortel; opengear; orange polska; pace americas; palo alto; paradyne; peplink; perle; phicomm;
 pirelli focom; planet technology; planex; plume; procurve; protectli; proxim; qihui telecom; radwin;
@@ -225,4 +225,53 @@ anhui beijing changsha chengdu chongqing dong dongguan foshan fujian gd guang gu
 hefei hong hongkong hubei hui huizhou hunan jiangsu kong nanjing ningbo qing dao qingdao shandong shanghai
 shen shenzhen shenzhenshi sichuan suzhou tianjin weifang wuhan wuxi xiamen xian zhejiang zhen zhongshan zhou
 zhuhai
+"""
+
+# What people call whom, where that does not follow from the registry's name.
+SAID = """
+actiontec: Actiontec; ai link: AI-Link; airties wireless networks: AirTies; alps: Alps Alpine;
+alpsalpine: Alps Alpine; amazon: Amazon; amcrest: Amcrest; ampak: AMPAK; apption labs: Meater;
+arista: Arista; arlo technology: Arlo; arris: Arris; askey: Askey; asustek: ASUS; avm: AVM;
+axis communications: Axis; azurewave: AzureWave; bang olufsen: Bang & Olufsen;
+barnes noble: Barnes & Noble; bilian: Bilian; bird home automation: DoorBird; blackberry: BlackBerry;
+blink by amazon: Blink; broadlink: BroadLink; brocade: Brocade; brother industries: Brother; bsh: BSH;
+buffalo: Buffalo; candy house: Candy House; canon inc: Canon; china mobile: China Mobile;
+chuangwei: Skyworth; cisco linksys: Linksys; cisco meraki: Cisco Meraki; cisco spvtg: Cisco;
+cisco: Cisco; cloud network technology: Foxconn; commscope: CommScope; compal: Compal; coolkit: Sonoff;
+d link: D-Link; dahua: Dahua; delta electronics: Delta Electronics; dji: DJI;
+dm holdings: Denon & Marantz; dreame: Dreame; ecobee: ecobee; electrolux: Electrolux; elitegroup: ECS;
+enphase: Enphase; eq 3: eQ-3; espressif: Espressif; extreme networks: Extreme Networks; ezurio: Ezurio;
+ezviz: EZVIZ; fantasia trading: Anker; fibar: Fibaro; fiberhome: FiberHome; fn link: Fn-Link;
+foxconn: Foxconn; fritz technology: FRITZ!; fugui electronics: Foxconn; gaoshengda: Gaoshengda;
+garmin: Garmin; ge lighting: GE Lighting; giga byte: Gigabyte; gn audio: Jabra; gn netcom: Jabra;
+goodwe: GoodWe; google: Google; gree electric: Gree; growatt: Growatt; h3c: H3C; haier: Haier;
+haiertechnology: Haier; hewlett packard enterprise: HPE; hewlett packard: HP; hi flying: Hi-Flying;
+high flying: Hi-Flying; hikvision: Hikvision; hisense visual: Hisense; hisense: Hisense; hmd global: HMD;
+hon hai: Foxconn; honeywell: Honeywell; honor device: Honor; hp inc: HP; htc: HTC;
+huacheng network: Imou; huawei device: Huawei; huawei technologies: Huawei; hubitat: Hubitat;
+humax: Humax; ibm: IBM; ikea: IKEA; ilumisys: Toggled; infinix: Infinix; intel: Intel;
+intellirocks: Govee; irobot: iRobot; itel mobile: itel; juniper: Juniper; jvc kenwood: JVC Kenwood;
+lcfc: Lenovo; leopold kostal: Kostal; leviton: Leviton; lg electronics: LG; lg innotek: LG Innotek;
+lge: LG; lifi labs: LIFX; linkplay: Linkplay; lite on: Lite-On; liteon: Lite-On; logitech: Logitech;
+lumi united: Aqara; lutron: Lutron; meross: Meross; meta platforms: Meta; micro star: MSI;
+microsoft: Microsoft; midea: Midea; miele: Miele; motorola mobility: Motorola; murata: Murata;
+mxchip: MXCHIP; nest labs: Nest; netgear: Netgear; netvue: Netvue; new h3c: H3C; nintendo: Nintendo;
+nokia: Nokia; nortel: Nortel; nvidia: NVIDIA; nxp: NXP; oneplus: OnePlus; oppo mobile: OPPO;
+pass seymour: Legrand; pcs systemtechnik: VirtualBox; philips lighting: Philips Lighting;
+pin genie: Lockly; pioneer corporation: Pioneer; prama hikvision: Hikvision; prusa: Prusa; qnap: QNAP;
+quectel: Quectel; raspberry pi: Raspberry Pi; realme: realme; renesas: Renesas; reolink: Reolink;
+rf link: RF-Link; rim: BlackBerry; ring llc: Ring; robert bosch smart home: Bosch Smart Home;
+roborock: Roborock; routerboard: MikroTik; ruckus: Ruckus; sagemcom: Sagemcom;
+samsung electro mechanics: Samsung; samsung electronics: Samsung; schneider electric: Schneider Electric;
+sdmc technology: SDMC; seiko epson: Epson; sharkninja: SharkNinja; shiyuan: CVTE; sky uk: Sky;
+skyworth: Skyworth; smartthings: SmartThings; solaredge: SolarEdge; sony interactive: Sony; sony: Sony;
+stmicroelectronics: STMicroelectronics; stmicrolectronics: STMicroelectronics; sungrow: Sungrow;
+super micro: Supermicro; sz dji: DJI; tado: tado°; tcl communication: TCL; tcl king: TCL; tcl: TCL;
+tct mobile: TCL; tecno mobile: Tecno; tenda: Tenda; the chamberlain group: Chamberlain;
+tianyi comheart: Tianyi; tiinlab: TiinLab; tivo: TiVo; tmall technology: Tmall; tp link: TP-Link;
+tpv: TPV; transom post: Bose; tuya: Tuya; u blox: u-blox; udisense: Nanit;
+universal global scientific: USI; vantiva: Vantiva; victron: Victron; viomi: Viomi; vivo mobile: vivo;
+vizio: Vizio; vmware: VMware; vtech: VTech; whirlpool: Whirlpool; wiz: WiZ; wnc corporation: WNC;
+woan: SwitchBot; wyze: Wyze; xensource: Xen; xiaomi communications: Xiaomi; xiaomi electronics: Xiaomi;
+xiaomi mobile: Xiaomi; xiaomi: Xiaomi; zengge: Zengge; zmodo: Zmodo; zte: ZTE; zyxel: Zyxel;
 """
