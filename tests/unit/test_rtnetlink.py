@@ -93,13 +93,8 @@ class Overflowing:
     """A socket whose buffer has overflown."""
 
     def __init__(self) -> None:
-        self.waiting = [
-            OSError(errno.ENOBUFS, "full"),
-            b"old",
-            b"old",
-            OSError(errno.ENOBUFS, "full"),
-            b"old",
-        ]
+        full = OSError(errno.ENOBUFS, "full")
+        self.waiting: list[bytes | OSError] = [full, b"old", b"old", full, b"old"]
         self.options: list[int] = []
 
     def recv(self, _: int) -> bytes:
