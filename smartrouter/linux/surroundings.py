@@ -46,7 +46,8 @@ class Surroundings:
         self._rtnetlink.close()
 
     def whole(self) -> Whole:
-        """Everything. Raises Unavailable."""
+        """Everything; changes are heard from then on. Raises Unavailable."""
+        self._rtnetlink.listen()
         links = self.links.take_all(self._rtnetlink.dump(LINKS), self._rtnetlink.dump(ADDRESSES))
         heard = [
             value

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Discovery on a real network: real ARP, NDP, leases of a real dnsmasq, a real bridge with its ports."""
 
+import json
+import os
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from netns.scouting import (
@@ -109,6 +112,33 @@ def test_a_dhcpv6_lease_is_its_devices(network: Network, watcher: Watcher, named
         address = dhcp6_address(device, b"\0\2\0\0\0\x09anything", hostname="smart-plug")
     assert address.startswith("fd77::1")
     watcher.until(lambda: address in watcher.devices[PLUG].addresses, 2.0)
+
+
+def test_odhcpds_leases_are_read_from_its_file_and_over_ubus(
+    network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """odhcpd is played: by a file, and by a program `ubus` that answers as it does."""
+    lease = {
+        "mac": mac_bytes(PLUG).hex(),
+        "hostname": "smart-plug",
+        "flags": ["bound"],
+        "address": "192.168.77.61",
+    }
+    answer = json.dumps({"device": {LAN: {"leases": [lease]}}})
+    program = tmp_path / "ubus"
+    program.write_text(f"#!/bin/sh\n[ \"$*\" = 'call dhcp ipv4leases' ] && echo '{answer}'\n")
+    program.chmod(0o755)
+    watcher = Watcher(network, [network.folder / "odhcpd"])
+    watcher.quiet()
+    duid = "00030001" + mac_bytes(HUE).hex()
+    with monkeypatch.context() as context:
+        context.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+        (network.folder / "odhcpd").write_text(f"# {LAN} {duid} 1 hue 1795363200 d4f 128 fd77::d4f/128\n")
+        assert watcher.until(lambda: watcher.devices[HUE].hostname == "hue") < AT_ONCE
+        watcher.scout._ubus._next = 0.0  # it was asked at the start, when there was none
+        watcher.until(lambda: watcher.devices[PLUG].hostname == "smart-plug")
+    assert watcher.scout.status()["leases"] == [str(network.folder / "odhcpd"), "ubus"]
+    watcher.close()
 
 
 def test_what_is_no_device_is_not_found(network: Network, watcher: Watcher) -> None:
