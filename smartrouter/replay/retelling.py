@@ -33,7 +33,7 @@ from smartrouter.core.flows import Flows
 from smartrouter.core.hellos import AWAITED_FOR
 from smartrouter.core.judge import Judge
 from smartrouter.core.policy import Settings
-from smartrouter.linux.makers import Makers
+from smartrouter.makers import Makers
 from smartrouter.replay.captures import Captured
 from smartrouter.replay.figures import DeviceFigures, Result
 from smartrouter.replay.gateways import Place, place_of
@@ -129,6 +129,8 @@ class Retelling:
         self._moment = Moment(0.0, 0.0)
         self.judge = Judge(settings, learning_until=until, fresh_forever=True)
         makers = Makers()
+        if makers.problem:
+            result.warnings.append(makers.problem)
         made_by = {mac: makers.of(mac) for mac in result.devices}
         self._portraits = Portraits(made_by)
         for mac, maker in made_by.items():

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from smartrouter.core.classification import Evidence, classify, is_randomised
-from smartrouter.linux.makers import Makers
+from smartrouter.makers import Makers
 
 GIVEN, RANDOM = "00:17:88:24:76:ff", "42:b4:44:b4:f0:ee"
 

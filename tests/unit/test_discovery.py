@@ -8,7 +8,6 @@ import pytest
 
 from smartrouter.analyzer.discovery import FRESH_ENOUGH, MAX_ADDRESSES, MAX_DEVICES, Found, Inventory, Network
 from smartrouter.linux.leases import Lease
-from smartrouter.linux.makers import Makers
 from smartrouter.linux.neighbours import Neighbour
 
 NETWORK = Network(
@@ -21,12 +20,15 @@ NETWORK = Network(
     ),
 )
 HUE, PLUG = "00:17:88:00:00:01", "50:c7:bf:00:00:02"
-MAKERS = Makers(b"00:17:88\tPhilips\tPhilips Lighting BV\n")
+
+
+def maker_of(mac: str) -> str:
+    return "Philips Lighting BV" if mac.startswith("00:17:88") else ""
 
 
 @pytest.fixture
 def inventory() -> Inventory:
-    return Inventory(NETWORK, MAKERS.of)
+    return Inventory(NETWORK, maker_of)
 
 
 def neighbour(
