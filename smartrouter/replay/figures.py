@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields
 from math import inf
 from typing import Any, NamedTuple
 
+from smartrouter.core.classification.portrait import Portrait
 from smartrouter.core.effects import Alert, Evidence, Kind, Label, Severity, Withdraw
 from smartrouter.core.events import Moment
 from smartrouter.core.judge import Judge
@@ -107,13 +108,15 @@ class AlertEntry:
 @dataclass
 class Result:
     """What a replay found. `alerts_not_listed`: occurrences of alerts for which there was no room.
-    `warnings`: what the reader should know of how far to trust it. `judge`, `ended`: the judge as it stood at
-    the end, and when that was."""
+    `warnings`: what the reader should know of how far to trust it. `portraits`: what the devices showed of
+    themselves, `identities`: what that makes them. `judge`, `ended`: the judge as it stood at the end,
+    and when that was."""
 
     packets: int = 0
     mangled: int = 0
     routers: list[str] = field(default_factory=list)
     devices: dict[str, DeviceFigures] = field(default_factory=dict)
+    portraits: dict[str, Portrait] = field(default_factory=dict)
     identities: dict[str, Identity] = field(default_factory=dict)
     alerts: dict[tuple[str, str, str, str], AlertEntry] = field(default_factory=dict)
     alerts_not_listed: int = 0

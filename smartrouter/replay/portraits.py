@@ -28,20 +28,20 @@ class Portraits:
 
     def __init__(self, makers: Mapping[str, str]):
         self._makers = makers
-        self._portraits = {mac: Portrait(mac) for mac in makers}
+        self.by_mac = {mac: Portrait(mac) for mac in makers}
 
     def heard(self, heard: Heard, packet: Packet, running: float) -> None:
         """A device sent this."""
         try:
             if is_syn(packet):
-                self._portraits[heard.sender].opened(syn_shape(heard.data, packet), "", running)
+                self.by_mac[heard.sender].opened(syn_shape(heard.data, packet), "", running)
             elif packet.protocol == UDP:
                 self._said(heard, packet)
         except BadPacket:
             pass  # says nothing of the device
 
     def _said(self, heard: Heard, packet: Packet) -> None:
-        portrait = self._portraits[heard.sender]
+        portrait = self.by_mac[heard.sender]
         payload = heard.data[packet.payload : packet.end]
         if packet.destination_port == DHCP_SERVER_PORT:
             asked = parse_dhcp(payload)
@@ -57,16 +57,16 @@ class Portraits:
 
     def named(self, mac: str, name: str, running: float) -> None:
         """A device asked for a name."""
-        self._portraits[mac].named(name, running)
+        self.by_mac[mac].named(name, running)
 
     def opened(self, attempt: Attempt, running: float) -> None:
         """A device opened a connection to the outside."""
         group = registrable_domain(attempt.name) if attempt.name else attempt.address
-        self._portraits[attempt.mac].opened(None, group, running)
+        self.by_mac[attempt.mac].opened(None, group, running)
 
     def identities(self) -> dict[str, Identity]:
         """What each is."""
-        return {mac: self._identity(portrait) for mac, portrait in self._portraits.items()}
+        return {mac: self._identity(portrait) for mac, portrait in self.by_mac.items()}
 
     def _identity(self, portrait: Portrait) -> Identity:
         maker = self._makers[portrait.mac]

@@ -171,7 +171,7 @@ class Retelling:
         self._moment = Moment(self._moment.running + HOLD, self._moment.wall + HOLD)
         self._judged(Tick())  # what was held back until then
         self._result.judge, self._result.ended = self.judge, self._moment
-        self._result.identities = self._portraits.identities()
+        self._result.portraits, self._result.identities = self._portraits.by_mac, self._portraits.identities()
         for mac, figures in self._result.devices.items():
             device = self.judge.roster.devices.get(mac)
             figures.learned_destinations = len(device.learning.learned) if device is not None else 0

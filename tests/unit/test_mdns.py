@@ -16,13 +16,14 @@ from unit.made_messages import (
     TXT,
     UPDATE,
     A,
+    dns_messages,
     ipv4,
     message,
     name,
     question,
     record,
+    winding,
 )
-from unit.test_dns import dns_messages, winding
 
 from smartrouter.core.classification.signs import Announced
 from smartrouter.core.errors import BadPacket
@@ -231,7 +232,7 @@ def test_a_message_that_breaks_off_anywhere_is_refused() -> None:
 
 
 COSTLY = {
-    "names at the end of long chains": winding(120)[:MAX_MESSAGE],
+    "names at the end of long chains": winding(120, 6000),
     "many services": message([], [service(f"i{n}", f"_s{n}._tcp") for n in range(120)]),
     "empty texts": message([], [record("", TXT, bytes(8900))]),
     "many keys": message([], [record("", TXT, texts(*[f"id={n:08}" for n in range(700)]))]),

@@ -26,11 +26,10 @@ from unit.made_traffic import (
     write_pcap,
 )
 
-from smartrouter.core.classification.portrait import Portrait
+from smartrouter.core.classification import Evidence
 from smartrouter.core.classification.signs import SynShape
 from smartrouter.replay import replay
 from smartrouter.replay.figures import NOBODY
-from smartrouter.replay.portraits import Portraits
 
 MULTICAST, BROADCAST = "01:00:5e:00:00:fb", "ff:ff:ff:ff:ff:ff"
 OTHER = "02:00:5e:00:00:01"
@@ -65,23 +64,9 @@ ANNOUNCEMENT = message([], [record("Lamp-1.local", A, ipv4(DEVICE_IP))])
 NOTICE = b"NOTIFY * HTTP/1.1\r\nNT: urn:schemas-upnp-org:device:Basic:1\r\nSERVER: Lamp/1.0\r\n\r\n"
 
 
-@pytest.fixture
-def portraits(monkeypatch: pytest.MonkeyPatch) -> dict[str, Portrait]:
-    """Those of the replay that comes next."""
-    made: dict[str, Portrait] = {}
-    identities = Portraits.identities
-
-    def look(self: Portraits) -> object:
-        made.update(self._portraits)
-        return identities(self)
-
-    monkeypatch.setattr(Portraits, "identities", look)
-    return made
-
-
-def replayed(tmp_path: Path, *packets: bytes) -> None:
-    timed: list[Timed] = [(START + number, packet) for number, packet in enumerate(packets)]
-    replay([write_pcap(tmp_path / "made.pcap", timed)])
+def evidence(tmp_path: Path, *packets: Timed) -> Evidence:
+    """What is known of the device after these."""
+    return replay([write_pcap(tmp_path / "made.pcap", packets)]).portraits[DEVICE].evidence("")
 
 
 @pytest.mark.parametrize(
@@ -107,35 +92,31 @@ def test_the_name_that_a_device_gives_itself(tmp_path: Path, packet: bytes, host
     assert found.identities[DEVICE].hostname == hostname
 
 
-def test_what_it_announces(tmp_path: Path, portraits: dict[str, Portrait]) -> None:
+def test_what_it_announces(tmp_path: Path) -> None:
     for source_port, port in ((40000, 1900), (1900, 40000)):
-        replayed(tmp_path, saying(NOTICE, port, source_port))
-        evidence = portraits[DEVICE].evidence("")
-        assert evidence.services == ("urn:schemas-upnp-org:device:Basic:1",)
-        assert evidence.models == ("Lamp/1.0",)
+        found = evidence(tmp_path, (START, saying(NOTICE, port, source_port)))
+        assert found.services == ("urn:schemas-upnp-org:device:Basic:1",)
+        assert found.models == ("Lamp/1.0",)
 
 
-def test_how_it_opens_connections_also_within_the_lan(tmp_path: Path, portraits: dict[str, Portrait]) -> None:
+def test_how_it_opens_connections_also_within_the_lan(tmp_path: Path) -> None:
     opening = bytes(
         Ether(src=DEVICE, dst=ROUTER)
         / IP(src=DEVICE_IP, dst=ROUTER_IP, ttl=64)
         / TCP(dport=80, flags="S", window=1024, options=[("MSS", 1400)])
     )
-    replayed(tmp_path, opening)
-    assert portraits[DEVICE].evidence("").stack == SynShape(64, 1024, "M", 1400)
-    assert portraits[DEVICE].evidence("").behaviour is None
+    found = evidence(tmp_path, (START, opening))
+    assert found.stack == SynShape(64, 1024, "M", 1400)
+    assert found.behaviour is None
 
 
-def test_how_it_behaves(tmp_path: Path, portraits: dict[str, Portrait]) -> None:
+def test_how_it_behaves(tmp_path: Path) -> None:
     packets = in_order(
         told("a.maker.example", [SERVER], START),
         [(START + 60 * n, syn(sequence=n, source_port=40000 + n)) for n in range(1, 4)],
         [(START + 300, syn("203.0.113.99"))],
     )
-    replay([write_pcap(tmp_path / "made.pcap", packets)])
-    behaviour = portraits[DEVICE].evidence("").behaviour
-    assert behaviour is not None
-    assert behaviour == (300.0, 1, 4, 2, 2, 0, 0.5)
+    assert evidence(tmp_path, *packets).behaviour == (300.0, 1, 4, 2, 2, 0, 0.5)
 
 
 def test_every_device_is_judged_whatever_it_is(tmp_path: Path) -> None:

@@ -2,8 +2,8 @@
 """How a device behaves: how much it connects and asks, to how many, how regularly.
 
 Things go to the same few places again and again; people's devices go to new ones. Of the places only numbers
-are kept (keyed digests, short enough that several names have the same), so that what is stored tells nobody
-where a device has been. Local names and reverse lookups say nothing.
+are kept: digests, other ones for each device, and so short that thousands of the world's domains have the
+same. So what is stored is no list of where a device has been. Local names and reverse lookups say nothing.
 
 Bounded. Time is any count of seconds that goes on while the device is watched; where it jumps, since a clock
 was set, no time has passed.
@@ -23,7 +23,7 @@ _MAX_PERSONAL = 64
 _HOUR = 3600.0
 _JUMP = 366 * 86400.0
 _SAME_QUESTION = 10.0  # seconds; resolvers of systems ask again after 2 to 5
-_DIGEST = 4  # bytes
+_DIGEST = 2  # bytes; of 256 groups, one at most is then taken for another
 
 
 class _Visits:
@@ -66,6 +66,7 @@ class Habits:
         "_opened",
         "_personal",
         "_question",
+        "_questioned",
         "_span",
         "_within",
     )
@@ -75,7 +76,8 @@ class Habits:
         self._opened, self._asked = _Visits(), _Visits()
         self._personal: set[int] = set()
         self._span = 0.0
-        self._question = -1  # the latest
+        self._question = -1  # the latest,
+        self._questioned = 0.0  # and when it came
         self._last = 0.0  # when something came; says nothing while `_hours` is 0
         self._hour = 0  # the one that is on, since time began
         self._hours = 0  # different ones
@@ -90,10 +92,10 @@ class Habits:
         """It asked for a domain name. To ask for the IPv6 addresses as well, or again since no answer came,
         is the same question."""
         question = self._digest(name)
-        is_same = question == self._question and 0 <= at - self._last < _SAME_QUESTION
+        is_same = question == self._question and 0 <= at - self._questioned < _SAME_QUESTION
         if name and not is_same and not is_local(name) and not is_special_use(name):
             self._went(self._asked, registrable_domain(name), personal_domain(name), at)
-            self._question = question
+            self._question, self._questioned = question, at
 
     def _went(self, visits: _Visits, group: str, personal: str, at: float) -> None:
         self._pass(at)
