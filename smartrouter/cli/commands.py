@@ -245,6 +245,14 @@ def _add_tools(commands: _Commands) -> None:
     )  # fmt: skip
     evaluate.add_argument("--markdown", action="store_true", help="print the tables as Markdown")
     evaluate.set_defaults(mode="monitor")
+    classify = commands.add(
+        "classify", Does("smartrouter.cli.classify"), "Tell IoT devices among DHCP clients, and say why.",
+        "Reads JSON lines and answers each with one, at once. A line that is none is told of on "
+        "standard error, and makes the exit status 1; the others are answered. docs/classification.md "
+        "explains the answers.",
+        files=False,
+    )  # fmt: skip
+    classify.add_argument("files", metavar="FILE", nargs="*", help="what to read; - or none: standard input")
     commands.add(
         "doctor", Does("smartrouter.cli.doctor"), "What this system can do, what is wrong, how to mend it.",
         "Exit status 1 if something keeps smartrouter from working.", json=True,
