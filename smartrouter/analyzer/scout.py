@@ -69,9 +69,13 @@ class Scout:
         """What an earlier run has found out about devices."""
         self._inventory.restore(devices, time.time())
 
-    def shown(self, macs: Collection[str], needs: Mapping[str, frozenset[str]]) -> None:
-        """These have shown something of themselves. `needs`: see `Returns.look`."""
+    def shown(self, macs: Collection[str]) -> None:
+        """These have shown something of themselves."""
         self._inventory.shown(macs, time.time())
+
+    def recognise(self, macs: Collection[str], needs: Mapping[str, frozenset[str]]) -> None:
+        """See which of these, of which something changed, were here before under another MAC: news for
+        the next `look`. `needs`: see `Returns.look`."""
         self._returns.look(macs, needs)
 
     def doubted(self, mac: str) -> None:

@@ -137,8 +137,10 @@ class Analyzer:
         for mac, _, _ in doubts:
             self._scout.doubted(mac)
         if changed := self._gallery.changed():
-            self._scout.shown(changed, self._needs())
+            self._scout.shown(changed)
         news = self._scout.look()
+        if news:
+            self._scout.recognise([device.mac for device in news], self._needs())
         for mac, places in self._scout.spread():
             doubts.append([mac, Reason.TWO_PLACES, f"it is on {' and on '.join(places)} at the same time"])
         self._unsaved.update((device.mac, device) for device in news)
