@@ -40,9 +40,9 @@ def test_of_what_stands_there_at_first_nobody_knows_since_when() -> None:
 
 def test_a_lease_that_only_lost_its_name_is_no_sign_of_life(ledger: Ledger) -> None:
     """dnsmasq takes a host name away from who had it, and gives it to who asks for it now."""
-    ledger.took("file", [Lease(TV, "192.168.1.20", "plug", "100", 5.0)], 1.0)
+    ledger.took("file", [A, Lease(TV, "192.168.1.20", "tv", "100", 5.0)], 1.0)
     ledger.news(1.0)
-    ledger.took("file", [Lease(TV, "192.168.1.20", "", "100", 9.0)], 2.0)
+    ledger.took("file", [A, Lease(TV, "192.168.1.20", "", "100", 9.0)], 2.0)
     assert ledger.news(2.0) == ([], [Lease(TV, "192.168.1.20", "", "100", 5.0)], [])
 
 
