@@ -25,7 +25,9 @@ from smartrouter.linux.odhcpd import Ubus
 from smartrouter.linux.surroundings import Change, Surroundings
 
 WHOLE_EVERY = 60.0  # seconds from one reading of the whole tables to the next
-WHOLE_AGAIN = 1.0  # seconds from one to the next where something asks for it
+WHOLE_AGAIN = 0.1, 1.0  # seconds from one to the next where something asks for it, at least and at most,
+WHOLE_SHARE = 10.0  # in between so many times as long as it took: a flood is not to keep us at it
+WHOLE_RETRY = 1.0  # seconds until it is tried again if the kernel did not answer
 UBUS = "ubus"  # the ledger's source beside the files
 
 
@@ -42,7 +44,7 @@ class Scout:
         self._presence = Presence()
         self._gateways: frozenset[tuple[str, str]] = frozenset()
         self._upstream: frozenset[str] = frozenset()
-        self._next_whole = self._last_whole = 0.0
+        self._next_whole = self._soonest_whole = 0.0
         self._again = False
 
     def filenos(self) -> list[int]:
@@ -108,10 +110,10 @@ class Scout:
     # -- the kernel's tables ---------------------------------------------------------------------------
 
     def _read_soon(self) -> None:
-        self._next_whole = min(self._next_whole, self._last_whole + WHOLE_AGAIN)
+        self._next_whole = min(self._next_whole, self._soonest_whole)
 
     def _read_whole(self, now: float) -> None:
-        self._last_whole, self._next_whole = now, now + WHOLE_AGAIN
+        self._next_whole = self._soonest_whole = now + WHOLE_RETRY
         links, neighbours, located = self._around.whole()
         self._take(links, now)
         self._gateways = gateways()
@@ -121,7 +123,10 @@ class Scout:
         self._take(located, now)
         self._take(neighbours, now)
         self._presence.pass_time(now)
-        self._next_whole = now + WHOLE_EVERY
+        done = time.monotonic()
+        least, most = WHOLE_AGAIN
+        self._soonest_whole = done + min(most, max(least, WHOLE_SHARE * (done - now)))
+        self._next_whole = done + WHOLE_EVERY
 
     def _take(self, changes: Iterable[Change], now: float) -> None:
         """In order: a link's name counts from when it got it."""
