@@ -45,7 +45,9 @@ class Scout:
         self._gateways: frozenset[tuple[str, str]] = frozenset()
         self._upstream: frozenset[str] = frozenset()
         self._next_whole = self._soonest_whole = 0.0
+        self._bridges: frozenset[str] = frozenset()  # that local interfaces are, or stand on
         self._again = False
+        self._trouble = ""
 
     def filenos(self) -> list[int]:
         """Readable when there may be news; always the same ones."""
@@ -69,15 +71,15 @@ class Scout:
         self._inventory.restore(hostnames)
 
     def look(self) -> list[Found]:
-        """The devices that are new, or of which something changed. Raises Unavailable."""
+        """The devices that are new, or of which something changed."""
         now = time.monotonic()
-        changes, lost = self._around.changes()
-        self._take(changes, now)
-        if lost:
-            self._read_soon()
-        if now >= self._next_whole:
-            self._read_whole(now)
-        self._take_leases(now)
+        try:
+            self._look_at_kernel(now)
+            self._trouble = ""
+        except Unavailable as error:
+            self._trouble = str(error)
+            self._next_whole = now + WHOLE_RETRY
+        self._look_at_leases(now)
         if standings := self._presence.news():
             self._ubus.want()
         for standing in standings:
@@ -98,9 +100,9 @@ class Scout:
         }
 
     def check(self) -> None:
-        """Raises Unavailable where news of leases are late."""
-        if self._leases.problem:
-            raise Unavailable(self._leases.problem)
+        """Raises Unavailable where the last `look` could not see everything, or sees it late."""
+        if trouble := self._trouble or self._leases.problem:
+            raise Unavailable(trouble)
 
     def close(self) -> None:
         """Let go of sockets and watches."""
@@ -109,11 +111,18 @@ class Scout:
 
     # -- the kernel's tables ---------------------------------------------------------------------------
 
+    def _look_at_kernel(self, now: float) -> None:
+        changes, lost = self._around.changes()
+        self._take(changes, now)
+        if lost:
+            self._read_soon()
+        if now >= self._next_whole:
+            self._read_whole(now)
+
     def _read_soon(self) -> None:
         self._next_whole = min(self._next_whole, self._soonest_whole)
 
     def _read_whole(self, now: float) -> None:
-        self._next_whole = self._soonest_whole = now + WHOLE_RETRY
         links, neighbours, located = self._around.whole()
         self._take(links, now)
         self._gateways = gateways()
@@ -136,8 +145,9 @@ class Scout:
                     self._heard(change, now)
                 case NeighbourLost():
                     self._presence.lost(*change, now)
-                case Located(mac, port, _, _, idle):
-                    self._presence.located(mac, port, now - idle, now)
+                case Located(mac, port, bridge, _, idle):
+                    if bridge in self._bridges:
+                        self._presence.located(mac, port, now - idle, now)
                 case LinkChanged():
                     self._link_changed(change, now)
                 case AddressChanged():
@@ -163,14 +173,15 @@ class Scout:
         self._read_soon()
 
     def _know_network(self) -> None:
-        links = self._around.links
-        self._inventory.network = self._inventory.network._replace(
+        links, network = self._around.links, self._inventory.network
+        self._inventory.network = network._replace(
             own=links.own_macs() | self._upstream, prefixes=tuple(links.prefixes())
         )
+        self._bridges = frozenset(links.bridge_below(name) for name in network.lan | network.iot)
 
     # -- leases ----------------------------------------------------------------------------------------
 
-    def _take_leases(self, now: float) -> None:
+    def _look_at_leases(self, now: float) -> None:
         for path, leases in self._leases.changed(now).items():
             self._ledger.took(path, leases, now)
             self._ubus.want()
