@@ -27,7 +27,9 @@ from smartrouter.linux.surroundings import Change, Surroundings
 from smartrouter.makers import Makers
 
 WHOLE_EVERY = 60.0  # seconds from one reading of the whole tables to the next
-WHOLE_AGAIN = 1.0  # seconds from one to the next where something asks for it
+WHOLE_AGAIN = 0.1, 1.0  # seconds from one to the next where something asks for it, at least and at most,
+WHOLE_SHARE = 10.0  # in between so many times as long as it took: a flood is not to keep us at it
+WHOLE_RETRY = 1.0  # seconds until it is tried again if the kernel did not answer
 UBUS = "ubus"  # the ledger's source beside the files
 
 
@@ -45,8 +47,10 @@ class Scout:
         self._presence = Presence()
         self._gateways: frozenset[tuple[str, str]] = frozenset()
         self._upstream: frozenset[str] = frozenset()
-        self._next_whole = self._last_whole = 0.0
+        self._next_whole = self._soonest_whole = 0.0
+        self._bridges: frozenset[str] = frozenset()  # that local interfaces are, or stand on
         self._again = False
+        self._trouble = ""
 
     def filenos(self) -> list[int]:
         """Readable when there may be news; always the same ones."""
@@ -91,15 +95,15 @@ class Scout:
         return [found for found in self._inventory.everything() if found.present]
 
     def look(self) -> list[Found]:
-        """The devices that are new, or of which something changed. Raises Unavailable."""
+        """The devices that are new, or of which something changed."""
         now = time.monotonic()
-        changes, lost = self._around.changes()
-        self._take(changes, now)
-        if lost:
-            self._read_soon()
-        if now >= self._next_whole:
-            self._read_whole(now)
-        self._take_leases(now)
+        try:
+            self._look_at_kernel(now)
+            self._trouble = ""
+        except Unavailable as error:
+            self._trouble = str(error)
+            self._next_whole = now + WHOLE_RETRY
+        self._look_at_leases(now)
         if standings := self._presence.news():
             self._ubus.want()
         for standing in standings:
@@ -120,9 +124,9 @@ class Scout:
         }
 
     def check(self) -> None:
-        """Raises Unavailable where news of leases are late."""
-        if self._leases.problem:
-            raise Unavailable(self._leases.problem)
+        """Raises Unavailable where the last `look` could not see everything, or sees it late."""
+        if trouble := self._trouble or self._leases.problem:
+            raise Unavailable(trouble)
 
     def close(self) -> None:
         """Let go of sockets and watches."""
@@ -131,11 +135,18 @@ class Scout:
 
     # -- the kernel's tables ---------------------------------------------------------------------------
 
+    def _look_at_kernel(self, now: float) -> None:
+        changes, lost = self._around.changes()
+        self._take(changes, now)
+        if lost:
+            self._read_soon()
+        if now >= self._next_whole:
+            self._read_whole(now)
+
     def _read_soon(self) -> None:
-        self._next_whole = min(self._next_whole, self._last_whole + WHOLE_AGAIN)
+        self._next_whole = min(self._next_whole, self._soonest_whole)
 
     def _read_whole(self, now: float) -> None:
-        self._last_whole, self._next_whole = now, now + WHOLE_AGAIN
         links, neighbours, located = self._around.whole()
         self._take(links, now)
         self._gateways = gateways()
@@ -145,7 +156,10 @@ class Scout:
         self._take(located, now)
         self._take(neighbours, now)
         self._presence.pass_time(now)
-        self._next_whole = now + WHOLE_EVERY
+        done = time.monotonic()
+        least, most = WHOLE_AGAIN
+        self._soonest_whole = done + min(most, max(least, WHOLE_SHARE * (done - now)))
+        self._next_whole = done + WHOLE_EVERY
 
     def _take(self, changes: Iterable[Change], now: float) -> None:
         """In order: a link's name counts from when it got it."""
@@ -155,8 +169,9 @@ class Scout:
                     self._heard(change, now)
                 case NeighbourLost():
                     self._presence.lost(*change, now)
-                case Located(mac, port, _, _, idle):
-                    self._presence.located(mac, port, now - idle, now)
+                case Located(mac, port, bridge, _, idle):
+                    if bridge in self._bridges:
+                        self._presence.located(mac, port, now - idle, now)
                 case LinkChanged():
                     self._link_changed(change, now)
                 case AddressChanged():
@@ -182,14 +197,15 @@ class Scout:
         self._read_soon()
 
     def _know_network(self) -> None:
-        links = self._around.links
-        self._inventory.network = self._inventory.network._replace(
+        links, network = self._around.links, self._inventory.network
+        self._inventory.network = network._replace(
             own=links.own_macs() | self._upstream, prefixes=tuple(links.prefixes())
         )
+        self._bridges = frozenset(links.bridge_below(name) for name in network.lan | network.iot)
 
     # -- leases ----------------------------------------------------------------------------------------
 
-    def _take_leases(self, now: float) -> None:
+    def _look_at_leases(self, now: float) -> None:
         for path, leases in self._leases.changed(now).items():
             self._ledger.took(path, leases, now)
             self._ubus.want()

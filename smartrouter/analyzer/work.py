@@ -100,7 +100,7 @@ class Analyzer:
             self._tell("looked_up", names=news)
         self._try("store", self._open_store)
         self._try("discovery", self._discover)
-        self._try("prompt news of leases", self._scout.check)
+        self._try("looking around", self._scout.check)
         for what, do in (
             ("devices", self._save),
             ("alert file", self._write_alerts),

@@ -33,11 +33,12 @@ def located(message: Mapping[str, Any], links: Links) -> Located | None:
     if message["event"] != "RTM_NEWNEIGH" or message["state"] & _OWN:
         return None
     attributes = dict(message["attrs"])
-    mac, master = attributes.get("NDA_LLADDR"), attributes.get("NDA_MASTER")
-    if not mac or not master:  # without a bridge: what a network card lets through
+    mac, port = attributes.get("NDA_LLADDR"), links.numbered(message["ifindex"])
+    if not mac or port is None or int(mac[:2], 16) & 1:
         return None
-    port, bridge = links.name(message["ifindex"]), links.name(master)
-    if not port or not bridge or port == bridge:
+    # What a switch chip has learned by itself comes without the bridge that its port belongs to.
+    bridge = links.name(attributes.get("NDA_MASTER") or port.master)
+    if not bridge or port.name == bridge:
         return None
     idle = (attributes.get("NDA_CACHEINFO") or {}).get("ndm_updated", 0) / _TICK
-    return Located(mac.lower(), port, bridge, attributes.get("NDA_VLAN") or 0, idle)
+    return Located(mac.lower(), port.name, bridge, attributes.get("NDA_VLAN") or 0, idle)

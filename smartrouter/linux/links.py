@@ -93,6 +93,10 @@ class Links:
         link = self._links.get(number)
         return link.name if link else ""
 
+    def numbered(self, number: int) -> Link | None:
+        """The link of that number."""
+        return self._links.get(number)
+
     def named(self, name: str) -> Link | None:
         """The link of that name."""
         return next((link for link in self._links.values() if link.name == name), None)

@@ -124,10 +124,9 @@ class Ubus:
         return answer
 
     def close(self) -> None:
-        """Let go of it; an answer that is still to come is dropped."""
-        if self._asking is not None:
-            self._asking.join(2 * len(_ASK) * _PATIENCE)
-        os.close(self._answered)
+        """Let go of it; an answer that is still to come is not waited for."""
+        if self._asking is None or not self._asking.is_alive():
+            os.close(self._answered)
 
     def _ask(self) -> None:
         try:

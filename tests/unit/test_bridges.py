@@ -32,12 +32,18 @@ def test_a_port_is_told_with_its_bridge_and_vlan(links: Links) -> None:
     assert found.vlan == 10
 
 
+def test_what_a_switch_chip_has_learned_is_behind_its_ports_bridge(links: Links) -> None:
+    assert read(links, PORT, master=None, vlan=1) == Located(HUE, "lan1", "br-lan", 1, 0.0)
+    assert read(links, WAN, master=None) is None  # no port of any bridge
+
+
 @pytest.mark.parametrize(
     ("number", "mac", "state", "more"),
     [
         (PORT, HUE, PERMANENT, {}),
         (WAN, "33:33:00:00:00:01", PERMANENT, {"master": None}),
         (PORT, None, REACHABLE, {}),
+        (PORT, "01:00:5e:00:00:01", REACHABLE, {}),
         (77, HUE, REACHABLE, {}),
         (PORT, HUE, REACHABLE, {"master": 77}),
         (BRIDGE, HUE, REACHABLE, {}),
@@ -47,6 +53,7 @@ def test_a_port_is_told_with_its_bridge_and_vlan(links: Links) -> None:
         "its own",
         "a card's filter",
         "no MAC",
+        "group",
         "no such port",
         "no such bridge",
         "the bridge itself",
