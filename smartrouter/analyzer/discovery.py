@@ -22,7 +22,8 @@ FRESH_ENOUGH = 300.0  # seconds by which a device's `last_seen` may lag behind: 
 
 class Network(NamedTuple):
     """The local side. `lan`, `iot`: interface names, every MAC on those of `iot` is watched; `prefixes`:
-    their addresses, by which a lease is known to be theirs; `own`: the router's own MACs."""
+    their addresses, by which a lease is known to be theirs; `own`: MACs that are no device's: the router's
+    own, and its upstream router's, should that be on a local interface."""
 
     lan: frozenset[str]
     iot: frozenset[str]
@@ -39,7 +40,8 @@ class Network(NamedTuple):
 
 
 class Found(NamedTuple):
-    """A device as it is known now. `addresses`: latest first; `at`: last heard of (epoch seconds)."""
+    """A device as it is known now. `addresses`: latest first; `at`: last heard of (epoch seconds); `present`:
+    whether it is there (see `presence`); `port`: the port of the bridge it is behind, '' if none is known."""
 
     mac: str
     addresses: tuple[str, ...]
@@ -49,6 +51,8 @@ class Found(NamedTuple):
     on_iot_network: bool
     kind: Classification
     at: float
+    present: bool = True
+    port: str = ""
 
 
 class Inventory:
@@ -78,8 +82,17 @@ class Inventory:
     def leased(self, leases: Iterable[Lease]) -> None:
         """Devices were given their addresses."""
         for lease in leases:
-            if interface := self._interface_of(lease.address):
+            interface = self._interface_of(lease.address)
+            if interface and lease.mac not in self.network.own:
                 self._update(lease.mac, lease.address, interface, lease.at, lease.hostname)
+
+    def stands(self, mac: str, present: bool, port: str) -> None:
+        """Whether a device is there, and behind which port of its bridge."""
+        before = self._devices.get(mac)
+        if before is not None and (before.present, before.port) != (present, port):
+            self._devices[mac] = before._replace(present=present, port=port)
+            if before.interface:  # it was seen here, not only remembered
+                self._news[mac] = None
 
     def news(self) -> list[Found]:
         """The devices that are new, or of which something changed, since the last call."""

@@ -10,8 +10,8 @@ from collections.abc import Collection, Iterable
 from smartrouter.analyzer.claims import Claim, Claims
 from smartrouter.analyzer.discovery import Found, Inventory, Network
 from smartrouter.linux.leases import LeaseFiles
-from smartrouter.linux.makers import Makers
 from smartrouter.linux.neighbours import Neighbour, Neighbours
+from smartrouter.makers import Makers
 
 WHOLE_TABLE_EVERY = 60.0  # seconds; events say what changes, the table what merely goes on
 

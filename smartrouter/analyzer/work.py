@@ -24,7 +24,7 @@ from smartrouter.analyzer.scout import Scout
 from smartrouter.config import Config
 from smartrouter.core.errors import SmartrouterError
 from smartrouter.linux.leases import LeaseFiles
-from smartrouter.linux.makers import Makers
+from smartrouter.makers import Makers
 from smartrouter.store.changes import Sighting, set_meta, upsert_devices
 from smartrouter.store.connect import identity, open_writer
 from smartrouter.store.queries import devices

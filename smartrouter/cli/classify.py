@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 
 from smartrouter.core.classification import Evidence, classify
 from smartrouter.core.errors import SmartrouterError
-from smartrouter.linux.makers import Makers
+from smartrouter.makers import Makers
 from smartrouter.terminal import inert
 
 GIVEN = {

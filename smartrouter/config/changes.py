@@ -86,6 +86,34 @@ def set_mode(path: str | Path, mode: str, device: str | None = None) -> Config:
     return _changed(path, edit)
 
 
+def move_device(path: str | Path, before: str, now: str) -> Config:
+    """The device that had the MAC `before` has `now`: its options and rules are those of the new MAC, but
+    where that has some of its own. Raises BadConfig or Unavailable."""
+
+    def edit(text: str, config: Config) -> str:
+        places = {device.mac: place for place, device in enumerate(config.devices)}
+        if before in places and now not in places:
+            text = set_option(text, f"@device[{places[before]}]", "mac", now)
+        elif before in places:
+            unsaid = texts_of(checked(DeviceConfig, {"mac": now}, "device"), secrets=True)
+            own = texts_of(config.devices[places[now]], secrets=True)
+            said = {option: value for option, value in own.items() if value != unsaid.get(option)}
+            both = texts_of(config.devices[places[before]], secrets=True) | said | {"mac": now}
+            text = set_options(text, f"@device[{places[now]}]", both)
+            text = delete_section(text, f"@device[{places[before]}]")
+        for place in reversed(range(len(config.rules))):
+            rule = config.rules[place]
+            if rule.device != before:
+                continue
+            if _rules_about(config, now, rule.destination, rule.service):
+                text = delete_section(text, f"@rule[{place}]")
+            else:
+                text = set_option(text, f"@rule[{place}]", "device", now)
+        return text
+
+    return _changed(path, edit)
+
+
 def _with_main_mode(text: str, mode: str) -> str:
     checked(MainConfig, {"mode": mode}, "mode")
     if find(parse(text), "@smartrouter[0]") is None:

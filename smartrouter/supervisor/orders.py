@@ -7,6 +7,7 @@
     {"do": "pause", "seconds"}
     {"do": "forget", "device", "destination", "service"?}
     {"do": "learn", "device", "finish"?}
+    {"do": "same", "device", "other"}
     {"do": "reload"}
 
 Decisions that last are written to the configuration, and answered once the guard goes by them, or with a
@@ -53,6 +54,7 @@ _REQUESTS: Mapping[str, Mapping[str, _Field]] = {
     "pause": {"seconds": _Field((int, float))},
     "forget": {"device": _TEXT, "destination": _TEXT, "service": _MAYBE_TEXT},
     "learn": {"device": _TEXT, "finish": _Field((bool,), required=False)},
+    "same": {"device": _TEXT, "other": _TEXT},
     "reload": {},
 }
 
@@ -79,6 +81,8 @@ class Orders:
                     self._rule(do, request, peer, reply, now)
                 case "mode":
                     self._mode(request, reply, now)
+                case "same":
+                    self._same(request, reply, now)
                 case "reload":
                     self._household.reload(reply, now)
                 case _:
@@ -109,6 +113,25 @@ class Orders:
             set_mode(path, mode, device)
 
         self._household.change(write, reply, now)
+
+    def _same(self, request: dict[str, Any], reply: Reply, now: float) -> None:
+        """First the guard takes over what was learned: until it has, nothing is written."""
+        device, other = _mac(request["device"]), _mac(request["other"])
+        if device == other:
+            raise BadRequest("device, other: these are one MAC already")
+
+        def write(path: str) -> None:
+            from smartrouter.config.changes import move_device
+
+            move_device(path, other, device)
+
+        def taken_over(answer: Answer) -> None:
+            if "error" in answer:
+                reply(answer)
+            else:
+                self._household.change(write, reply, time.monotonic())
+
+        self._guard("same", {"device": device, "other": other}, taken_over, now)
 
     def _guard(self, do: str, request: dict[str, Any], reply: Reply, now: float) -> None:
         """What is the guard's business alone."""

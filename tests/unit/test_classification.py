@@ -9,7 +9,7 @@ import pytest
 
 from smartrouter.core.classification import Evidence, classify, is_randomised
 from smartrouter.core.classification.signs import Behaviour
-from smartrouter.linux.makers import Makers
+from smartrouter.makers import Makers
 
 GIVEN, RANDOM = "00:17:88:24:76:ff", "42:b4:44:b4:f0:ee"
 BUSYBOX = (1, 3, 6, 12, 15, 28, 42)

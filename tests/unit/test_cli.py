@@ -19,8 +19,8 @@ from smartrouter.cli.reference import commands
 
 RUN = [sys.executable, "-m", "smartrouter"]
 WORDS = (
-    "status devices device alerts alert allow deny forget learn mode pause replay evaluate classify doctor demo "
-    "run guard analyzer"
+    "status devices device alerts alert allow deny forget learn mode pause replay evaluate classify "
+    "doctor demo run guard analyzer"
 )
 # What each command needs at least, besides its name.
 NEEDED = {

@@ -8,7 +8,6 @@ import pytest
 
 from smartrouter.analyzer.discovery import FRESH_ENOUGH, MAX_ADDRESSES, MAX_DEVICES, Found, Inventory, Network
 from smartrouter.linux.leases import Lease
-from smartrouter.linux.makers import Makers
 from smartrouter.linux.neighbours import Neighbour
 
 NETWORK = Network(
@@ -21,12 +20,15 @@ NETWORK = Network(
     ),
 )
 HUE, PLUG = "00:17:88:00:00:01", "50:c7:bf:00:00:02"
-MAKERS = Makers(b"00:17:88\tPhilips\tPhilips Lighting BV\n")
+
+
+def maker_of(mac: str) -> str:
+    return "Philips Lighting BV" if mac.startswith("00:17:88") else ""
 
 
 @pytest.fixture
 def inventory() -> Inventory:
-    return Inventory(NETWORK, MAKERS.of)
+    return Inventory(NETWORK, maker_of)
 
 
 def neighbour(
@@ -52,6 +54,32 @@ def test_the_router_itself_is_no_device(inventory: Inventory) -> None:
     inventory.network = NETWORK._replace(own=frozenset({HUE}))
     inventory.heard([neighbour(), neighbour(PLUG)])
     assert [found.mac for found in inventory.news()] == [PLUG]
+
+
+def test_nor_is_it_by_a_lease_of_its_own(inventory: Inventory) -> None:
+    inventory.network = NETWORK._replace(own=frozenset({HUE}))
+    inventory.leased([Lease(HUE, "192.168.1.20", "router", "1", 5.0)])
+    assert inventory.news() == []
+
+
+def test_whether_it_is_there_and_behind_which_port_is_news_when_it_changes(inventory: Inventory) -> None:
+    inventory.heard([neighbour()])
+    (found,) = inventory.news()
+    assert (found.present, found.port) == (True, "")
+    inventory.stands(HUE, True, "lan3")
+    inventory.stands(PLUG, True, "lan3")  # nobody has heard of that one
+    assert [(found.mac, found.port) for found in inventory.news()] == [(HUE, "lan3")]
+    inventory.stands(HUE, False, "lan3")
+    inventory.stands(HUE, False, "lan3")
+    assert [found.present for found in inventory.news()] == [False]
+    inventory.stands(HUE, False, "lan3")
+    assert inventory.news() == []
+
+
+def test_what_is_only_remembered_is_no_news_for_being_away(inventory: Inventory) -> None:
+    inventory.restore([(PLUG, "smart-plug")])
+    inventory.stands(PLUG, False, "")
+    assert inventory.news() == []
 
 
 def test_on_an_iot_network_that_is_said(inventory: Inventory) -> None:

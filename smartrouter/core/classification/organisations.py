@@ -1,148 +1,225 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What kind of thing each organisation makes that has registered MAC prefixes: the data behind `makers`.
+"""What each organisation makes that has registered MAC prefixes: the data behind `makers`. No code.
 
-An entry is the beginning of a name as the IEEE registry has it, in whole words, small letters, without
-punctuation and without the place that many Chinese names begin with (`makers.words`). Entries rest on
-general knowledge: the makers' own product pages. A maker stands where most of what a home meets of it
-belongs; who makes things as well as computers or phones is mixed.
+An entry is the beginning of a name as the IEEE registry has it: whole words, in small letters, without
+punctuation and without the place that many Chinese names begin with (see `makers.words`). The longest entry
+that a name begins with counts. What an entry says is general knowledge, from the makers' own product pages;
+where a maker makes several sorts, it stands where most of what a home meets of it belongs.
 """
 
-# Makes things only: what a household or an office puts somewhere and leaves there.
+# Makes things only: what somebody puts into a home or an office and leaves there, or wears.
 APPLIANCES = """
-# televisions, set-top boxes, players
-roku; vizio; tivo; dish technologies; directv; echostar; funai; grundig; loewe; technisat; arcelik;
-vestel; changhong;
-konka; skyworth; hisense visual; hisense electric; hisense electronics; tcl king; tcl moka;
-tcl new technology; tcl technoly;
-tcl operations polska; tp vision; tpv; sky uk; humax; toshiba visual; jvc kenwood; oppo digital;
-chuangwei rgb; shiyuan;
-# speakers and their insides
-sonos; bose; d m holdings; harman consumer; harman music; harman multimedia; harman specialty; jbl;
-bang olufsen; libratone; naim audio;
-linn products; lenbrook; sound united; onkyo; pioneer corporation; pioneercorporation;
-yamaha corporation; devialet; klipsch;
-edifier; roberts radio; russound; sonance; sennheiser; frontier silicon; frontier smart; linkplay;
-tiinlab; nuvo technologies;
-universal electronics; logitech; autonomic controls; shure; control4; crestron; savant systems;
-savant group;
-# cameras, doorbells, alarms
-hikvision; prama hikvision; dahua; huacheng network; ezviz; reolink; amcrest; arlo; axis communications;
-mobotix; vivotek; geovision;
-acti corporation; avigilon; verkada; uniview; tiandy; zmodo; imilab; xiaoyi; lorex; swann;
-canary connect; dropcam; instar; abus;
-simplisafe; vivint; bird home automation; skybell; ring llc; ring solutions; blink by amazon; netvue;
-udisense; jooan; nest labs; somfy; hanwha;
-# locks, doors, garages
-august home; assa abloy; kwikset; nuki; tedee; pin genie; the chamberlain group; chamberlain;
-# light, plugs, hubs, thermostats
-philips lighting; signify; lifi labs; ledvance; osram; wiz; nanoleaf; ge lighting; yeelink; lutron;
-leviton; legrand; paulmann; ikea;
-brilliant home; gosund; cuco; meross; broadlink; shelly; coolkit; eq 3; fibar; athom; hubitat;
-smartthings; smartlabs; smarthome partner;
-samjin; lumi united; woan; ecobee; tado; netatmo; resideo; honeywell; trane; lennox;
-carrier corporation; daikin; danfoss;
-robert bosch smart home; bosch thermotechnik; intellirocks; remotec technology; quirky;
-wink communication;
-# kitchen, laundry, cleaning, air
-bsh; miele; electrolux; whirlpool; smeg; haier; haiertechnology; haier technology; midea; gree electric;
-hisense home; hisense hitachi; hisense smart life;
-panasonic appliances; sharkninja; irobot; roborock; dreame; ldrobot; bissell; viomi; dyson; airthings;
-molekule; winix; versuni; anova applied;
-apption labs; june life; weber stephen; fisher paykel; mitsubishi heavy industries thermal;
+# televisions, set-top boxes, players, projectors, and who remote-controls them
+advanced digital broadcast; amino communications; arcelik; baofeng tv; benq; boe; caavo; changhong;
+chuangwei; coship electronics; cultraview; daewoo electronics; directv; dish technologies; dune hd;
+earda; echostar; eumig industrie tv; express luck; funai; funshion online; grundig; haier multimedia;
+hisense electric; hisense electronics; hisense visual; home control singapore; humax;
+intelligent precise electronics; jiuzhou electric; jiuzhou electronic; jvc kenwood; kaon; kathrein;
+konka; le shi; leshi; loewe; metz werke; mtc; netgem; nuvyyo; ohsung; oppo digital; ouya;
+panasonic entertainment; remote solution; remote technologies; roku; sdmc technology; season electronics;
+sei robotics; shiyuan; silicondust; skychers; skyworth; sling media; smart electronic gmbh; strong ges;
+superelectron; syabas; tcl king; tcl moka; tcl new technology; tcl operations; tcl technoly; technisat;
+telestar digital; tivo; top victory; topfield; toshiba visual; tp vision; tpv; tvip; union man; unionman;
+universal electronics; universal remote; vestel; viewsonic; vizio; westinghouse digital; wisi; xgimi;
+ysten; zinwell;
+# loudspeakers, receivers, headphones
+1more; a r cambridge; aliph; altec lansing; audio bu logitech; audio partnership; auralic; aurender;
+autonomic controls; b w group; bang olufsen; bayan audio; beats electronics; bose; bowers wilkins;
+cambridge sound management; creative technology; cyrus audio; d m holdings; dali a; devialet;
+dolby laboratories; edifier; elac americas; focal jmlab; frontier silicon; frontier smart; gn audio;
+gn netcom; goertek; harman consumer; harman multimedia; harman music; harman specialty;
+imagination technologies; jbl; kenwood corporation; klipsch; lenbrook; libratone; libre wireless;
+liesheng electronic; linkplay; linn products; logitech; meridian audio; naim audio; nuvo technologies;
+onkyo; oraimo; pioneer corporation; pioneercorporation; plantronics; poly; roberts radio; rotel;
+russound; sangean; sennheiser; shokz; shure; signal path international; simaudio; skullcandy; sonance;
+sonoro audio; sonos; sound united; soundmatters; steelseries; streamunlimited; tiinlab; tonly technology;
+transom post; yamaha corporation;
+# telephones on a desk, and conferences
+aastra; airtame; barco; biamp; binatone; blackmagic; crestron; doro; escene; extron; fanvil;
+gigaset communications; gigaset technologies; grandstream; kramer electronics; lifesize; magicjack;
+mitel; obihai; ooma; owl labs; polycom; qsc llc; rtx telecom; snom; tandberg telecom; uniden; vtech;
+yealink;
+# cameras, doorbells, intercoms, alarms
+2n telekomunikace; 360 ai; abus security; acti corporation; aditya infotech; aiphone; ajax systems;
+akuvox; alarm com; alula; amcrest; ansjer; apexis; arashi vision; arecont; arlo technology; aura home;
+autel robotics; avigilon; axis communications; basler ag; bird home automation; blink by amazon;
+bosch security; bosch sicherheitssysteme; bticino; canary connect; carrier fire; chuango; comelit;
+commax; cp plus; dahua; dallmeier; digital monitoring products; dji; doorking; dropcam; eastman kodak;
+enseo; ezviz; fermax; flir; fuji photo; fujifilm corporation; geovision; gopro; hanwha; hikvision;
+honeywell video; huacheng network; hualai; icontrol; idis; imilab; instar; jooan; jovision; kocom;
+leica camera; lorex; lytx; march networks; milesight; mobotix; nest labs; netvue; night owl; nikon;
+olympus corporation; olympus image; paradox security; parrot; piper networks; polaroid; prama hikvision;
+provision isr; puwell; qihoo; qihu intelligent; raylios; raysharp; reolink; ring access; ring llc;
+ring solutions; risco; samsara; samsung techwin; securifi; sentry 360; sentry360; simplisafe; skybell;
+skylight; snuza; summer infant; sunell; swann; sz dji; tiandy; tvt; udisense; uniview; urmet; verkada;
+vicon industries; visonic; vivint; vivotek; wilife; wyze; xiaoyi; yuneec; zkteco; zmodo;
+# locks, doors, garages, blinds
+allegion; assa abloy; august home; becker antriebe; came; candy house; chamberlain; dormakaba; kwikset;
+latch; nuki; pin genie; rademacher; salto systems; somfy; tedee; the chamberlain group; unikey; velux;
+warema;
+# light
+acuity brands; cooper lighting; corsair; digital lumens; feit; ge lighting; ilumisys; intellirocks;
+ketra; led roadway; ledvance; leviton; lifi labs; lightwaverf; lutron; nanoleaf; opple; osram; paulmann;
+philips lighting; plejd; satco; shenghui lighting; signify; silvair; tridonic; vestaboard; wac lighting;
+wiz; yeelink; zengge;
+# plugs, switches, hubs, sensors
+athom b; baidu online; berker; brilliant home; broadlink; busch jaeger; climax technology; control4;
+coolkit; cuco; delta dore; develco; doit iot; dragino; eltako; enocean; eq 3; eve systems; feller; fibar;
+gewiss; gospell smarthome; gosund; hager; homewizard; hubitat; ikea; insta elektro; jasco products;
+josh ai; knx; leedarson; legrand; lierda; linptech; loxone; lumi united; meross; merten; minut; mios ltd;
+monnit; netvox; niko; owl home; pass seymour; qingping; quirky; remotec technology;
+robert bosch smart home; samjin; savant; schneider electric; shelly; shidean legrand; smarthome partner;
+smartlabs; smartthings; snapav; telldus; theben; tmall technology; trust international; ubisys;
+universal devices; vimar; wink communication; woan;
+# heating, cooling, air, water
+ademco; airthings; ambi labs; ariston; bosch thermotechnik; carrier corporation; chaney instrument;
+computime; daikin; danfoss; davis instruments; delta faucet; devi danfoss; dyson; ecobee;
+emerson climate; fr sauter; gree electric; hisense hitachi; hive; honeywell; johnson controls; la crosse;
+lennox; midea; mitsubishi electric; mitsubishi heavy industries thermal; molekule; netatmo; noritz; phyn;
+proliphix; resideo; rinnai; siemens building; sinope; stiebel; swegon; tado; trane; vaillant; venstar;
+viessmann; weatherflow; white rodgers; winix; zehnder;
+# kitchen, laundry, cleaning
+anova applied; apption labs; bissell; bsh; dreame; electrolux; fisher paykel production;
+franke aquarotter; ge appliances; groupe seb; haier; haiertechnology; hisense home; hisense smart life;
+hitachi global life; irobot; june life; ldrobot; liebherr; makita; miele; newell brands;
+panasonic appliances; panasonic ecology; philips personal health; roborock; sharkninja; smeg; sub zero;
+v zug; versuni; viomi; weber stephen; whirlpool; xiaomi electronics;
 # garden, animals
-orbit irrigation; rain bird; netro; husqvarna; sureflap; whistle; tonies;
+balboa instruments; bird buddy; green electronics; husqvarna; nestle purina; netro corp;
+orbit irrigation; rain bird; sureflap; titan pet; whistle;
 # the body
-withings; fitbit; qardio; omron healthcare; philips personal health; philips oral; philips lifeline;
-garmin;
-# printers
-brother industries; seiko epson; canon inc; canon finetech; lexmark; xerox; ricoh; konica minolta;
-oki electric; kyocera document; zebra technologies; pantum;
-eastman kodak; sindoricoh;
-# power
-fronius; solaredge; enphase; sma solar; growatt; goodwe; sungrow; victron; sigen; tigo energy; zaptec;
-go e gmbh; keba; mennekes; evbox; alfen;
-myenergi; emporia renewable; neurio; eyedro; rainforest automation; sense labs; curb inc; tesla inc;
-# play
-nintendo; sony interactive; valve corporation; lego system; the lego group; mattel; hasbro; leapfrog;
-wonder workshop; ubtech; pocketbook; barnes noble; oculus;
-# storage
-synology; qnap; asustor; seagate; western digital;
+andon health; concept2; coros; eight sleep; fightcamp; fitbit; fossil partners; garmin; gn hearing;
+huami; insulet; life fitness; livongo; masimo; medtronic; omron healthcare; oura; peloton interactive;
+philips healthcare; philips lifeline; philips medical; philips oral; philips patient; polar electro;
+precor; procter gamble; qardio; resmed; respironics; select comfort; sleep number; sonova; starkey;
+suunto; tanita; tonal; tytocare; wahoo; withings; yunmai;
+# printers, also in three dimensions
+bixolon; brady corp; brother industries; canon finetech; canon imaging; canon inc; canon korea; cricut;
+datamax; flashforge; formlabs; fujifilm business; glowforge; godex; intermec; konica minolta;
+kyocera document; lexmark; makerbot; oki electric; pantum; primera technology; printronix; prusa; ricoh;
+riso kagaku; sato corporation; seiko epson; seiko instruments; sindoricoh; star micronics; ultimaker;
+xerox; zebra technologies;
+# power: sun, batteries, cars, meters, sockets
+abl gmbh; alfen; alpha ess; altenergy; american power conversion; anker; apc; byd; charge amps;
+coulomb technologies; ctek sweden; curb inc; cyberpower; defa; discovergy; eaton; ecotap; elster;
+emporia renewable; enphase; evbox; eyedro; fantasia trading; fronius; garo; go e gmbh; goodwe;
+green energy options; growatt; hypervolt; indra renewable; iskraemeco; itron; kaco; kamstrup; keba;
+kostal; kstar; landis gyr; leopold kostal; mennekes; myenergi; neurio; power one; rainforest automation;
+sense labs; sensus; sigen; silver spring networks; sma regelsysteme; sma solar; smappee; solar manager;
+solare datensysteme; solaredge; solarwatt; span io; sputnik engineering; sungrow; tesla inc; tigo energy;
+tripp lite; victron; webasto; zaptec;
+# play, reading, storage, what is worn
+amazon robotics; asustor; atari; barnes noble; bookeen; data robotics; facebook; genius technology;
+hanshow; hasbro; jibo; leapfrog; lego system; mattel; meta platforms; netronix; nintendo; oculus;
+orbotix; philips; pocketbook; qnap; seagate; sega; skyrockettoys; solum; sony interactive; synology;
+teenage engineering; the lego group; timekettle; tonies; ubtech; valve corporation; vusiongroup;
+western digital; wonder workshop; wowwee;
 """
 
-# Modules and chips that sit in things and hardly in anything else.
+# Chips and modules that sit in things, and hardly in computers or phones.
 MODULES_OF_THINGS = """
-espressif; tuya smart; hi flying; high flying; gainspan; delta electronics; bouffalo lab; altobeam;
-icomm semiconductor; silicon laboratories;
-telink; nordic semiconductor; mxchip; beken; acsip; ezurio; laird; u blox; quectel; fn link;
-bilian; rf link; gaoshengda; ai link; trolink; superelectron; china dragon technology;
-texas instruments; microchip technology; microchip technologies; inventek;
-phyplus; xradio; phaten; jingxun; earda technologies; em microelectronic; nxp semiconductors;
-nxp semiconductor; stmicroelectronics; renesas; chipsea; ohsung; redpine;
-lantronix; silex technology; rigado; particle industries; ogemray; universal global scientific; telit;
-fibocom; sierra wireless; wisol; lg innotek;
+acsip; actions microelectronics; actions semiconductor; adafruit; ai link; ai thinker; all winner;
+allwinner; altobeam; anaren; arduino; asr microelectronics; atmel; ayla; b link electronic; barrot;
+beken; bilian; bouffalo; california eastern; cheerzing; china dragon technology; china mobile iot;
+chipsea; connect one; cypress semiconductor; delta electronics; dialog semiconductor; electric imp;
+em microelectronic; esp systems; espressif; eswin; ezurio; feasycom; fn link; freescale; fuzhou rockchip;
+gainspan; gaoshengda; gemalto m2m; gizwits; goke; goodocom; h d wireless; hi flying; high flying;
+hisilicon; huayin electronic; icomm semiconductor; infineon; ingenic; inventek; jinan usr; jingxun;
+jointelli; lantronix; lg innotek; liandian communication; longsys; miaoming; microchip technologies;
+microchip technology; mstar; multitech systems; mxchip; nfore; nordic semiconductor; novatek; nxp;
+phaten; phyplus; pycom; qorvo; rda microelectronics; redpine; renesas; rf link; roving networks; seeed;
+semtech; sernet; sigmastar; silex technology; silicon laboratories; skylab; stmicroelectronics;
+stmicrolectronics; summit data; taicang t w; tdk; telink; telit; texas instruments; trolink; tuya;
+u blox; usr iot; winner microelectronics; wisol; wiznet; worldelite; wu qi; xinzhongxin; xradio; yichip;
 """
 
-# Modules and contract makers whose MACs are in things, computers and phones alike.
+# Modules, and makers for others, whose MACs are in things, computers and phones alike.
 MODULES = """
-murata; realtek semiconductor; fugui electronics; qinheng; nfore; azurewave; liteon; lite on; ampak;
-hon hai; foxconn; cloud network technology; alpsalpine; alps alpine; alps electric;
-samsung electro mechanics;
-broadcom; qualcomm; mediatek; marvell; atheros; pegatron; askey; gemtek; sercomm; cybertan;
-wnc corporation; arcadyan; flextronics; mitsumi; taiyo yuden;
-asix electronics; ugreen; davicom; allwinner; amlogic; standard microsystems; accton; tonly technology;
-weifang goertek; goertek; alpha networks; jabil;
+abocom; airoha; alps; alpsalpine; ampak; askey; atheros; azurewave; broadcom; cambridge silicon;
+celestica; chiun mai; cloud network technology; csr; cybertan; edup; fibocom; flextronics; foxconn;
+fugui electronics; gemtek; hon hai; hosiden; jabil; lens technology; lite on; liteon; luxshare; marvell;
+mediatek; meig; mitsumi; murata; neoway; pegatron; primax; qualcomm; quectel; realtek;
+samsung electro mechanics; sanmina; sierra wireless; sim technology; simcom; sunplus; synaptics;
+taiyo yuden; telechips; universal global scientific; winstars;
 """
 
 # Makes things as well as computers, phones or tablets.
 MIXED = """
-samsung electronics; apple; google; amazon technologies; lg electronics; lge; sony corporation; sony;
-xiaomi; huawei; honor device; philips; microsoft; hewlett packard; hp inc;
-panasonic; sharp; toshiba; raspberry pi; nvidia; meta platforms; facebook; zte; nokia; hisense; tcl;
-kyocera; hmd global; motorola; acer; fujitsu; nec; china mobile; anker; fantasia trading;
+amazon; apple; archos; casio; google; haier telecom; hewlett packard; hisense; hp inc; huawei;
+huawei technologies; lg electronics; lge; libre technology; microsoft; multilaser; nvidia; panasonic;
+positivo; raspberry pi; samsung electronics; sharp; sony; sony corporation; tcl; toshiba; walton; wesion;
+xiaomi; xunlong; zte;
 """
 
+# Makes computers, what is plugged into them, and servers.
 COMPUTERS = """
-intel; dell; lenovo; lcfc; asustek; asrock; giga byte; micro star; elitegroup; clevo; super micro;
-quanta computer; compal information; compal electronics; wistron; inventec; ibm; silicom; 3com;
-framework computer;
-oracle; chicony; tyan; jetway; biostar; shuttle; aopen; advantech; medion; vaio; silicon graphics;
-digital equipment; gateway;
+3com; aaeon; abit; acer; advanced micro devices; advantech; agilent; amd; annapurna; aopen; aplex;
+arima computer; asix electronics; asrock; asus; asustek; biostar; chicony; clevo; compal electronics;
+compal information; congatec; cray inc; cybernet manufacturing; davicom; dell; dfi inc;
+digital equipment; elitegroup; emulex; first international computer; framework computer; fujitsu;
+fujitsu client; gateway 2000; gateway inc; giga byte; hpn supply; ibm; iei integration; intel; inventec;
+jetway; kingston; kontron; lcfc; lenovo; medion; mellanox; micro star; mitac; nec corporation;
+nec personal; netapp; next inc; oracle; packard bell; panasonic connect; pc engines; pc partner; phytium;
+portwell; qinheng microelectronics; qlogic; quanta computer; razer; sapphire technology; shuttle;
+silicom; silicon graphics; solarflare; soyo; stratus technologies; super micro; toshiba client; twinhead;
+tyan; ugreen; uniwill; vaio; wacom; wistron; xircom;
 """
 
+# Makes phones, and what goes with them.
 PHONES = """
-oppo mobile telecommunications; xiaomi mobile; rim testing; oppo mobile; vivo mobile; oneplus; htc;
-motorola mobility; motorola wuhan mobility; blackberry; rim; fairphone; lg electronics mobile;
-huawei device; xiaomi communications; microsoft mobile; tct mobile; tecno mobile; itel mobile; infinix;
-realme; nothing technology; meizu; gionee; wingtech; tinno; blu products; palm; hisense mobile;
-hisense communications;
-longcheer; huaqin; yulong; pantech; doogee; bbk; wiko; mobiwire;
+amoi; arima communications; bbk; blackberry; blu products; bq; casio hitachi; caterpillar;
+chi mei communication; ck telecom; compal communications; doogee; emporia telecom; essential products;
+fairphone; gionee; hisense communications; hisense mobile; hmd global; honor device; htc; huaqin;
+huaqinworld; huawei device; infinix; inventec appliance; itel; kyocera corporation; kyocera wireless;
+lanix; lava international; lenovo mobile; letv mobile; lg electronics mobile; longcheer; meizu;
+microsoft mobile; mobiwire; motorola mobility; motorola wuhan mobility; nec casio; nokia corporation;
+nokia danmark; nothing technology; oneplus; oppo mobile; palm inc; palm solutions; panasonic mobile;
+pantech; punkt; qiku; ragentek; realme; rim; shift gmbh; smartisan; sonim; spreadtrum; tcl communication;
+tct mobile; tecno; tianyu information; tinno; transchan; vertu; vivo mobile; vsn mobil; wiko; wingtech;
+xiaomi communications; yota devices; yulong;
 """
 
+# Not things at all: what virtual machines have.
 VIRTUAL = """
-vmware; pcs systemtechnik; xensource; parallels; qumranet; proxmox; nutanix;
+citrix; nutanix; parallels; pcs systemtechnik; proxmox; qumranet; virtuozzo; vmware; xensource;
 """
 
-# Routers, access points, switches and what providers hand out.
+# Makes routers, access points, switches, and what providers hand out.
 NETWORK = """
-cisco; cisco meraki; cisco linksys; juniper; ubiquiti; routerboard; netgear; avm; fritz technology;
-ruckus; hewlett packard enterprise; extreme networks; arista; zyxel; mitrastar; commscope; arris;
-sagemcom; vantiva; technicolor;
-thomson; fiberhome; new h3c; h3c; nokia shanghai bell; alcatel lucent; nokia solutions; ericsson; eero;
-tianyi comheart; actiontec; 2wire; hitron; ubee; devolo; buffalo; fortinet; palo alto; sophos;
-sonicwall; mist systems;
-cambium; mercusys; mercury; linksys; the linksys group; ruijie; adtran; calix; draytek; peplink;
-teltonika; freebox; sfr; adb broadband; comtrend; nortel; avaya; enterasys; brocade; mellanox; edgecore;
-fiberhome telecommunication; gl technologies; planex; allied telesis; smc networks;
+2wire; a10; accton; acer netxus; actiontec; adb broadband; adb italia; adtran; agere; airties; alcatel;
+alcatel lucent; allied telesis; allied telesyn; alpha networks; altice labs; ambit microsystems;
+arcadyan; arista; arris; at t; avaya; avm; aztech; barracuda networks; belon technology;
+billion electric; bluesocket; boomtech; brocade; buffalo; c data; cabletron; calix; cambium;
+cambridge industries; castlenet; check point; china mobile; ciena; cig; cisco; colubris; commscope;
+compal broadband; comtrend; conceptronic; corega; cradlepoint; cudy; cz nic; dasan; davolink; deciso;
+delta networks; devolo; digi is; draytek; edgecore; eero; efficient networks; efm networks; elecom;
+eltex; engenius; enterasys; ericsson; extreme networks; f5; fast technologies; feixun; fenglian;
+fiberhome; force10; fortinet; four seas global; franklin technology; freebox; fritz technology; genexis;
+gl technologies; gongjin electronics; h3c; hewlett packard enterprise; hirschmann automation; hitron;
+humax networks; i o data; icotera; ignitenet; ignition design; infoblox; inseego; inteno; juniper;
+kaon broadband; keenetic; ligowave; linksys; logitec; lucent technologies; mercury communication;
+mercusys; mimosa; mist systems; mitrastar; mojo networks; motorola; moxa; nec platforms; netcore;
+netgear; netis technology; netronics; new h3c; nokia; nortel; opengear; orange; pace americas; palo alto;
+paradyne; peplink; perle; phicomm; pirelli focom; planet technology; planex; plume; procurve; protectli;
+proxim; qihui telecom; radwin; raisecom; raritan; riverbed; robustel; routerboard; ruckus; ruggedcom;
+ruijie; sagemcom; scientific atlanta; senao; servercom; sfr; siklu; sitecom; sky uk; smc networks;
+sonicwall; sophos; space exploration; star net communication; stormshield; sundray; technicolor;
+tellescom; telsey; teltonika; the linksys group; thomson; tianyi comheart; tianyi kanghe; tianyi telecom;
+totolink; tozed; trapeze; ubee; ubiquiti; ubiquoss; ungermann bass; v solution; vantiva; verizon;
+vodafone; watchguard technologies; westell; westermo; wnc corporation; xirrus; youhua; zhone; zioncom;
+zyxel;
 """
 
-# Routers, and plugs or cameras under the same prefixes.
+# Makes routers and the like, and plugs, cameras or sensors under the same prefixes.
 NETWORK_AND_THINGS = """
-tp link; d link; edimax; belkin; trendnet; tenda; linksys usa;
+belkin; d link; edimax; gospell; intelbras; linksys usa; sercomm; tenda; tp link; trendnet;
+xiaomi mobile;
 """
 
 # What many names of Chinese companies begin with.
 PLACES = """
 anhui beijing changsha chengdu chongqing dong dongguan foshan fujian gd guang guangdong guangzhou hangzhou
-hefei hong hongkong huizhou hui zhou hunan hubei jiangsu kong nanjing ningbo qing dao qingdao shandong
-shanghai shen shenzhen shenzhenshi zhen sichuan suzhou tianjin wuhan xiamen xian zhejiang zhongshan zhuhai
+hefei hong hongkong hubei hui huizhou hunan jiangsu kong nanjing ningbo qing dao qingdao shandong shanghai
+shen shenzhen shenzhenshi sichuan suzhou tianjin weifang wuhan wuxi xiamen xian zhejiang zhen zhongshan zhou
+zhuhai
 """
