@@ -23,62 +23,59 @@ telestar digital; tivo; top victory; topfield; toshiba visual; tp vision; tpv; t
 universal electronics; universal remote; vestel; viewsonic; vizio; westinghouse digital; wisi; xgimi;
 ysten; zinwell;
 # loudspeakers, receivers, headphones
-1more; aliph; altec lansing; ar cambridge; audio bu logitech; audio partnership; auralic; aurender;
-autonomic controls; bang olufsen; bayan audio; beats electronics; bose; bowers wilkins; bw group;
-cambridge sound management; creative technology; cyrus audio; dali as; devialet; dm holdings;
-dolby laboratories; edifier; elac americas; focal jmlab; frontier silicon; frontier smart; gn audio;
-gn netcom; goertek; harman consumer; harman multimedia; harman music; harman specialty;
-imagination technologies; jbl; kenwood corporation; klipsch; lenbrook; libratone; libre wireless;
-liesheng electronic; linkplay; linn products; logitech; meridian audio; naim audio; nuvo technologies;
-onkyo; oraimo; pioneer corporation; pioneercorporation; plantronics; poly; roberts radio; rotel;
-russound; sangean; sennheiser; shokz; shure; signal path international; simaudio; skullcandy; sonance;
-sonoro audio; sonos; sound united; soundmatters; steelseries; streamunlimited; tiinlab; tonly technology;
-transom post; yamaha corporation;
-audioengine; cowon; doppler labs; dynaudio; harman connected; invoxia; niles audio; nuheara; phorus;
-raumfeld; revox; slim devices; speakercraft; vifa; wren sound;
+1more; aliph; altec lansing; ar cambridge; audio bu logitech; audio partnership; audioengine; auralic;
+aurender; autonomic controls; bang olufsen; bayan audio; beats electronics; bose; bowers wilkins;
+bw group; cambridge sound management; cowon; creative technology; cyrus audio; dali as; devialet;
+dm holdings; dolby laboratories; doppler labs; dynaudio; edifier; elac americas; focal jmlab;
+frontier silicon; frontier smart; gn audio; gn netcom; goertek; harman connected; harman consumer;
+harman multimedia; harman music; harman specialty; imagination technologies; invoxia; jbl;
+kenwood corporation; klipsch; lenbrook; libratone; libre wireless; liesheng electronic; linkplay;
+linn products; logitech; meridian audio; naim audio; niles audio; nuheara; nuvo technologies; onkyo;
+oraimo; phorus; pioneer corporation; pioneercorporation; plantronics; poly; raumfeld; revox;
+roberts radio; rotel; russound; sangean; sennheiser; shokz; shure; signal path international; simaudio;
+skullcandy; slim devices; sonance; sonoro audio; sonos; sound united; soundmatters; speakercraft;
+steelseries; streamunlimited; tiinlab; tonly technology; transom post; vifa; wren sound;
+yamaha corporation;
 # telephones on a desk, and conferences
 aastra; airtame; barco; biamp; binatone; blackmagic; crestron; doro; escene; extron; fanvil;
 gigaset communications; gigaset technologies; grandstream; kramer electronics; lifesize; magicjack;
 mitel; obihai; ooma; owl labs; polycom; qsc llc; rtx telecom; snom; tandberg telecom; uniden; vtech;
 yealink;
 # cameras, doorbells, intercoms, alarms
-2n telekomunikace; 360 ai; abus security; acti corporation; aditya infotech; aiphone; ajax systems;
-akuvox; alarm com; alula; amcrest; ansjer; apexis; arashi vision; arecont; arlo technology; aura home;
-autel robotics; avigilon; axis communications; basler ag; bird home automation; blink by amazon;
-bosch security; bosch sicherheitssysteme; bticino; canary connect; carrier fire; chuango; comelit;
-commax; cp plus; dahua; dallmeier; digital monitoring products; dji; doorking; dropcam; eastman kodak;
-enseo; ezviz; fermax; flir; fuji photo; fujifilm corporation; geovision; gopro; hanwha; hikvision;
-honeywell video; huacheng network; hualai; icontrol; idis; imilab; instar; jooan; jovision; kocom;
-leica camera; lorex; lytx; march networks; milesight; mobotix; nest labs; netvue; night owl; nikon;
-olympus corporation; olympus image; paradox security; parrot; polaroid; prama hikvision; provision isr;
-puwell; qihoo; qihu intelligent; raylios; raysharp; reolink; ring llc; ring solutions; risco; samsara;
-samsung techwin; securifi; sentry 360; sentry360; simplisafe; skybell; skylight; snuza; summer infant;
-sunell; swann; sz dji; tiandy; tvt; udisense; uniview; urmet; verkada; vicon industries; visonic; vivint;
-vivotek; wilife; wyze; xiaoyi; yuneec; zkteco; zmodo;
-2gig; abode; adt technology; assmann; centralite; dogtra; gentex corporation electro; heimgard;
-ismart alarm; linear llc; netcam; nortek security; protect america; qolsys; reecam; scout security;
-smarteye digital;
+2gig; 2n telekomunikace; 360 ai; abode; abus security; acti corporation; aditya infotech; adt technology;
+aiphone; ajax systems; akuvox; alarm com; alula; amcrest; ansjer; apexis; arashi vision; arecont;
+arlo technology; assmann; aura home; autel robotics; avigilon; axis communications; basler ag;
+bird home automation; blink by amazon; bosch security; bosch sicherheitssysteme; bticino; canary connect;
+carrier fire; centralite; chuango; comelit; commax; cp plus; dahua; dallmeier;
+digital monitoring products; dji; dogtra; doorking; dropcam; eastman kodak; enseo; ezviz; fermax; flir;
+fuji photo; fujifilm corporation; gentex corporation electro; geovision; gopro; hanwha; heimgard;
+hikvision; honeywell video; huacheng network; hualai; icontrol; idis; imilab; instar; ismart alarm;
+jooan; jovision; kocom; leica camera; linear llc; lorex; lytx; march networks; milesight; mobotix;
+nest labs; netcam; netvue; night owl; nikon; nortek security; olympus corporation; olympus image;
+paradox security; parrot; polaroid; prama hikvision; protect america; provision isr; puwell; qihoo;
+qihu intelligent; qolsys; raylios; raysharp; reecam; reolink; ring llc; ring solutions; risco; samsara;
+samsung techwin; scout security; securifi; sentry 360; sentry360; simplisafe; skybell; skylight;
+smarteye digital; snuza; summer infant; sunell; swann; sz dji; tiandy; tvt; udisense; uniview; urmet;
+verkada; vicon industries; visonic; vivint; vivotek; wilife; wyze; xiaoyi; yuneec; zkteco; zmodo;
 # locks, doors, garages, blinds
 allegion; assa abloy; august home; becker antriebe; came; candy house; chamberlain; dormakaba; kwikset;
-latch; nuki; pin genie; rademacher; salto systems; somfy; tedee; the chamberlain group; unikey; velux;
-warema;
-spectrum brands; u tec; weiser;
+latch; nuki; pin genie; rademacher; salto systems; somfy; spectrum brands; tedee; the chamberlain group;
+u tec; unikey; velux; warema; weiser;
 # light
-acuity brands; cooper lighting; corsair; digital lumens; feit; ge lighting; ilumisys; intellirocks;
-ketra; led roadway; ledvance; leviton; lifi labs; lightwaverf; lutron; nanoleaf; opple; osram; paulmann;
+acuity brands; cooper lighting; digital lumens; feit; ge lighting; ilumisys; intellirocks; ketra;
+led roadway; ledvance; leviton; lifi labs; lightwaverf; lutron; nanoleaf; opple; osram; paulmann;
 philips lighting; plejd; satco; shenghui lighting; signify; silvair; tridonic; vestaboard; wac lighting;
 wiz; yeelink; zengge;
 # plugs, switches, hubs, sensors
-athom bv; baidu online; berker; brilliant home; broadlink; busch jaeger; climax technology; control4;
-coolkit; cuco; delta dore; develco; doit iot; dragino; eltako; enocean; eq 3; eve systems; feller; fibar;
-gewiss; gospell smarthome; gosund; hager; homewizard; hubitat; ikea; insta elektro; jasco products;
-josh ai; knx; leedarson; legrand; lierda; linptech; loxone; lumi united; meross; merten; minut; mios ltd;
-monnit; netvox; niko; owl home; pass seymour; qingping; quirky; remotec technology;
-robert bosch smart home; samjin; savant; schneider electric; shelly; shidean legrand; smarthome partner;
-smartlabs; smartthings; snapav; telldus; theben; tmall technology; trust international; ubisys;
-universal devices; vimar; wink communication; woan;
-brk brands; elko ep; hello inc; konke; koubachi; leeo; loop labs; orvibo; overkiz; physical graph; roost;
-sensorpush; sikom; zodianet;
+athom bv; baidu online; berker; brilliant home; brk brands; broadlink; busch jaeger; climax technology;
+control4; coolkit; cuco; delta dore; develco; doit iot; dragino; elko ep; eltako; enocean; eq 3;
+eve systems; feller; fibar; gewiss; gospell smarthome; gosund; hager; hello inc; homewizard; hubitat;
+ikea; insta elektro; jasco products; josh ai; knx; konke; koubachi; leedarson; leeo; legrand; lierda;
+linptech; loop labs; loxone; lumi united; meross; merten; minut; mios ltd; monnit; netvox; niko; orvibo;
+overkiz; owl home; pass seymour; physical graph; qingping; quirky; remotec technology;
+robert bosch smart home; roost; samjin; savant; schneider electric; sensorpush; shelly; shidean legrand;
+sikom; smarthome partner; smartlabs; smartthings; snapav; telldus; theben; tmall technology;
+trust international; ubisys; universal devices; vimar; wink communication; woan; zodianet;
 # heating, cooling, air, water
 ademco; airthings; ambi labs; ariston; bosch thermotechnik; carrier corporation; chaney instrument;
 computime; daikin; danfoss; davis instruments; delta faucet; devi danfoss; dyson; ecobee; fr sauter;
@@ -87,13 +84,13 @@ mitsubishi electric; mitsubishi heavy industries thermal; molekule; netatmo; nor
 resideo; rinnai; siemens building; sinope; stiebel; swegon; tado; trane; vaillant; venstar; viessmann;
 weatherflow; white rodgers; winix; zehnder;
 # kitchen, laundry, cleaning
-anova applied; apption labs; bissell; bsh; dreame; electrolux; fisher paykel production;
-franke aquarotter; ge appliances; groupe seb; haier; haiertechnology; hisense home; hisense smart life;
-hitachi global life; irobot; june life; ldrobot; liebherr; makita; miele; newell brands;
-panasonic appliances; panasonic ecology; philips personal health; roborock; sharkninja; smeg; sub zero;
-v zug; versuni; viomi; weber stephen; whirlpool; xiaomi electronics;
-fotile; general electric company; general electric consumer; general electric corporation; glen dimplex;
-nomiku; nortek global; picobrew;
+anova applied; apption labs; bissell; bsh; dreame; electrolux; fisher paykel production; fotile;
+franke aquarotter; ge appliances; general electric company; general electric consumer;
+general electric corporation; glen dimplex; groupe seb; haier; haiertechnology; hisense home;
+hisense smart life; hitachi global life; irobot; june life; ldrobot; liebherr; makita; miele;
+newell brands; nomiku; nortek global; panasonic appliances; panasonic ecology; philips personal health;
+picobrew; roborock; sharkninja; smeg; sub zero; v zug; versuni; viomi; weber stephen; whirlpool;
+xiaomi electronics;
 # garden, animals
 balboa instruments; bird buddy; green electronics; husqvarna; nestle purina; orbit irrigation; rain bird;
 sureflap; titan pet; whistle;
@@ -104,10 +101,10 @@ philips healthcare; philips lifeline; philips medical; philips oral; philips pat
 precor; procter gamble; qardio; resmed; respironics; select comfort; sleep number; sonova; starkey;
 suunto; tanita; tonal; tytocare; wahoo; withings; yunmai;
 # machines and buildings
-abb; beckhoff; br industrial; carlo gavazzi; delta controls; distech; emerson; fanuc; keith koep;
-keyence; lumasense; mettler toledo; omron corporation; phoenix contact; potter electric;
-reliable controls; rockwell automation; saia burgess; siemens ag; tattile; wago; yuyama;
-bodymedia; emfit; ge healthcare; nike inc; pebble; rezolt;
+abb; beckhoff; bodymedia; br industrial; carlo gavazzi; delta controls; distech; emerson; emfit; fanuc;
+ge healthcare; keith koep; keyence; lumasense; mettler toledo; nike inc; omron corporation; pebble;
+phoenix contact; potter electric; reliable controls; rezolt; rockwell automation; saia burgess;
+siemens ag; tattile; wago; yuyama;
 # printers, also in three dimensions
 bixolon; brady corp; brother industries; canon finetech; canon imaging; canon inc; canon korea; cricut;
 datamax; flashforge; formlabs; fujifilm business; glowforge; godex; intermec; konica minolta;
