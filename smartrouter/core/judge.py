@@ -65,6 +65,7 @@ from smartrouter.core.events import (
 )
 from smartrouter.core.flows import Flows
 from smartrouter.core.hellos import Hellos
+from smartrouter.core.kinship import organisation
 from smartrouter.core.learning import Learning, Progress, Seen
 from smartrouter.core.names import registrable_domain
 from smartrouter.core.naming import Naming
@@ -205,8 +206,9 @@ class Judge:
             case DeviceSeen():
                 device = self.roster.device(event.mac)
                 device.iot, device.on_iot_network = event.iot, event.on_iot_network
-                if event.maker != device.maker:
-                    device.maker = event.maker
+                maker = organisation(event.maker)
+                if maker != device.maker:
+                    device.maker = maker
                     self.roster.clear_precedents()  # who is related to whom has changed
                 return self._without_replies(self.roster.refresh(device))
             case SettingsChanged():
