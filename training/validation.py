@@ -12,7 +12,7 @@ from typing import NamedTuple
 from training.examples import Example, features, rows
 from training.regression import CLOSE, Fit, fit
 
-PENALTIES = (0.1, 0.2, 0.3, 0.5, 0.8, 1.2)  # tried; the one with the least cross-validated loss is taken
+PENALTIES = (0.05, 0.1, 0.2, 0.3, 0.5, 1.0)  # tried; the one with the least cross-validated loss is taken
 
 # What an error costs. An unknown device is not watched, until somebody says so.
 WATCHED_PERSON = 3.0  # a person's device is taken for a thing: watched, in the end blocked
