@@ -16,7 +16,7 @@ PACKAGES := nftables iproute2 dnsmasq-base gcc libc6-dev libnetfilter-queue-dev 
 # What the tests boot another kernel with, and a program of somebody else that queues packets.
 TEST_PACKAGES := busybox-static iptables qemu-system-x86
 
-.PHONY: help install develop packages test-packages demo test test-long check fix bench docs clean
+.PHONY: help install develop packages test-packages demo test test-long check fix bench makers training docs clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r verb text; do printf '  make %-10s %s\n' "$$verb" "$$text"; done
@@ -68,6 +68,13 @@ fix: develop ## Mend what can be mended by a program
 bench: ## Measure, as ratios in one run (as root); ARGS="--quick" for 90 seconds, "--json" for figures alone
 	@$(MAKE) --no-print-directory develop >&2
 	@$(BIN)/python -m bench $(ARGS)
+
+makers: $(VENV)/installed ## Build the table of MAC prefixes and their makers anew, from the version that pyproject.toml names
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[makers]'
+	$(BIN)/python -m smartrouter.makers.build $(ARGS)
+
+training: install ## Fit the weights of classification anew, from the data in training/
+	$(BIN)/python -m training.fit
 
 docs: install ## Write the generated pages of docs/ anew
 	$(BIN)/python -m smartrouter.config.docs > docs/configuration.md.new && mv docs/configuration.md.new docs/configuration.md

@@ -24,7 +24,8 @@ from smartrouter.core.policy import Settings
 from smartrouter.core.public.resolvers import PUBLIC_RESOLVERS
 from smartrouter.guard import collector
 from smartrouter.guard.bench import Bench, now
-from smartrouter.guard.handlers import DnsHandler, FlowHandler
+from smartrouter.guard.handlers.dns import DnsHandler
+from smartrouter.guard.handlers.flows import FlowHandler
 from smartrouter.guard.inspection import Inspections
 from smartrouter.linux.queue import FORWARD, Handler, Marks, open_queue
 from smartrouter.linux.sets import Sets

@@ -20,7 +20,7 @@ from smartrouter.core.errors import SmartrouterError, Unavailable
 from smartrouter.core.names import registrable_domain
 from smartrouter.linux import interfaces, privileges
 from smartrouter.linux.leases import LeaseFiles, lease_paths
-from smartrouter.linux.makers import Makers
+from smartrouter.makers import Makers
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -41,7 +41,7 @@ def main(arguments: "Namespace") -> int:
     if arguments.channel is None:
         return _run_alone(arguments.config, LeaseFiles(paths), stopping)
     with Channel(arguments.channel) as channel:
-        makers = Makers()
+        makers = _makers()
         registrable_domain("example.com")  # reads its list; our files may be closed to the user we become
         privileges.drop(privileges.service_user(), keep_net_admin=False)
         try:
@@ -49,6 +49,13 @@ def main(arguments: "Namespace") -> int:
         except Gone:
             log.error("the supervisor is gone")
             return 1
+
+
+def _makers() -> Makers:
+    makers = Makers()
+    if makers.problem:
+        log.warning("%s", makers.problem)
+    return makers
 
 
 def _run_supervised(channel: Channel, makers: Makers, leases: LeaseFiles, stopping: threading.Event) -> int:
@@ -92,6 +99,9 @@ def _answer(analyzer: Analyzer | None, do: str, arguments: dict[str, Any]) -> di
             return {}
         case "status" if analyzer is not None:
             return analyzer.status()
+        case "overheard" if analyzer is not None:
+            analyzer.overheard(arguments.get("packets"))
+            return {}
         case "look_up" if analyzer is not None:
             analyzer.look_up(arguments.get("names"))
             return {}
@@ -107,7 +117,7 @@ def _run_alone(path: str, leases: LeaseFiles, stopping: threading.Event) -> int:
     config = load(path)
     found = interfaces.find(config.main.network, config.main.device, config.main.iot_network)
     share = {"config": config.to_share("analyzer"), "lan": found.lan, "iot": found.iot}
-    analyzer = Analyzer(share, Makers(), _tell_nobody, leases)
+    analyzer = Analyzer(share, _makers(), _tell_nobody, leases)
     log.info("analyzing; without a supervisor nobody tells the guard of new devices")
     poll = select.poll()
     for number in analyzer.filenos():

@@ -82,7 +82,13 @@ class Ledger:
         for key, lease in there.items():
             self._missing.pop(key, None)
             known = self._known.get(key)
-            if known is None or known._replace(at=0.0) != lease._replace(at=0.0):
+            if known is not None and known.expiry == lease.expiry:
+                if known.hostname == lease.hostname:
+                    continue
+                # Somebody else took its name, perhaps: no sign of life of its own.
+                self._known[key] = lease._replace(at=known.at)
+                self._remembered[key] = None
+            else:
                 self._known[key] = lease
                 (self._given if is_fresh else self._remembered)[key] = None
         for key in self._known.keys() - there.keys():

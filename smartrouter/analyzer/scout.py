@@ -8,21 +8,23 @@ changed, and once a minute for what no event tells: that a device merely goes on
 """
 
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from smartrouter.analyzer.claims import Claim, Claims
-from smartrouter.analyzer.discovery import Found, Inventory, Network
+from smartrouter.analyzer.discovery import Found, Inventory, Network, Remembered
+from smartrouter.analyzer.gallery import Gallery
 from smartrouter.analyzer.ledger import Ledger
 from smartrouter.analyzer.presence import Presence
+from smartrouter.analyzer.returns import Returns
 from smartrouter.core.errors import Unavailable
 from smartrouter.linux.bridges import Located
 from smartrouter.linux.default_routes import gateways
 from smartrouter.linux.leases import LeaseFiles
 from smartrouter.linux.links import AddressChanged, LinkChanged
-from smartrouter.linux.makers import Makers
 from smartrouter.linux.neighbours import Neighbour, NeighbourLost
 from smartrouter.linux.odhcpd import Ubus
 from smartrouter.linux.surroundings import Change, Surroundings
+from smartrouter.makers import Makers
 
 WHOLE_EVERY = 60.0  # seconds from one reading of the whole tables to the next
 WHOLE_AGAIN = 0.1, 1.0  # seconds from one to the next where something asks for it, at least and at most,
@@ -34,12 +36,13 @@ UBUS = "ubus"  # the ledger's source beside the files
 class Scout:
     """See the module. `look` when one of `filenos` is readable, and at `next_deadline`."""
 
-    def __init__(self, makers: Makers, leases: LeaseFiles):
+    def __init__(self, makers: Makers, leases: LeaseFiles, gallery: Gallery):
         self._leases = leases
         self._ubus = Ubus()
         self._ledger = Ledger()
         self._around = Surroundings()
-        self._inventory = Inventory(Network(frozenset(), frozenset()), makers.of)
+        self._inventory = Inventory(Network(frozenset(), frozenset()), makers.of, gallery.of)
+        self._returns = Returns(self._inventory, gallery)
         self._claims = Claims()
         self._presence = Presence()
         self._gateways: frozenset[tuple[str, str]] = frozenset()
@@ -66,9 +69,30 @@ class Scout:
         self._again = True
         self._ubus.want()
 
-    def remember(self, hostnames: Iterable[tuple[str, str]]) -> None:
-        """Host names by MAC, that an earlier run has found."""
-        self._inventory.restore(hostnames)
+    def remember(self, devices: Iterable[Remembered]) -> None:
+        """What an earlier run has found out about devices."""
+        self._inventory.restore(devices, time.time())
+
+    def shown(self, macs: Collection[str]) -> None:
+        """These have shown something of themselves."""
+        self._inventory.shown(macs, time.time())
+
+    def recognise(self, macs: Collection[str], needs: Mapping[str, frozenset[str]]) -> None:
+        """See which of these, of which something changed, were here before under another MAC: news for
+        the next `look`. `needs`: see `Returns.look`."""
+        self._returns.look(macs, needs)
+
+    def doubted(self, mac: str) -> None:
+        """Something else seems to use this MAC."""
+        self._inventory.doubted(mac)
+
+    def spread(self) -> list[tuple[str, tuple[str, ...]]]:
+        """The MACs that are in use on several interfaces at once, and these, since the last call."""
+        return self._inventory.spread()
+
+    def there(self) -> list[Found]:
+        """The devices that are there."""
+        return [found for found in self._inventory.everything() if found.present]
 
     def look(self) -> list[Found]:
         """The devices that are new, or of which something changed."""

@@ -187,6 +187,24 @@ def _add_decisions(commands: _Commands) -> None:
     )  # fmt: skip
     learn.add_argument("device", metavar="DEVICE", help=_DEVICE)
     learn.add_argument("--finish", action="store_true", help="it has learned enough: protect it from now on")
+    same = commands.add(
+        "same", Does(decisions, "same"), "Say that a device is one that had another MAC before.",
+        "It takes over that one's name, settings, rules and all that was learned. `smartrouter devices` says "
+        "where this is probably so; it is never assumed.", json=True,
+    )  # fmt: skip
+    same.add_argument("device", metavar="DEVICE", help=f"as it is now: {_DEVICE}")
+    same.add_argument(
+        "before", metavar="BEFORE", nargs="?", help="as it was; usually the one that it probably is"
+    )
+    watch = commands.add(
+        "watch", Does(decisions, "watch"),
+        "Have a device watched or left alone, whatever kind it seems to be.",
+        "Your word stands above what smartrouter finds out.", json=True,
+    )  # fmt: skip
+    watch.add_argument("device", metavar="DEVICE", help=_DEVICE)
+    watch.add_argument(
+        "watch", choices=("always", "never", "auto"), help="auto goes by what kind of device it seems to be"
+    )
     mode = commands.add(
         "mode", Does(decisions, "mode"), "Choose what happens to what is not known: report or block it.",
         "Before blocking, shows what that concerns, and asks where there is a terminal.", json=True,
@@ -227,6 +245,14 @@ def _add_tools(commands: _Commands) -> None:
     )  # fmt: skip
     evaluate.add_argument("--markdown", action="store_true", help="print the tables as Markdown")
     evaluate.set_defaults(mode="monitor")
+    classify = commands.add(
+        "classify", Does("smartrouter.cli.classify"), "Tell IoT devices among DHCP clients, and say why.",
+        "Reads JSON lines and answers each with one, at once. A line that is none is told of on "
+        "standard error, and makes the exit status 1; the others are answered. docs/classification.md "
+        "explains the answers.",
+        files=False,
+    )  # fmt: skip
+    classify.add_argument("files", metavar="FILE", nargs="*", help="what to read; - or none: standard input")
     commands.add(
         "doctor", Does("smartrouter.cli.doctor"), "What this system can do, what is wrong, how to mend it.",
         "Exit status 1 if something keeps smartrouter from working.", json=True,

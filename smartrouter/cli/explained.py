@@ -94,7 +94,7 @@ def commands(found: StoredAlert) -> list[tuple[str, str]]:
         ]
     elif found.kind == Kind.IP_SPOOFING:
         ways = [(f"smartrouter mode enforce {mac}", "blocks what is not known")]
-    elif found.kind in (Kind.SCAN, Kind.DNS_TUNNEL):
+    elif found.kind in (Kind.SCAN, Kind.DNS_TUNNEL, Kind.CLONE):
         ways = [(f"smartrouter deny {mac} '*' --for 1d", "blocks its connections a day")]
         if found.kind == Kind.SCAN and found.targets:
             ways.append((f"smartrouter allow {mac} {found.targets[0][0]}", "allows just this address"))

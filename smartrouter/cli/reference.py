@@ -8,6 +8,7 @@ import argparse
 from collections.abc import Iterator, Mapping
 
 from smartrouter.cli.alerts import ALERT
+from smartrouter.cli.classify import CLASSIFIED, GIVEN
 from smartrouter.cli.devices import DETAILS, DEVICE
 from smartrouter.cli.doctor import CHECK, REPORT
 from smartrouter.cli.explained import EXPLAINED
@@ -27,8 +28,9 @@ Tables fit the terminal; into a pipe or a file they go whole. Colours mean somet
 broken, yellow wants a look, green is fine. They are off where the output is no terminal, and where
 `NO_COLOR` is set. Control characters in names that come from the network are shown as escapes.
 
-Every command but `replay` and `demo` takes `--config PATH` (usually /etc/config/smartrouter) and `--run-dir
-DIR` (where the control socket is: usually /run/smartrouter, or what `$SMARTROUTER_RUN_DIR` says).
+Every command but `replay`, `evaluate`, `classify` and `demo` takes `--config PATH` (usually
+/etc/config/smartrouter) and `--run-dir DIR` (where the control socket is: usually /run/smartrouter, or what
+`$SMARTROUTER_RUN_DIR` says).
 
 Every command that has something to list has `--json`. The keys stay as they are; more may be added.
 """
@@ -39,6 +41,13 @@ _KEYS: Mapping[str, tuple[tuple[str, Mapping[str, str]], ...]] = {
     "device": (("What `devices` gives, and", {k: v for k, v in DETAILS.items() if k not in DEVICE}),),
     "alerts": (("A list of objects with", ALERT),),
     "alert": (("What `alerts` gives, and", EXPLAINED),),
+    "classify": (
+        (
+            "It reads lines with an object of these keys; any may be missing or null, others are ignored",
+            GIVEN,
+        ),
+        ("It prints lines with an object of", CLASSIFIED),
+    ),
     "doctor": (("An object with", REPORT), ("Each check is an object with", CHECK)),
 }
 _ANSWERS: Mapping[str, str] = {
@@ -100,11 +109,11 @@ def _form(action: argparse.Action, *, plain: bool = False) -> str:
         value = "|".join(str(choice) for choice in action.choices)
     else:
         value = str(action.metavar or "")
-    value += " …" if action.nargs == "+" else ""
+    value += " …" if action.nargs in ("+", "*") else ""
     form = " ".join([*action.option_strings[:1], *([value] if value else [])])
     if not plain:
         return f"`{form}`"
-    optional = bool(action.option_strings) or action.nargs == "?"
+    optional = bool(action.option_strings) or action.nargs in ("?", "*")
     return f"[{form}]" if optional else form
 
 

@@ -75,13 +75,50 @@ def set_mode(path: str | Path, mode: str, device: str | None = None) -> Config:
 
     if device is None:
         return _changed(path, lambda text, _: _with_main_mode(text, mode))
-    wanted = checked(DeviceConfig, {"mac": device, "mode": mode}, "mode")
+    return _set_of_device(path, device, "mode", mode)
+
+
+def set_watch(path: str | Path, watch: str, device: str) -> Config:
+    """Set whether `device` (a MAC) is watched. Raises BadConfig or Unavailable."""
+    return _set_of_device(path, device, "watch", watch)
+
+
+def _set_of_device(path: str | Path, device: str, option: str, value: str) -> Config:
+    wanted = checked(DeviceConfig, {"mac": device, option: value}, option)
 
     def edit(text: str, config: Config) -> str:
         for place, known in enumerate(config.devices):
             if known.mac == wanted.mac:
-                return set_option(text, f"@device[{place}]", "mode", mode)
-        return add_section(text, "device", "", {"mac": wanted.mac, "mode": mode})
+                return set_option(text, f"@device[{place}]", option, value)
+        return add_section(text, "device", "", {"mac": wanted.mac, option: value})
+
+    return _changed(path, edit)
+
+
+def move_device(path: str | Path, before: str, now: str) -> Config:
+    """The device that had the MAC `before` has `now`: its options and rules are those of the new MAC, but
+    where that has some of its own. Raises BadConfig or Unavailable."""
+
+    def edit(text: str, config: Config) -> str:
+        places = {device.mac: place for place, device in enumerate(config.devices)}
+        if before in places and now not in places:
+            text = set_option(text, f"@device[{places[before]}]", "mac", now)
+        elif before in places:
+            unsaid = texts_of(checked(DeviceConfig, {"mac": now}, "device"), secrets=True)
+            own = texts_of(config.devices[places[now]], secrets=True)
+            said = {option: value for option, value in own.items() if value != unsaid.get(option)}
+            both = texts_of(config.devices[places[before]], secrets=True) | said | {"mac": now}
+            text = set_options(text, f"@device[{places[now]}]", both)
+            text = delete_section(text, f"@device[{places[before]}]")
+        for place in reversed(range(len(config.rules))):
+            rule = config.rules[place]
+            if rule.device != before:
+                continue
+            if _rules_about(config, now, rule.destination, rule.service):
+                text = delete_section(text, f"@rule[{place}]")
+            else:
+                text = set_option(text, f"@rule[{place}]", "device", now)
+        return text
 
     return _changed(path, edit)
 

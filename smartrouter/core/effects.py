@@ -47,6 +47,7 @@ class Kind(StrEnum):
     DNS_TUNNEL = "dns-tunnel"  # data is carried in the names that a device asks for
     IP_SPOOFING = "ip-spoofing"  # packets with another's source address
     ADDRESS_CONFLICT = "address-conflict"  # two devices use one address by turns
+    CLONE = "clone"  # something else seems to use the device's MAC
     FRONTING = "fronting"  # the hello names another server than the one that is known at the address
     NEW_NAME = "new-name"  # let pass by a name that is known, while the newest one is not
     AFTER_OUTAGE = "after-outage"  # let pass without a name, soon after the guard was away

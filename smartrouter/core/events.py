@@ -11,7 +11,7 @@ Shapes used everywhere: a MAC is `aa:bb:cc:dd:ee:ff` in lower case; an address i
 from enum import StrEnum
 from typing import NamedTuple, TypeAlias
 
-from smartrouter.core.policy import Settings
+from smartrouter.core.policy import Reason, Settings
 
 TCP, UDP = 6, 17
 
@@ -204,6 +204,14 @@ class DeviceSeen(NamedTuple):
     maker: str
 
 
+class IdentityDoubted(NamedTuple):
+    """What uses this MAC does not seem to be the device any more. `reason`: OTHER_SYSTEM or TWO_PLACES."""
+
+    mac: str
+    reason: Reason
+    detail: str
+
+
 class SettingsChanged(NamedTuple):
     """The configuration was read again; rules, modes and devices' options are in `settings`."""
 
@@ -220,6 +228,13 @@ class LearningFinished(NamedTuple):
     """The user ends `mac`'s learning now."""
 
     mac: str
+
+
+class LearningTakenOver(NamedTuple):
+    """The user says that `mac` is the device that was `other`: it needs what that one was seen to need."""
+
+    mac: str
+    other: str
 
 
 class DestinationForgotten(NamedTuple):
@@ -255,9 +270,11 @@ NoFlow: TypeAlias = (
     | ConnectionsOpen
     | SettledBefore
     | DeviceSeen
+    | IdentityDoubted
     | SettingsChanged
     | LearningRestarted
     | LearningFinished
+    | LearningTakenOver
     | DestinationForgotten
     | Paused
     | OutageEnded

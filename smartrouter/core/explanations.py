@@ -73,6 +73,15 @@ EXPLANATIONS: Mapping[str, Explanation] = {
         "Give one of them another address; if neither should have this one, somebody may be reading the "
         "other's traffic (ARP spoofing). No rule can settle it.",
     ),
+    Kind.CLONE: Explanation(
+        "Something else seems to use this device's MAC address: it speaks like another system, or is in two "
+        "places at once.",
+        "An update that changed the device's system, a device that was moved to another network, or one that "
+        "is here by cable and by radio.",
+        "Nothing if you have just updated or moved the device. Else find out what is at its address, and "
+        "change the Wi-Fi password: who takes on a device's MAC may talk to all that the device may. No rule "
+        "can settle it.",
+    ),
     Kind.FRONTING: Explanation(
         "A connection to an address that the device knows asked there for a server that it does not know.",
         "A server that answers for several services of one maker, or a name that was renamed.",

@@ -24,7 +24,20 @@ from smartrouter.core import notes
 from smartrouter.core.attempts import Attempts
 from smartrouter.core.destinations import Destination
 from smartrouter.core.detection import Detection
-from smartrouter.core.effects import Block, Deny, Effect, Forget, Kind, Know, Raise, Relax, Unwatch, Verdict
+from smartrouter.core.effects import (
+    Block,
+    Deny,
+    Effect,
+    Forget,
+    Kind,
+    Know,
+    Learn,
+    NameAlias,
+    Raise,
+    Relax,
+    Unwatch,
+    Verdict,
+)
 from smartrouter.core.events import (
     AddressClaimed,
     ConnectionsOpen,
@@ -35,8 +48,10 @@ from smartrouter.core.events import (
     Event,
     FlowOpened,
     HelloHeard,
+    IdentityDoubted,
     LearningFinished,
     LearningRestarted,
+    LearningTakenOver,
     LookedUp,
     Moment,
     NoFlow,
@@ -50,6 +65,7 @@ from smartrouter.core.events import (
 )
 from smartrouter.core.flows import Flows
 from smartrouter.core.hellos import Hellos
+from smartrouter.core.kinship import organisation
 from smartrouter.core.learning import Learning, Progress, Seen
 from smartrouter.core.names import registrable_domain
 from smartrouter.core.naming import Naming
@@ -158,6 +174,8 @@ class Judge:
                 return self._tick(now)
             case AddressClaimed():
                 return self._detection.uses(event.mac, event.address, now)
+            case IdentityDoubted():
+                return self._detection.doubted(event, now)
             case LookedUp():
                 return self._naming.looked_up(event, now)
             case ConnectionsOpen():
@@ -177,6 +195,7 @@ class Judge:
         | SettingsChanged
         | LearningRestarted
         | LearningFinished
+        | LearningTakenOver
         | DestinationForgotten
         | Paused
         | OutageEnded,
@@ -187,8 +206,9 @@ class Judge:
             case DeviceSeen():
                 device = self.roster.device(event.mac)
                 device.iot, device.on_iot_network = event.iot, event.on_iot_network
-                if event.maker != device.maker:
-                    device.maker = event.maker
+                maker = organisation(event.maker)
+                if maker != device.maker:
+                    device.maker = maker
                     self.roster.clear_precedents()  # who is related to whom has changed
                 return self._without_replies(self.roster.refresh(device))
             case SettingsChanged():
@@ -204,6 +224,8 @@ class Judge:
                 device = self.roster.device(event.mac)
                 device.learning.finish(settled=True)
                 return [*self.roster.refresh(device), *self.roster.keep(device)]
+            case LearningTakenOver():
+                return self._taken_over(event, now)
             case DestinationForgotten():
                 return self._forgotten(event)
             case Paused():
@@ -327,6 +349,27 @@ class Judge:
             return []
         self.roster.paused, self.roster.after_outage = paused, after_outage
         return self.roster.refresh_all()
+
+    def _taken_over(self, event: LearningTakenOver, now: Moment) -> list[Effect]:
+        """The device is what it was under its other MAC: what it learned there is known, and how far its
+        learning was counts, if that is further."""
+        other = self.roster.devices.get(event.other)
+        if other is None:
+            return []
+        device = self.roster.device(event.mac)
+        before = device.learning.learned
+        device.learning = device.learning.joined(other.learning)
+        aliases = other.aliases.pairs()
+        for target, head in aliases:
+            device.aliases.tell(head, (target,), now.running)
+        self.roster.doubt(device)
+        learned = device.learning.learned
+        return [
+            *(Learn(event.mac, each, seen, now.wall) for each, seen in learned.items() if each not in before),
+            *(NameAlias(event.mac, target, head, now.wall) for target, head in aliases),
+            *self.roster.refresh(device),
+            *self.roster.keep(device),
+        ]
 
     def _forgotten(self, event: DestinationForgotten) -> list[Effect]:
         device = self.roster.devices.get(event.mac)

@@ -174,6 +174,21 @@ class Learning:
         self.progress = self.progress._replace(observed=before + seconds)
         return before // UNIT != (before + seconds) // UNIT
 
+    def joined(self, other: "Learning") -> "Learning":
+        """What both were seen to need, and the progress of whichever is further: protected, or longer
+        observed."""
+        further = max(self.progress, other.progress, key=lambda p: (p.state is State.PROTECTED, p.observed))
+        learned = dict(self._learned)
+        for destination, seen in other.learned.items():
+            known = learned.get(destination)
+            if known is not None:
+                learned[destination] = seen._replace(units=seen.units + known.units)
+            elif len(learned) < MAX_LEARNED:
+                learned[destination] = seen
+        for destination, seen in learned.items():
+            learned[destination] = Seen(seen.units, min(seen.last_unit, further.unit), further.observed)
+        return Learning(further, learned)
+
     def restart(self) -> None:
         """Learn again from here on, keeping what is known."""
         self.progress = Progress(state=State.LEARNING)

@@ -17,6 +17,7 @@ SEVERITY: Mapping[Kind, Severity] = {
     Kind.DNS_TUNNEL: Severity.CRITICAL,
     Kind.IP_SPOOFING: Severity.CRITICAL,
     Kind.ADDRESS_CONFLICT: Severity.WARNING,
+    Kind.CLONE: Severity.WARNING,
     Kind.FRONTING: Severity.NOTICE,
     Kind.NEW_NAME: Severity.NOTICE,
     Kind.AFTER_OUTAGE: Severity.NOTICE,

@@ -87,6 +87,8 @@ class Reason(StrEnum):
     NEW_NAME = "new-name"
     FRONTING = "fronting"
     ADDRESS_CONFLICT = "address-conflict"
+    OTHER_SYSTEM = "other-system"
+    TWO_PLACES = "two-places"
     HIDDEN_RESOLVER = "hidden-resolver"
     REPEATER = "repeater"
     PERSON = "person"
@@ -136,6 +138,8 @@ REASONS: Mapping[Reason, str] = {
     Reason.FRONTING: "The server name in the first data is not one that the device knows, though it "
     "knows the address.",
     Reason.ADDRESS_CONFLICT: "Two devices use one address by turns.",
+    Reason.OTHER_SYSTEM: "What uses the device's MAC speaks like another system than the device did before.",
+    Reason.TWO_PLACES: "The device's MAC is in use on two networks at the same time.",
     Reason.HIDDEN_RESOLVER: "The device asks nobody for names in the router's sight, so what it talks to has "
     "no names here: its resolver is on the local network, or it uses encrypted DNS.",
     Reason.REPEATER: "Several devices seem to share this MAC address; a repeater or a second router hides "

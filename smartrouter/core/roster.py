@@ -48,7 +48,7 @@ class Device:
         self.aliases = Aliases()
         self.hellos: OrderedDict[str, str] = OrderedDict()  # address -> server name in its first data
         self.answered = -inf  # running time of the last DNS reply to it
-        self.maker = ""
+        self.maker = ""  # as `kinship.organisation` has it
         self.precedents: dict[tuple[str, int, int], Precedent] = {}  # by address, protocol, port
         self.serial = 0  # how often `precedents` were cleared
         self.settled: dict[str, tuple[Pair, ...]] = {}  # what the kernel settles by itself, by address

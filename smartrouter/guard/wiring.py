@@ -24,8 +24,10 @@ from smartrouter.core.events import (
     DestinationForgotten,
     DeviceSeen,
     Event,
+    IdentityDoubted,
     LearningFinished,
     LearningRestarted,
+    LearningTakenOver,
     LookedUp,
     OutageEnded,
     Paused,
@@ -36,10 +38,13 @@ from smartrouter.core.events import (
 )
 from smartrouter.core.judge import Judge
 from smartrouter.core.learning import State
-from smartrouter.core.policy import Action, Rule
+from smartrouter.core.policy import Action, Reason, Rule
 from smartrouter.guard import collector
 from smartrouter.guard.bench import Bench, now
-from smartrouter.guard.handlers import DnsHandler, FlowHandler, LogHandler
+from smartrouter.guard.handlers.dns import DnsHandler
+from smartrouter.guard.handlers.flows import FlowHandler
+from smartrouter.guard.handlers.log import LogHandler
+from smartrouter.guard.handlers.overheard import Overheard, OverheardHandler
 from smartrouter.guard.inspection import Inspections
 from smartrouter.guard.settling import Settling
 from smartrouter.guard.share import Share
@@ -48,7 +53,7 @@ from smartrouter.linux import conntrack, ruleset
 from smartrouter.linux.netlink import Netlink
 from smartrouter.linux.nflog import Log
 from smartrouter.linux.queue import DNS_QUEUE, FLOWS_QUEUE, Handler, Marks, open_queue
-from smartrouter.linux.queue_rule import LOG_GROUP
+from smartrouter.linux.queue_rule import LOG_GROUP, OVERHEARD_GROUP
 from smartrouter.linux.sets import Sets
 from smartrouter.store.connect import open_reader
 from smartrouter.store.queries import load_state
@@ -62,6 +67,9 @@ FLUSH_PATIENCE = 1.5  # seconds that a command waits for the store
 OUTAGE = 1.0  # seconds without a guard that count as an outage
 MAX_LOOK_UPS = 4096  # names that wait to be handed over: those of a large household after an outage
 LOOK_UPS_A_TURN = 256
+COPIED = 2048  # bytes of what devices say of themselves: more than an Ethernet frame holds
+COPIES = 1 << 20  # bytes of them in the kernel
+COPIES_A_TURN = 64
 BATCH = 256  # pairs, or connections, that are looked at without letting go of the judge
 
 _Each = TypeVar("_Each")
@@ -105,8 +113,11 @@ class Guard:
             open_queue(main.reader, number, handler, marks) for number, handler in handlers.items()
         ]
         self._log = Log(LOG_GROUP, LogHandler(self._bench))
+        self._overheard = OverheardHandler()
+        self._copies = Log(OVERHEARD_GROUP, self._overheard, copy=COPIED, receive_buffer=COPIES)
+        self._studied: frozenset[str] = frozenset()
         self._take_up_pairs()
-        self._table = Table(share.plan(self._judge.roster.devices.values()))
+        self._table = Table(self._plan(share))
 
     def start(self) -> None:
         """Serve the queues from now on. Where an earlier guard's table is there, packets come at once, while
@@ -122,7 +133,10 @@ class Guard:
 
     def _serve_all(self) -> None:
         served: dict[str, _Served] = {f"queue-{queue.number}": queue for queue in self._queues}
-        for name, what in {**served, "log": self._log, "pairs": self._bench.pairs}.items():
+        others: dict[str, _Served] = {
+            "log": self._log, "overheard": self._copies, "pairs": self._bench.pairs,
+        }  # fmt: skip
+        for name, what in {**served, **others}.items():
             self._signs[name] = time.monotonic()
             thread = threading.Thread(target=self._serve, args=(what, name), name=name, daemon=True)
             thread.start()
@@ -141,6 +155,10 @@ class Guard:
         """Names that the router shall look up; each is handed out once."""
         count = min(len(self._look_ups), LOOK_UPS_A_TURN)
         return list(dict.fromkeys(self._look_ups.popleft() for _ in range(count)))
+
+    def overheard(self) -> list[Overheard]:
+        """What devices said of themselves; each is handed out once."""
+        return self._overheard.fetch(COPIES_A_TURN)
 
     def stop(self) -> None:
         """Judge what still waits, store everything, and let go of the queues. The table stays."""
@@ -170,6 +188,14 @@ class Guard:
                 for mac, address in arguments["claims"]:
                     self._tell(AddressClaimed(mac, address))
                 return {}
+            case "doubts":
+                for mac, reason, detail in arguments["doubts"]:
+                    self._tell(IdentityDoubted(mac, Reason(reason), detail))
+                return {}
+            case "study":
+                self._studied = frozenset(arguments["devices"])
+                self._sets.study(self._studied)
+                return {}
             case "looked_up":
                 for found in arguments["names"]:
                     self._tell(LookedUp(found["name"], tuple(found["addresses"]), found["ttl"]))
@@ -186,6 +212,10 @@ class Guard:
                 self._tell(LearningFinished(mac) if arguments.get("finish") else LearningRestarted(mac))
                 self._stored()
                 return {"state": self._judge.roster.devices[mac].learning.progress.state}
+            case "same":
+                effects = self._tell(LearningTakenOver(arguments["device"], arguments["other"]))
+                self._stored()
+                return {"taken_over": effects}
             case "pause":
                 self._tell(Paused(float(arguments["seconds"])))
                 return {"seconds": self._judge.paused_for(now())}
@@ -211,10 +241,15 @@ class Guard:
             "pairs": {str(shortcut): pairs[shortcut] for shortcut in Shortcut},
             "recorded": {str(shortcut): self._bench.recorded[shortcut] for shortcut in Shortcut},
             "unrecorded": self._log.lost,
+            "studied": len(self._studied),
+            "overheard": {"heard": self._copies.seen, "missed": self._copies.lost},
             "kernel": ruleset.read_counters(),
             "store": self._writer.counters(),
             "withheld": self._bench.withheld,
-            "faults": self._bench.errors + self._log.faults + sum(queue.faults for queue in self._queues),
+            "faults": self._bench.errors
+            + self._log.faults
+            + self._copies.faults
+            + sum(queue.faults for queue in self._queues),
             "mended": dict(self._lost),
         }
 
@@ -229,7 +264,7 @@ class Guard:
         settings = share.settings()
         with self._bench.lock:
             effects = self._judge.handle(SettingsChanged(settings), now())
-            plan = share.plan(self._judge.roster.devices.values())
+            plan = self._plan(share)
         try:
             if (
                 plan._replace(**_MEMBERS) != self._table.loaded._replace(**_MEMBERS)
@@ -250,6 +285,10 @@ class Guard:
         return {}
 
     # -- inside --------------------------------------------------------------------------------------
+
+    def _plan(self, share: Share) -> ruleset.Plan:
+        devices = self._judge.roster.devices.values()
+        return share.plan(devices)._replace(studied=self._studied)
 
     def _tell(self, event: Event) -> int:
         """Tell the judge, carry out its effects; gives their number."""
@@ -313,7 +352,7 @@ class Guard:
         log.warning("the table inet smartrouter was taken away; putting it back")
         self._lost["table"] += 1
         with self._bench.lock:
-            plan = self._share.plan(self._judge.roster.devices.values())
+            plan = self._plan(self._share)
             clients = {client for device in self._judge.roster.devices.values() for client in device.clients}
         self._table.load(plan)
         for client in clients:
@@ -361,7 +400,7 @@ def _denials(share: Share) -> frozenset[Rule]:
     return frozenset(rule for rule in share.settings().rules if rule.action is Action.DENY)
 
 
-_MEMBERS: dict[str, Any] = {"watched": None, "enforced": None, "exempt": None}
+_MEMBERS: dict[str, Any] = dict.fromkeys(ruleset.DEVICE_SETS)
 
 
 class Restart(SmartrouterError):

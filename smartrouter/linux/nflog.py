@@ -22,14 +22,14 @@ from smartrouter.linux.nfnetlink_packets import Messages, limit_waiting, mac_tex
 log = logging.getLogger("smartrouter.nflog")
 
 Logged: TypeAlias = tuple[str, str | None, bytes]
-"""The rule's prefix; the sender's MAC, None if it has none; the packet, from the IP header on, cut at 128
+"""The rule's prefix; the sender's MAC, None if it has none; the packet, from the IP header on, cut at `copy`
 bytes. A plain tuple: 100,000 of them a second must be made."""
 
-_COPY = 128  # bytes of a packet: the longest IPv6 header chain that occurs, with ports
+COPY = 128  # bytes of a packet: the longest IPv6 header chain that occurs, with ports
 _TOGETHER = 64  # records that come in one datagram, if they come fast enough
 _PATIENCE = 10  # hundredths of a second that the kernel waits for more
 _GATHERED = 15 << 10  # bytes: 64 records of some 200 bytes, and with its bookkeeping still 16 KiB of memory
-_RECEIVE_BUFFER = 8 << 20  # bytes: about 0.3 s at 100,000 records a second
+RECEIVE_BUFFER = 8 << 20  # bytes: about 0.3 s at 100,000 records a second
 _TURN = 0.15  # seconds that a read waits
 _DRAIN = 0.2  # seconds: what waits at the end is handled, so long
 _DATAGRAM = 1 << 16  # bytes: more than one datagram
@@ -47,7 +47,8 @@ _NUMBERED = 1  # NFULNL_CFG_F_SEQ
 class Log:
     """Gets what rules log to `group`, from construction on; `serve` must follow.
 
-    `handler` gets 1 to 64 records at a time, in the kernel's order, at most 0.1 s late. Raises
+    `copy`: bytes of each packet that are wanted at most. `handler` gets 1 to 64 records at a time, in the
+    kernel's order, at most 0.1 s late. Raises
     Unavailable if somebody else listens to that group, or without CAP_NET_ADMIN.
     """
 
@@ -56,7 +57,8 @@ class Log:
         group: int,
         handler: Callable[[list[Logged]], object],
         *,
-        receive_buffer: int = _RECEIVE_BUFFER,
+        copy: int = COPY,
+        receive_buffer: int = RECEIVE_BUFFER,
     ):
         self.group = group
         self.seen = 0  # records handed to the handler
@@ -68,7 +70,7 @@ class Log:
         self._messages = Messages(_PACKET, _PAYLOAD, _SEQ, frozenset({_TIMESTAMP}), _kind_and_mac)
         options = (
             attribute(_COMMAND, _BIND)
-            + attribute(_MODE, struct.pack(">IBx", _COPY, _COPY_PACKET))
+            + attribute(_MODE, struct.pack(">IBx", copy, _COPY_PACKET))
             + u32(_BUFFER, _GATHERED)
             + u32(_TIMEOUT, _PATIENCE)
             + u32(_THRESHOLD, _TOGETHER)

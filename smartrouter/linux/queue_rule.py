@@ -23,6 +23,7 @@ from smartrouter.linux.nftables import (
 DNS_QUEUE = 7370  # DNS queries and replies
 FLOWS_QUEUE = 7371  # new connections; with several workers the first one's, the others' follow
 LOG_GROUP = 7372  # what the kernel settled by itself; groups are numbered apart from queues
+OVERHEARD_GROUP = 7373  # what devices say of themselves
 
 _IPV4 = 2  # NFPROTO_IPV4
 _BYPASS = 1  # NFT_QUEUE_FLAG_BYPASS and NFQ_FLAG_BYPASS: nobody listens -> accept

@@ -20,9 +20,11 @@ from smartrouter.core.errors import BadConfig, Unavailable
 from smartrouter.core.events import Shortcut
 from smartrouter.linux import nftables, program, queue_rule, redirect_rule
 from smartrouter.linux.netlink import NEEDS_NET_ADMIN, Netlink, unavailable
-from smartrouter.linux.queue_rule import DNS_QUEUE, FLOWS_QUEUE, LOG_GROUP
+from smartrouter.linux.queue_rule import DNS_QUEUE, FLOWS_QUEUE, LOG_GROUP, OVERHEARD_GROUP
 
 MAX_INTERFACES, MAX_DEVICES, MAX_RESOLVERS = 256, 4096, 256  # the sizes of the sets in the template
+DEVICE_SETS = ("watched", "exempt", "enforced", "studied")
+OVERHEARD = "overheard"  # the prefix of what is copied to the guard
 MAX_WORKERS = 16  # queues for new connections: more threads of one interpreter gain nothing
 _NFT_PATIENCE = 30.0  # seconds; a slow router with a large table needs one
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}")  # stricter than the kernel's dev_valid_name()
@@ -38,6 +40,8 @@ NO_LOG = (
 )
 # All that is read of a logged packet is its headers; in one go for as many packets, or after a second.
 _LOG = 'log prefix "{}" group {} snaplen 128 queue-threshold 64'
+# What a device says of itself is read whole, and at once: how it is handled hangs on it.
+_LOG_OVERHEARD = 'log prefix "{}" group {} snaplen 2048 queue-threshold 1'
 _Answer = TypeVar("_Answer")
 _BEFORE_ROUTING = """\
 add chain inet smartrouter before_routing { type nat hook prerouting priority dstnat - 5; policy accept; }
@@ -53,9 +57,9 @@ class Plan(NamedTuple):
     `lan`, `iot`: names of the local interfaces; on those of `iot` every device is watched.
     `redirect_dns`: the router's own resolver answers, whomever a watched device asks. `shared_resolvers`:
     addresses of resolvers on the local networks, whose questions to the outside are looked at. `watched`,
-    `exempt`, `enforced`: the MACs that the sets of these names shall hold; None: what they hold already. The
-    marks are single bits of the packet mark. New connections go to queue `flows_queue`, or are spread over as
-    many from there on as there are `workers`.
+    `exempt`, `enforced`, `studied`: the MACs that the sets of these names shall hold; None: what they hold
+    already. The marks are single bits of the packet mark. New connections go to queue `flows_queue`, or are
+    spread over as many from there on as there are `workers`.
     """
 
     lan: tuple[str, ...]
@@ -69,10 +73,12 @@ class Plan(NamedTuple):
     watched: frozenset[str] | None = None
     exempt: frozenset[str] | None = None
     enforced: frozenset[str] | None = None
+    studied: frozenset[str] | None = None
     flows_queue: int = FLOWS_QUEUE
     dns_queue: int = DNS_QUEUE
     workers: int = 1
     log_group: int = LOG_GROUP
+    overheard_group: int = OVERHEARD_GROUP
 
 
 def render(plan: Plan, native_queue: bool) -> str:
@@ -88,6 +94,7 @@ def render(plan: Plan, native_queue: bool) -> str:
         unjudged="accept" if plan.on_failure == "open" else "goto refuse",
         refusal="\n\t\t".join(_refusal_lines(plan)),
         **{f"log_{was}": _LOG.format(was, plan.log_group) for was in Shortcut},
+        log_overheard=_LOG_OVERHEARD.format(OVERHEARD, plan.overheard_group),
         redirection="redirect" if plan.redirect_dns else "return",
         before_routing=_BEFORE_ROUTING
         if plan.redirect_dns
@@ -199,8 +206,11 @@ def _check_queues(plan: Plan) -> None:
             raise BadConfig(f"Queue number {queue}: allowed are 0 to 65535.")
     if plan.dns_queue in flows:
         raise BadConfig(f"Queue {plan.dns_queue} is both for DNS and for connections: they must differ.")
-    if not 0 <= plan.log_group < 1 << 16:
-        raise BadConfig(f"Log group {plan.log_group}: allowed are 0 to 65535.")
+    for group in (plan.log_group, plan.overheard_group):
+        if not 0 <= group < 1 << 16:
+            raise BadConfig(f"Log group {group}: allowed are 0 to 65535.")
+    if plan.log_group == plan.overheard_group:
+        raise BadConfig(f"Log group {plan.log_group} is for two things: they must differ.")
 
 
 def _check_one_of(option: str, found: str, *allowed: str) -> None:
@@ -218,8 +228,8 @@ def _check_address(address: str) -> None:
 
 
 def _device_sets(plan: Plan) -> list[tuple[str, frozenset[str]]]:
-    sets = (("watched", plan.watched), ("exempt", plan.exempt), ("enforced", plan.enforced))
-    return [(name, macs) for name, macs in sets if macs is not None]
+    sets = {name: getattr(plan, name) for name in DEVICE_SETS}
+    return [(name, macs) for name, macs in sets.items() if macs is not None]
 
 
 def _queue_lines(plan: Plan, native_queue: bool) -> Iterable[str]:

@@ -6,8 +6,9 @@ Knows nothing of packets or of how the figures come about.
 
 from dataclasses import dataclass, field, fields
 from math import inf
-from typing import Any
+from typing import Any, NamedTuple
 
+from smartrouter.core.classification.portrait import Portrait
 from smartrouter.core.effects import Alert, Evidence, Kind, Label, Severity, Withdraw
 from smartrouter.core.events import Moment
 from smartrouter.core.judge import Judge
@@ -42,6 +43,28 @@ class DeviceFigures:
     def to_json(self) -> dict[str, int]:
         """The figures as plain numbers."""
         return {f.name: len(self.names) if f.name == "names" else getattr(self, f.name) for f in fields(self)}
+
+
+class Identity(NamedTuple):
+    """What a device is. `iot`: `iot`, `not-iot` or `unknown`; `confidence`: in that, 0 to 1. `hostname`: the
+    name that it gives itself."""
+
+    iot: str
+    confidence: float
+    maker: str
+    hostname: str
+
+    def to_json(self) -> dict[str, Any]:
+        """The same as plain values."""
+        return {
+            "class": self.iot,
+            "confidence": round(self.confidence, 3),
+            "maker": self.maker,
+            "hostname": self.hostname,
+        }
+
+
+NOBODY = Identity("unknown", 0.0, "", "")  # of whom nothing is known
 
 
 @dataclass(slots=True)
@@ -85,13 +108,16 @@ class AlertEntry:
 @dataclass
 class Result:
     """What a replay found. `alerts_not_listed`: occurrences of alerts for which there was no room.
-    `warnings`: what the reader should know of how far to trust it. `judge`, `ended`: the judge as it stood at
-    the end, and when that was."""
+    `warnings`: what the reader should know of how far to trust it. `portraits`: what the devices showed of
+    themselves, `identities`: what that makes them. `judge`, `ended`: the judge as it stood at the end,
+    and when that was."""
 
     packets: int = 0
     mangled: int = 0
     routers: list[str] = field(default_factory=list)
     devices: dict[str, DeviceFigures] = field(default_factory=dict)
+    portraits: dict[str, Portrait] = field(default_factory=dict)
+    identities: dict[str, Identity] = field(default_factory=dict)
     alerts: dict[tuple[str, str, str, str], AlertEntry] = field(default_factory=dict)
     alerts_not_listed: int = 0
     warnings: list[str] = field(default_factory=list)
@@ -133,7 +159,10 @@ class Result:
             "packets": self.packets,
             "mangled": self.mangled,
             "routers": self.routers,
-            "devices": {mac: figures.to_json() for mac, figures in self.devices.items()},
+            "devices": {
+                mac: figures.to_json() | self.identities.get(mac, NOBODY).to_json()
+                for mac, figures in self.devices.items()
+            },
             "alerts": [entry.to_json() for entry in self.alerts.values()],
             "alerts_not_listed": self.alerts_not_listed,
             "warnings": self.warnings,
@@ -147,7 +176,10 @@ def _counts(alert: Alert) -> bool:
 
 def show(result: Result, screen: Screen) -> None:
     """Print `result` as tables."""
-    screen.table(_DEVICE_COLUMNS, [_device_row(mac, f) for mac, f in result.devices.items()])
+    screen.table(
+        _DEVICE_COLUMNS,
+        [_device_row(mac, f, result.identities.get(mac, NOBODY)) for mac, f in result.devices.items()],
+    )
     screen.line()
     if result.alerts:
         screen.table(_ALERT_COLUMNS, [_alert_row(entry) for entry in result.alerts.values()])
@@ -164,6 +196,9 @@ def show(result: Result, screen: Screen) -> None:
 
 _DEVICE_COLUMNS = (
     Column("DEVICE"),
+    Column("HOST NAME", rank=1, least=12),
+    Column("MAKER", rank=0, least=12),
+    Column("CLASS", rank=4),
     Column("CONNECTIONS", right=True),
     Column("NAMED", right=True, rank=2),
     Column("DNS REPLIES", right=True, rank=0),
@@ -185,9 +220,12 @@ _ALERT_COLUMNS = (
 )
 
 
-def _device_row(mac: str, figures: DeviceFigures) -> list[str | Cell]:
+def _device_row(mac: str, figures: DeviceFigures, identity: Identity) -> list[str | Cell]:
     return [
         mac,
+        identity.hostname or "-",
+        identity.maker or "-",
+        _class(identity),
         str(figures.connections),
         str(figures.named_connections),
         str(figures.dns_replies),
@@ -197,6 +235,10 @@ def _device_row(mac: str, figures: DeviceFigures) -> list[str | Cell]:
         str(figures.alerted_connections),
         Cell(str(figures.alerts), Style.WARNING if figures.alerts else Style.GOOD),
     ]
+
+
+def _class(identity: Identity) -> str:
+    return f"{identity.iot} {identity.confidence:.0%}" if identity.confidence else identity.iot
 
 
 def _alert_row(entry: AlertEntry) -> list[str | Cell]:

@@ -22,7 +22,8 @@ _IP4, _ARP, _IP6 = 0x0800, 0x0806, 0x86DD  # IEEE 802 EtherTypes
 _ARP_ETHERNET_IP4 = b"\x00\x01\x08\x00\x06\x04"  # RFC 826: hardware, protocol, and their lengths
 _SYN, _ACK = 0x02, 0x10  # RFC 9293 section 3.1
 _WEB_PORTS = (80, 443)
-_DHCP6_PORTS = (546, 547)  # RFC 9915
+DHCP6_SERVER_PORT = 547  # RFC 9915
+_DHCP6_PORTS = (546, DHCP6_SERVER_PORT)
 # Flows that are told apart in any case. Small devices begin with the same port and sequence number whenever
 # they start, so what repeats may be weeks apart.
 FLOWS = 131_072

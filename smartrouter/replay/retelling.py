@@ -33,12 +33,13 @@ from smartrouter.core.flows import Flows
 from smartrouter.core.hellos import AWAITED_FOR
 from smartrouter.core.judge import Judge
 from smartrouter.core.policy import Settings
-from smartrouter.linux.makers import Makers
+from smartrouter.makers import Makers
 from smartrouter.replay.captures import Captured
 from smartrouter.replay.figures import DeviceFigures, Result
 from smartrouter.replay.gateways import Place, place_of
 from smartrouter.replay.hearing import DNS_PORT, FLOWS, Heard, hear, is_new, is_portless, is_syn, query_in
 from smartrouter.replay.options import Options
+from smartrouter.replay.portraits import Portraits
 from smartrouter.wire.dns import parse_reply
 from smartrouter.wire.dns_tcp import TcpStream
 from smartrouter.wire.ntp import NTP_PORT, asks_time
@@ -128,8 +129,12 @@ class Retelling:
         self._moment = Moment(0.0, 0.0)
         self.judge = Judge(settings, learning_until=until, fresh_forever=True)
         makers = Makers()
-        for mac in result.devices:
-            self._judged(DeviceSeen(mac, None, True, "", makers.of(mac)))
+        if makers.problem:
+            result.warnings.append(makers.problem)
+        made_by = {mac: makers.of(mac) for mac in result.devices}
+        self._portraits = Portraits(made_by)
+        for mac, maker in made_by.items():
+            self._judged(DeviceSeen(mac, None, True, "", maker))
 
     def take(self, captured: Captured, running: float) -> None:
         """One packet."""
@@ -154,6 +159,7 @@ class Retelling:
         if sender is not None:
             if not heard.receiver and len(self._owners) < _MAX_OWNERS:
                 self._owners[packet.source] = heard.sender
+            self._portraits.heard(heard, packet, running)
             self._sent(heard, packet, sender)
         if packet.source_port == DNS_PORT and packet.protocol in (TCP, UDP):
             figures = self._result.devices.get(self._receiver(heard, packet))
@@ -165,6 +171,7 @@ class Retelling:
         self._moment = Moment(self._moment.running + HOLD, self._moment.wall + HOLD)
         self._judged(Tick())  # what was held back until then
         self._result.judge, self._result.ended = self.judge, self._moment
+        self._result.portraits, self._result.identities = self._portraits.by_mac, self._portraits.identities()
         for mac, figures in self._result.devices.items():
             device = self.judge.roster.devices.get(mac)
             figures.learned_destinations = len(device.learning.learned) if device is not None else 0
@@ -212,6 +219,7 @@ class Retelling:
         for effect in self._judged(event):
             if isinstance(effect, Record) and scope is Scope.OUTSIDE and figures is not None:
                 figures.named_connections += effect.attempt.evidence is Evidence.DNS
+                self._portraits.opened(effect.attempt, self._moment.running)
             elif isinstance(effect, Inspect):
                 self._hellos.inspect(effect.flow, packet, self._moment.running)
                 self._first_data(heard, packet)
@@ -238,8 +246,10 @@ class Retelling:
             None
         ]
         for query in queries:
-            if query is not None and packet.protocol == UDP:
-                figures.asked_for(query.question.name)
+            if query is not None:
+                self._portraits.named(heard.sender, query.question.name, self._moment.running)
+                if packet.protocol == UDP:
+                    figures.asked_for(query.question.name)
             self._judged(
                 DnsAsked(
                     heard.sender, packet.source, packet.source_port, packet.destination, packet.protocol,

@@ -40,7 +40,9 @@ class Led(NamedTuple):
 
 class Device(NamedTuple):
     """A device as listed. `iot`: None if that cannot be told. `stage`: of learning. `attempts`, `blocked`:
-    over all time. `learned`: destinations. `open_alerts`: alerts that nobody has decided about."""
+    over all time. `learned`: destinations. `open_alerts`: alerts that nobody has decided about. `present`: it
+    is there now; `called`: the name that it announces; `probably`: the MAC that it seems to have had before,
+    '' if none; `became`: the one that it has now, by the user's word."""
 
     mac: str
     hostname: str
@@ -58,6 +60,13 @@ class Device(NamedTuple):
     blocked: int
     learned: int
     open_alerts: int
+    present: bool
+    port: str
+    called: str
+    iot_since: float | None
+    probably: str
+    probably_reasons: tuple[str, ...]
+    became: str
 
 
 class State(NamedTuple):
@@ -171,7 +180,8 @@ _DEVICES = """
         d.first_seen, max(d.last_seen, coalesce(a.last_at, 0)), coalesce(p.state, 'new'),
         coalesce(a.attempts, 0), coalesce(a.blocked, 0),
         (SELECT count(*) FROM learned WHERE device = d.id),
-        (SELECT count(*) FROM alerts WHERE device = d.id AND state = 'open')
+        (SELECT count(*) FROM alerts WHERE device = d.id AND state = 'open'),
+        d.present, d.port, d.called, d.iot_since, d.probably, d.probably_reasons, d.became
     FROM devices d LEFT JOIN activity a ON a.device = d.id LEFT JOIN progress p ON p.device = d.id"""
 
 
@@ -196,19 +206,30 @@ def device(conn: sqlite3.Connection, mac: str) -> Device | None:
 
 
 def _device(row: tuple[Any, ...], addresses: list[str]) -> Device:
-    _, mac, hostname, maker, iot, confidence, reasons, interface, on_iot_network, *rest = row
+    (
+        _, mac, hostname, maker, iot, confidence, reasons, interface, on_iot_network,
+        first_seen, last_seen, stage, attempts, blocked, learned, open_alerts,
+        present, port, called, iot_since, probably, probably_reasons, became,
+    ) = row  # fmt: skip
     return Device(
-        mac,
-        hostname,
-        maker,
-        None if iot is None else bool(iot),
-        confidence,
-        tuple(reasons.splitlines()),
-        interface,
-        bool(on_iot_network),
-        tuple(addresses),
-        *rest,
-    )
+        mac, hostname, maker, None if iot is None else bool(iot), confidence, tuple(reasons.splitlines()),
+        interface, bool(on_iot_network), tuple(addresses), first_seen, last_seen, stage, attempts, blocked,
+        learned, open_alerts, bool(present), port, called, iot_since, probably,
+        tuple(probably_reasons.splitlines()), became,
+    )  # fmt: skip
+
+
+def portraits(conn: sqlite3.Connection) -> dict[str, str]:
+    """What devices have shown of themselves (`changes.keep_portraits`), by MAC."""
+    return dict(conn.execute("SELECT d.mac, p.portrait FROM portraits p JOIN devices d ON d.id = p.device"))
+
+
+def learned_names(conn: sqlite3.Connection) -> dict[str, frozenset[str]]:
+    """The name groups that each device was seen to need, by MAC."""
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for mac, name in conn.execute("SELECT d.mac, l.name FROM learned l JOIN devices d ON d.id = l.device"):
+        found[mac].add(name)
+    return {mac: frozenset(names) for mac, names in found.items()}
 
 
 def learned(conn: sqlite3.Connection, mac: str) -> list[Learned]:

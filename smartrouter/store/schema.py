@@ -163,7 +163,20 @@ _SECOND = (
         (SELECT observed FROM progress WHERE progress.device = learned.device), 0)""",
 )
 
-STEPS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND)
+_THIRD = (
+    "ALTER TABLE devices ADD COLUMN present INTEGER NOT NULL DEFAULT 1",
+    "ALTER TABLE devices ADD COLUMN port TEXT NOT NULL DEFAULT ''",  # of the bridge `interface`
+    "ALTER TABLE devices ADD COLUMN called TEXT NOT NULL DEFAULT ''",  # what it announces as its name
+    "ALTER TABLE devices ADD COLUMN iot_since REAL",  # NULL: it is not taken for an IoT device
+    "ALTER TABLE devices ADD COLUMN probably TEXT NOT NULL DEFAULT ''",  # the MAC that it had before
+    "ALTER TABLE devices ADD COLUMN probably_reasons TEXT NOT NULL DEFAULT ''",  # one a line
+    "ALTER TABLE devices ADD COLUMN became TEXT NOT NULL DEFAULT ''",  # the MAC that it has now
+    """CREATE TABLE portraits (                    -- what a device has shown of itself
+        device INTEGER PRIMARY KEY REFERENCES devices ON DELETE CASCADE,
+        portrait TEXT NOT NULL)                    -- JSON, see analyzer.portraits""",
+)
+
+STEPS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND, _THIRD)
 
 
 def version(conn: sqlite3.Connection) -> int:

@@ -21,8 +21,8 @@ from smartrouter.linux.upstreams import upstreams
 from smartrouter.supervisor import survey
 from smartrouter.supervisor.children import Child, Part, State
 from smartrouter.supervisor.errands import Errands
-from smartrouter.supervisor.relay import Relay, sound_answers, sound_names
-from smartrouter.supervisor.seen import Claims, Seen
+from smartrouter.supervisor.relay import Relay, sound_answers, sound_doubts, sound_names, sound_packets
+from smartrouter.supervisor.seen import Claims, Seen, sound_macs
 from smartrouter.supervisor.watchdog import QueueWatch
 
 log = Journal("smartrouter.supervisor")
@@ -49,6 +49,7 @@ class Household:
         self.relays: defaultdict[str, Relay] = defaultdict(Relay)  # by what they have done
         self._seen = Seen()
         self._claims = Claims()
+        self._studied: list[str] = []  # by the analyzer, which wants copies of some of their packets
         self._watch = QueueWatch()
         self._interfaces: frozenset[str] = frozenset()  # at the last look
         self._next_look = 0.0
@@ -224,13 +225,15 @@ class Household:
                     child.ask("seen", {"devices": devices}, now, _nobody)
                 for claims in self._claims.batches():
                     child.ask("claims", {"claims": claims}, now, _nobody)
+                child.ask("study", {"devices": self._studied}, now, _nobody)
 
         if "around" in self.found:
             child.configure(self._share(child, now), now, configured)
 
     def _hear(self, child: Child, message: dict[str, Any], now: float) -> None:
         """A part said something unasked. The analyzer: which devices it sees, who answers for which address,
-        and where names lead; the guard: which names it wants to know that of."""
+        whose MAC something else seems to use, of whom it wants to see more, and where names lead; the guard:
+        which names it wants to know that of, and what devices say of themselves."""
         match child.part.name, message["tell"]:
             case "analyzer", "seen":
                 devices = self._seen.update(message.get("devices"))
@@ -239,6 +242,15 @@ class Household:
                     guard.ask("seen", {"devices": devices}, now, _nobody)
             case "analyzer", "claims":
                 self._relay(GUARD, "claims", "claims", self._claims.update(message.get("claims")), now)
+            case "analyzer", "doubts":
+                self._relay(GUARD, "doubts", "doubts", sound_doubts(message.get("doubts")), now)
+            case "analyzer", "study":
+                self._studied = sound_macs(message.get("devices"))
+                guard = self.children.get(GUARD)
+                if guard is not None:
+                    guard.ask("study", {"devices": self._studied}, now, _nobody)
+            case "guard", "overheard":
+                self._relay(ANALYZER, "overheard", "packets", sound_packets(message.get("packets")), now)
             case "analyzer", "looked_up":
                 self._relay(GUARD, "looked_up", "names", sound_answers(message.get("names")), now)
             case "guard", "look_up":

@@ -4,9 +4,11 @@
     {"do": "status"}
     {"do": "allow" | "deny", "device", "destination", "service"?, "until"?, "by"?}
     {"do": "mode", "mode", "device"?}
+    {"do": "watch", "watch", "device"}
     {"do": "pause", "seconds"}
     {"do": "forget", "device", "destination", "service"?}
     {"do": "learn", "device", "finish"?}
+    {"do": "same", "device", "other"}
     {"do": "reload"}
 
 Decisions that last are written to the configuration, and answered once the guard goes by them, or with a
@@ -50,9 +52,11 @@ _REQUESTS: Mapping[str, Mapping[str, _Field]] = {
     "allow": _RULE,
     "deny": _RULE,
     "mode": {"mode": _TEXT, "device": _MAYBE_TEXT},
+    "watch": {"watch": _TEXT, "device": _TEXT},
     "pause": {"seconds": _Field((int, float))},
     "forget": {"device": _TEXT, "destination": _TEXT, "service": _MAYBE_TEXT},
     "learn": {"device": _TEXT, "finish": _Field((bool,), required=False)},
+    "same": {"device": _TEXT, "other": _TEXT},
     "reload": {},
 }
 
@@ -79,6 +83,10 @@ class Orders:
                     self._rule(do, request, peer, reply, now)
                 case "mode":
                     self._mode(request, reply, now)
+                case "same":
+                    self._same(request, reply, now)
+                case "watch":
+                    self._watch(request, reply, now)
                 case "reload":
                     self._household.reload(reply, now)
                 case _:
@@ -109,6 +117,35 @@ class Orders:
             set_mode(path, mode, device)
 
         self._household.change(write, reply, now)
+
+    def _watch(self, request: dict[str, Any], reply: Reply, now: float) -> None:
+        watch, device = request["watch"], _mac(request["device"])
+
+        def write(path: str) -> None:
+            from smartrouter.config.changes import set_watch
+
+            set_watch(path, watch, device)
+
+        self._household.change(write, reply, now)
+
+    def _same(self, request: dict[str, Any], reply: Reply, now: float) -> None:
+        """First the guard takes over what was learned: until it has, nothing is written."""
+        device, other = _mac(request["device"]), _mac(request["other"])
+        if device == other:
+            raise BadRequest("device, other: these are one MAC already")
+
+        def write(path: str) -> None:
+            from smartrouter.config.changes import move_device
+
+            move_device(path, other, device)
+
+        def taken_over(answer: Answer) -> None:
+            if "error" in answer:
+                reply(answer)
+            else:
+                self._household.change(write, reply, time.monotonic())
+
+        self._guard("same", {"device": device, "other": other}, taken_over, now)
 
     def _guard(self, do: str, request: dict[str, Any], reply: Reply, now: float) -> None:
         """What is the guard's business alone."""

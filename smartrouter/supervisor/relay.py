@@ -9,12 +9,17 @@ from typing import Any
 
 from smartrouter.channel import Answer
 from smartrouter.supervisor.children import Child
-from smartrouter.supervisor.seen import is_address
+from smartrouter.supervisor.seen import is_address, is_mac
 
 MAX_WAITING = 512  # things that a part was told and has not answered yet; with all addresses about 3 MB
 MAX_NAMES = 256  # of one message
+MAX_PACKETS = 64  # likewise: those that a guard says at once
+MAX_DOUBTS = 64
 MAX_ADDRESSES = 128  # of one name
 MAX_TTL = 86400  # seconds
+_DOUBTS = ("other-system", "two-places")  # core.policy.Reason
+_LONGEST_PACKET = 4096  # characters of base64: 3 kB
+_LONGEST_DETAIL = 500  # characters
 _LONGEST_NAME = 4 * 253  # characters, if each is escaped (RFC 1035 sections 2.3.4 and 5.1)
 
 
@@ -51,6 +56,28 @@ def sound_answers(given: object) -> list[Mapping[str, Any]]:
     """What is well-formed among `given`, in the fields of core.events.LookedUp."""
     answers = given if isinstance(given, list) else []
     return [sound for each in answers[:MAX_NAMES] if (sound := _answer(each)) is not None]
+
+
+def sound_packets(given: object) -> list[list[str]]:
+    """What is well-formed among `given`: of each packet a MAC, what it is, and its bytes in base64, which
+    nobody reads here."""
+    packets = given if isinstance(given, list) else []
+    return [each for each in packets[:MAX_PACKETS] if _is_texts(each, 3, _LONGEST_PACKET) and is_mac(each[0])]
+
+
+def sound_doubts(given: object) -> list[list[str]]:
+    """Likewise: MAC, reason and detail, as in core.events.IdentityDoubted."""
+    doubts = given if isinstance(given, list) else []
+    sound = [each for each in doubts[:MAX_DOUBTS] if _is_texts(each, 3, _LONGEST_DETAIL)]
+    return [each for each in sound if is_mac(each[0]) and each[1] in _DOUBTS]
+
+
+def _is_texts(given: object, count: int, longest: int) -> bool:
+    return (
+        isinstance(given, list)
+        and len(given) == count
+        and all(isinstance(text, str) and len(text) <= longest and text.isprintable() for text in given)
+    )
 
 
 def _answer(given: object) -> Mapping[str, Any] | None:

@@ -16,6 +16,7 @@ Device: TypeAlias = dict[str, Any]  # mac, iot, on_iot_network, hostname, maker:
 Claim: TypeAlias = tuple[str, str]  # MAC, address: see core.events.AddressClaimed
 
 MAX_DEVICES = 1024  # the one that was not mentioned for longest goes first
+MAX_STUDIED = 4096  # as the kernel's set
 MAX_CLAIMS = 2048  # likewise; a device has an address or two of each family
 _BATCH = 128  # devices in one message
 _CLAIMS = 256  # … and claims
@@ -60,7 +61,7 @@ class Claims:
         sound = [
             (mac, address)
             for mac, address in filter(_is_pair, claims if isinstance(claims, list) else ())
-            if isinstance(mac, str) and _MAC.fullmatch(mac) and is_address(address)
+            if is_mac(mac) and is_address(address)
         ]
         for mac, address in sound:
             self._macs[address] = mac
@@ -74,6 +75,17 @@ class Claims:
         claims = [(mac, address) for address, mac in self._macs.items()]
         for start in range(0, len(claims), _CLAIMS):
             yield claims[start : start + _CLAIMS]
+
+
+def sound_macs(given: object) -> list[str]:
+    """The MACs among `given`."""
+    macs = given if isinstance(given, list) else []
+    return [mac for mac in macs[:MAX_STUDIED] if is_mac(mac)]
+
+
+def is_mac(given: object) -> bool:
+    """Is it a MAC, as text?"""
+    return isinstance(given, str) and _MAC.fullmatch(given) is not None
 
 
 def is_address(given: object) -> bool:
@@ -96,7 +108,7 @@ def _checked(given: object) -> Device | None:
         return None
     mac, iot, on_iot = given.get("mac"), given.get("iot"), given.get("on_iot_network")
     hostname, maker = given.get("hostname"), given.get("maker")
-    if not (isinstance(mac, str) and _MAC.fullmatch(mac)):
+    if not is_mac(mac):
         return None
     if not (iot is None or isinstance(iot, bool)) or not isinstance(on_iot, bool):
         return None

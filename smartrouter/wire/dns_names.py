@@ -80,6 +80,18 @@ def read_plain_name(message: bytes, position: int, known: dict[int, str]) -> tup
     return name, at + 1
 
 
+def labels_as_sent(message: bytes, position: int) -> list[bytes]:
+    """The labels of the name at `position`, which must have been read there: upper case and all."""
+    found = []
+    while length := message[position]:
+        if length >= _POINTER:
+            position = (length & 0x3F) << 8 | message[position + 1]
+            continue
+        found.append(message[position + 1 : position + 1 + length])
+        position += 1 + length
+    return found
+
+
 @lru_cache(maxsize=1024)
 def _spell(labels: bytes) -> str:
     """Text of wire labels (each with its length before it, no root label), in lower case."""

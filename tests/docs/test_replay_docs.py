@@ -7,14 +7,14 @@ import pytest
 
 from smartrouter.core.destinations import Match
 from smartrouter.core.policy import Mode
-from smartrouter.replay.figures import MAX_ADDRESSES, MAX_ALERTS, DeviceFigures, Result
+from smartrouter.replay.figures import MAX_ADDRESSES, MAX_ALERTS, NOBODY, DeviceFigures, Result
 from smartrouter.replay.options import USUAL, Counted, learn_from
 
 TEXT = (Path(__file__).parents[2] / "docs" / "replay.md").read_text()
 CHOICES = {"--scope": Counted, "--match": Match, "--mode": Mode}
 
 
-@pytest.mark.parametrize("key", [*Result().to_json(), *DeviceFigures().to_json()])
+@pytest.mark.parametrize("key", [*Result().to_json(), *DeviceFigures().to_json(), *NOBODY.to_json()])
 def test_every_figure_is_explained(key: str) -> None:
     assert f"`{key}`" in TEXT
 

@@ -16,12 +16,13 @@ from typing import Any
 
 from smartrouter.analyzer.claims import Claim
 from smartrouter.analyzer.discovery import Found
+from smartrouter.analyzer.gallery import Gallery
 from smartrouter.analyzer.scout import Scout
 from smartrouter.lab import dhcp
 from smartrouter.lab.hosts import Host
 from smartrouter.lab.network import Network
 from smartrouter.linux.leases import LeaseFiles
-from smartrouter.linux.makers import Makers
+from smartrouter.makers import Makers
 
 LAN = "br-lan"
 
@@ -37,7 +38,9 @@ class Watcher:
         iot: Sequence[str] = (),
     ):
         self.router = network.router
-        self.scout: Scout = self.router.inside(lambda: Scout(Makers(b""), LeaseFiles(leases)))
+        self.scout: Scout = self.router.inside(
+            lambda: Scout(Makers(Path("/nonexistent")), LeaseFiles(leases), Gallery())
+        )
         self.devices: dict[str, Found] = {}
         self.claims: list[Claim] = []
         self._poll = select.poll()

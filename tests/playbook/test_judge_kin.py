@@ -122,3 +122,15 @@ def test_relatives_cost_little_however_many_there_are_and_however_many_names_an_
         talk.tell(LearningFinished(mac))
     flow = FlowOpened(CAMERA, CAMERA_ADDRESS, NEW, 6, 1234, 443, 7, Scope.OUTSIDE)
     assert steps(lambda: talk.tell(flow)) < 20_000
+
+
+def test_spellings_of_one_maker_are_one_maker() -> None:
+    talk = family(2, maker="ACME Co., Ltd.")
+    talk.made_by("Acme Company Limited", *KIN)
+    assert verdict(goes(talk)) == (True, Reason.KIN)
+
+
+def test_makers_of_different_names_are_not_related() -> None:
+    talk = family(2, maker="Acme Technology")
+    talk.made_by("Acme Mobile", *KIN)
+    assert verdict(goes(talk)) == (False, Reason.UNKNOWN_NAME)

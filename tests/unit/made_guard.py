@@ -13,7 +13,9 @@ from smartrouter.core.events import TCP, UDP, LearningFinished
 from smartrouter.core.judge import Judge
 from smartrouter.core.policy import DeviceSettings, LearningPlan, Mode, Settings, Watching
 from smartrouter.guard.bench import Bench
-from smartrouter.guard.handlers import DnsHandler, FlowHandler, LogHandler
+from smartrouter.guard.handlers.dns import DnsHandler
+from smartrouter.guard.handlers.flows import FlowHandler
+from smartrouter.guard.handlers.log import LogHandler
 from smartrouter.linux.pairs import PairChange
 from smartrouter.linux.queue import FORWARD, LOCAL_IN, LOCAL_OUT, Marks
 

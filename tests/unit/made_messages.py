@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Made-up DNS messages, byte by byte: also such as no library would write."""
+"""Made-up DNS messages, byte by byte: also such as no library would write; and those in the captures."""
 
 import struct
 from collections.abc import Sequence
+from pathlib import Path
+
+from scapy.utils import RawPcapReader
 
 A, NS, CNAME, SOA, PTR, MX, TXT, AAAA, SRV = 1, 2, 5, 6, 12, 15, 16, 28, 33
 DNAME, OPT, SVCB, HTTPS, TSIG, ANY_TYPE = 39, 41, 64, 65, 250, 255
 IN, CH, NONE, ANY = 1, 3, 254, 255
 REPLY, TRUNCATED = 0x8000, 0x0200
 UPDATE = 5 << 11
+_UDP = 17
 TO_QUESTION = b"\xc0\x0c"  # a pointer to the first question's name
 
 
@@ -48,6 +52,38 @@ def ipv4(text: str) -> bytes:
 def parameters(*values: tuple[int, bytes]) -> bytes:
     """Of an SVCB or HTTPS record: key and value each."""
     return b"".join(struct.pack("!HH", key, len(value)) + value for key, value in values)
+
+
+def winding(names: int, room: int = 14000) -> bytes:
+    """Long names, each at the end of a long chain of pointers, which take `room` bytes or a little more."""
+    blob = bytearray()
+    starts: list[int] = []
+    base = len(message([question()])) + len(record("", 65400, b""))
+    while len(blob) < room:
+        last = base + len(blob)
+        blob += b"\1a" * 120 + b"\0"
+        for _ in range(14):
+            blob += struct.pack("!H", 0xC000 | last)
+            last = base + len(blob) - 2
+        starts.append(last)
+    owners = [b"\1b" + struct.pack("!H", 0xC000 | starts[i % len(starts)]) for i in range(names)]
+    return message(
+        [question()], [record("", 65400, bytes(blob)), *[record(owner, A, bytes(4)) for owner in owners]]
+    )
+
+
+def dns_messages(shared: Path) -> set[bytes]:
+    """What the captures hold of UDP from or to the ports of DNS and of multicast DNS, over IPv4."""
+    messages = set()
+    for capture in sorted(shared.glob("traces/*/*.pcap.gz")):
+        for frame, _ in RawPcapReader(str(capture)):
+            if frame[12:14] != b"\x08\x00" or frame[23] != _UDP:
+                continue
+            start = 14 + (frame[14] & 0x0F) * 4
+            source, destination, length = struct.unpack_from("!HHH", frame, start)
+            if {source, destination} & {53, 5353}:
+                messages.add(bytes(frame[start + 8 : start + length]))
+    return messages
 
 
 # One well-formed example of each type that has a format, as zone files write it.

@@ -20,7 +20,7 @@ from smartrouter.analyzer.analysis import TROUBLE
 from smartrouter.analyzer.work import Analyzer
 from smartrouter.config import from_text
 from smartrouter.linux.leases import LeaseFiles
-from smartrouter.linux.makers import Makers
+from smartrouter.makers import Makers
 from smartrouter.store.connect import open_reader
 from smartrouter.store.queries import meta
 from smartrouter.store.writer import Writer
@@ -172,7 +172,7 @@ def tell_nobody(what: str, **facts: object) -> None:
 
 @pytest.fixture
 def analyzer(tmp_path: Path) -> Iterator[Analyzer]:
-    analyzer = Analyzer(share(tmp_path), Makers(b""), tell_nobody, LeaseFiles([tmp_path / "leases"]))
+    analyzer = Analyzer(share(tmp_path), Makers(), tell_nobody, LeaseFiles([tmp_path / "leases"]))
     yield analyzer
     analyzer.stop()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from smartrouter.config import Config, RuleConfig, load
-from smartrouter.config.changes import add_rule, make_rule, remove_rule, set_mode
+from smartrouter.config.changes import add_rule, make_rule, move_device, remove_rule, set_mode
 from smartrouter.core.errors import BadConfig
 from smartrouter.core.policy import Action, Mode
 
@@ -121,6 +121,31 @@ def test_a_devices_mode_is_set_in_its_section_or_in_a_new_one(path: Path) -> Non
     text = path.read_text()
     assert "\toption name 'Bob'\\''s TV'\n\toption mode 'enforce'\n" in text
     assert text.endswith(f"\nconfig device\n\toption mac '{PLUG}'\n\toption mode 'enforce'\n")
+
+
+def test_a_device_under_a_new_mac_keeps_its_options_and_rules(path: Path) -> None:
+    config = move_device(path, TV, PLUG)
+    assert [(device.mac, device.name) for device in config.devices] == [(PLUG, "Bob's TV")]
+    assert [rule.device for rule in config.rules] == [PLUG]
+    assert path.read_text() == FILE.replace(TV.upper(), PLUG).replace(TV, PLUG)
+
+
+def test_what_the_new_mac_was_given_stands_above_what_the_old_one_had(path: Path) -> None:
+    path.write_text(FILE + f"\nconfig device\n\toption mac '{PLUG}'\n\toption mode 'enforce'\n")
+    add_rule(path, make_rule("deny", PLUG, "netflix.com"))
+    add_rule(path, make_rule("deny", TV, "other.example"))
+    config = move_device(path, TV, PLUG)
+    [device] = config.devices
+    assert (device.mac, device.name, device.mode) == (PLUG, "Bob's TV", Mode.ENFORCE)
+    assert {(rule.device, rule.destination, rule.action) for rule in config.rules} == {
+        (PLUG, "netflix.com", Action.DENY),
+        (PLUG, "other.example", Action.DENY),
+    }
+
+
+def test_a_device_of_which_nothing_was_said_moves_without_a_trace(path: Path) -> None:
+    move_device(path, "00:17:88:00:00:01", PLUG)
+    assert path.read_text() == FILE
 
 
 REFUSED: dict[str, tuple[Callable[[Path], Config], str]] = {

@@ -8,7 +8,7 @@ import pytest
 from smartrouter.core.classification import Evidence, classify
 from smartrouter.lab.demo import main
 from smartrouter.lab.devices import NAMES, PHONE, STRANGER, WATCHED, Habit
-from smartrouter.linux.makers import Makers
+from smartrouter.makers import Makers
 
 
 def test_whoever_is_not_root_is_told_so(

@@ -9,7 +9,6 @@ import dns.exception
 import dns.message
 import pytest
 from counting import steps
-from scapy.utils import RawPcapReader
 from unit.made_messages import (
     AAAA,
     ANY,
@@ -30,16 +29,18 @@ from unit.made_messages import (
     TXT,
     UPDATE,
     A,
+    dns_messages,
     ipv4,
     message,
     name,
     parameters,
     question,
     record,
+    winding,
 )
 
 from smartrouter.core.errors import BadPacket
-from smartrouter.core.events import UDP, Alias, Question, Told
+from smartrouter.core.events import Alias, Question, Told
 from smartrouter.wire.dns import MAX_ADDRESSES, MAX_MESSAGE, MAX_RECORDS, parse_query, parse_reply
 
 ADDRESS = ipv4("203.0.113.1")
@@ -274,24 +275,6 @@ def test_a_message_longer_than_any_reply_is_refused() -> None:
         assert is_accepted(message([question()], [record(TO_QUESTION, 65400, bytes(size))])) is accepted
 
 
-def winding(names: int) -> bytes:
-    """Long names, each at the end of a long chain of pointers."""
-    blob = bytearray()
-    starts: list[int] = []
-    base = len(message([question()])) + len(record("", 65400, b""))
-    while len(blob) < 14000:
-        last = base + len(blob)
-        blob += b"\1a" * 120 + b"\0"
-        for _ in range(14):
-            blob += struct.pack("!H", 0xC000 | last)
-            last = base + len(blob) - 2
-        starts.append(last)
-    owners = [b"\1b" + struct.pack("!H", 0xC000 | starts[i % len(starts)]) for i in range(names)]
-    return message(
-        [question()], [record("", 65400, bytes(blob)), *[record(owner, A, ADDRESS) for owner in owners]]
-    )
-
-
 COSTLY = {
     "names at the end of long chains": winding(255),
     "more of them than are allowed": winding(700),
@@ -350,17 +333,3 @@ def is_accepted_by_dnspython(wire: bytes) -> bool:
     except dns.exception.DNSException:
         return False
     return wire[2] >= 0x80 or len(read.question) == 1
-
-
-def dns_messages(shared: Path) -> set[bytes]:
-    """What the captures hold of UDP from or to the ports of DNS and of multicast DNS, over IPv4."""
-    messages = set()
-    for capture in sorted(shared.glob("traces/*/*.pcap.gz")):
-        for frame, _ in RawPcapReader(str(capture)):
-            if frame[12:14] != b"\x08\x00" or frame[23] != UDP:
-                continue
-            start = 14 + (frame[14] & 0x0F) * 4
-            source, destination, length = struct.unpack_from("!HHH", frame, start)
-            if {source, destination} & {53, 5353}:
-                messages.add(bytes(frame[start + 8 : start + length]))
-    return messages

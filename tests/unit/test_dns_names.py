@@ -8,7 +8,7 @@ import dns.name
 import pytest
 
 from smartrouter.core.errors import BadPacket
-from smartrouter.wire.dns_names import MAX_NAMES, read_name, read_plain_name
+from smartrouter.wire.dns_names import MAX_NAMES, labels_as_sent, read_name, read_plain_name
 
 
 def chain(pointers: int) -> tuple[bytes, int]:
@@ -50,6 +50,21 @@ def test_pointers_lead_to_names_read_before_and_into_the_middle_of_them() -> Non
         name, position = read_name(wire, position, known)
         names.append(name)
     assert names == ["www.example", "www.example", "mx.example", "example", "mx.example"]
+
+
+@pytest.mark.parametrize(
+    ("at", "as_sent"),
+    [
+        (0, [b"Www", b"a.b", b"\xc3\x9c"]),
+        (12, [b"a.b", b"\xc3\x9c"]),
+        (14, [b"X", b"\xc3\x9c"]),
+        (18, [b"\xc3\x9c"]),
+    ],
+)
+def test_the_labels_of_a_name_can_be_had_as_they_were_sent(at: int, as_sent: list[bytes]) -> None:
+    wire = b"\3Www\3a.b\2\xc3\x9c\0" + b"\xc0\4" + b"\1X\xc0\x08" + b"\xc0\x08"
+    read_name(wire, at, {})
+    assert labels_as_sent(wire, at) == as_sent
 
 
 @pytest.mark.parametrize(

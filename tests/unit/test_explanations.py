@@ -9,7 +9,7 @@ from smartrouter.core.policy import REASONS, Reason
 
 UNDECIDABLE = [
     Kind.SCAN, Kind.DNS_TUNNEL, Kind.IP_SPOOFING, Kind.ADDRESS_CONFLICT, Kind.ROUTER_SERVICE,
-    Kind.HIDDEN_RESOLVER, Kind.REPEATER, Kind.PERSON,
+    Kind.HIDDEN_RESOLVER, Kind.REPEATER, Kind.PERSON, Kind.CLONE,
 ]  # fmt: skip
 
 

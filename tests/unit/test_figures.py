@@ -9,7 +9,7 @@ import pytest
 from smartrouter.core.effects import Alert, Evidence, Kind, Severity
 from smartrouter.core.policy import Reason
 from smartrouter.replay import figures
-from smartrouter.replay.figures import DeviceFigures, Result, show
+from smartrouter.replay.figures import DeviceFigures, Identity, Result, show
 from smartrouter.terminal import Screen
 
 MAC = "3c:2e:ff:29:4d:93"
@@ -115,7 +115,26 @@ def test_the_json_has_the_promised_keys() -> None:
         "tested_connections",
         "alerts",
         "alerted_connections",
+        "class",
+        "confidence",
+        "maker",
+        "hostname",
     }
+
+
+def test_a_device_is_shown_with_what_it_is() -> None:
+    found = result()
+    found.identities[MAC] = Identity("iot", 0.9512, "Maker Inc.", "evil\x1b[2J")
+    assert found.to_json()["devices"][MAC] == DeviceFigures().to_json() | {
+        "class": "iot", "confidence": 0.951, "maker": "Maker Inc.", "hostname": "evil\x1b[2J",
+    }  # fmt: skip
+    wide, narrow = io.StringIO(), io.StringIO()
+    show(found, Screen(wide, width=200, colour=False))
+    show(found, Screen(narrow, width=90, colour=False))
+    for word in ("iot 95%", "Maker Inc.", "evil\\x1b[2J"):
+        assert word in wide.getvalue()
+    assert "iot 95%" in narrow.getvalue()
+    assert "Maker Inc." not in narrow.getvalue()
 
 
 @pytest.mark.parametrize("width", [40, 80, 200])

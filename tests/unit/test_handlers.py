@@ -15,7 +15,10 @@ from smartrouter.core.learning import Progress
 from smartrouter.core.policy import Reason
 from smartrouter.core.precedents import Repeat
 from smartrouter.guard.bench import Bench
-from smartrouter.guard.handlers import NO_MAC, TOGETHER, DnsHandler, FlowHandler, LogHandler
+from smartrouter.guard.handlers.common import NO_MAC
+from smartrouter.guard.handlers.dns import DnsHandler
+from smartrouter.guard.handlers.flows import TOGETHER, FlowHandler
+from smartrouter.guard.handlers.log import LogHandler
 from smartrouter.linux.queue import FORWARD, LOCAL_IN, Marks
 
 MARKS = Marks(0x40, 0x80)

@@ -25,7 +25,7 @@ from smartrouter.core.events import Event, FlowOpened, HelloHeard, Moment
 from smartrouter.core.policy import Reason
 from smartrouter.core.precedents import Repeat
 from smartrouter.guard.bench import Bench
-from smartrouter.guard.handlers import FlowHandler
+from smartrouter.guard.handlers.flows import FlowHandler
 from smartrouter.guard.inspection import MAX_INSPECTIONS, PATIENCE
 from smartrouter.linux.queue import FORWARD, Marks, Ruling, Silently
 
@@ -261,7 +261,7 @@ def test_where_the_kernel_has_no_room_what_must_be_held_does_not_begin(desk: Des
 
 def test_a_client_that_says_nothing_is_cut_in_time(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [1000.0]
-    monkeypatch.setattr("smartrouter.guard.handlers.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("smartrouter.guard.handlers.flows.time.monotonic", lambda: clock[0])
     desk.give(SYN)
     desk.judge.opened = lambda flow: [Inspect(flow, False), WAITS]
     desk.give(segment("S", 1, port=41000))
@@ -286,7 +286,7 @@ def test_one_that_was_judged_is_not_cut_when_its_time_is_over(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = [1000.0]
-    monkeypatch.setattr("smartrouter.guard.handlers.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("smartrouter.guard.handlers.flows.time.monotonic", lambda: clock[0])
     desk.give(SYN)
     desk.give(segment("PA", 1000, HELLO), BOTH)
     clock[0] += 2 * PATIENCE

@@ -38,6 +38,14 @@ def test_of_what_stands_there_at_first_nobody_knows_since_when() -> None:
     assert ledger.news(1.0) == ([B], [], [])
 
 
+def test_a_lease_that_only_lost_its_name_is_no_sign_of_life(ledger: Ledger) -> None:
+    """dnsmasq takes a host name away from who had it, and gives it to who asks for it now."""
+    ledger.took("file", [A, Lease(TV, "192.168.1.20", "tv", "100", 5.0)], 1.0)
+    ledger.news(1.0)
+    ledger.took("file", [A, Lease(TV, "192.168.1.20", "", "100", 9.0)], 2.0)
+    assert ledger.news(2.0) == ([], [Lease(TV, "192.168.1.20", "", "100", 5.0)], [])
+
+
 def test_a_lease_that_is_missing_for_a_while_is_over(ledger: Ledger) -> None:
     ledger.took("file", [], 2.0)
     assert ledger.news(2.0) == ([], [], [])

@@ -8,14 +8,18 @@ import pytest
 
 from smartrouter.channel import Then
 from smartrouter.core.events import LookedUp
+from smartrouter.core.policy import REASONS, Reason
 from smartrouter.supervisor.children import Child
 from smartrouter.supervisor.relay import (
     MAX_ADDRESSES,
     MAX_NAMES,
+    MAX_PACKETS,
     MAX_WAITING,
     Relay,
     sound_answers,
+    sound_doubts,
     sound_names,
+    sound_packets,
 )
 
 ANSWER: dict[str, Any] = {"name": "a.example", "addresses": ["198.51.100.5", "2001:db8::5"], "ttl": 300}
@@ -121,3 +125,34 @@ def test_a_message_is_bounded() -> None:
     assert len(answers) == MAX_NAMES
     assert answers[0]["addresses"] == many[:MAX_ADDRESSES]
     assert len(json.dumps(answers)) < 1_000_000
+
+
+def test_packets_are_passed_on_if_their_form_is_sound() -> None:
+    sound = ["3c:2e:ff:29:4d:93", "dhcp", "AAAA"]
+    bad: list[object] = [
+        None,
+        [],
+        ["x", "dhcp", "AAAA"],
+        [*sound, "more"],
+        [sound[0], 1, "AAAA"],
+        [sound[0], "dhcp", "A" * 5000],
+    ]
+    assert sound_packets([sound, *bad]) == [sound]
+    assert sound_packets({"not": "a list"}) == []
+    assert len(sound_packets([sound] * 1000)) == MAX_PACKETS
+
+
+def test_doubts_are_passed_on_if_they_are_ones_that_the_guard_knows() -> None:
+    sound = ["3c:2e:ff:29:4d:93", "other-system", "udhcp before, Windows now"]
+    bad: list[object] = [
+        [sound[0], "made-up", ""],
+        ["x", "two-places", ""],
+        [sound[0], "two-places", "a\nb"],
+        7,
+    ]
+    assert sound_doubts([sound, *bad]) == [sound]
+
+
+def test_each_doubt_is_a_reason_of_the_judge() -> None:
+    for reason in ("other-system", "two-places"):
+        assert Reason(reason) in REASONS

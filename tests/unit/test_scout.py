@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from smartrouter.analyzer.gallery import Gallery
 from smartrouter.analyzer.scout import WHOLE_RETRY, Scout
 from smartrouter.core.errors import Unavailable
 from smartrouter.linux import inotify
 from smartrouter.linux.leases import LeaseFiles
-from smartrouter.linux.makers import Makers
+from smartrouter.makers import Makers
 
 PLUG = "50:c7:bf:00:00:02"
 
@@ -24,7 +25,7 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 def scout(path: Path) -> Iterator[Scout]:
     """On the loopback, whose network every machine has."""
-    scout = Scout(Makers(b""), LeaseFiles([path]))
+    scout = Scout(Makers(path.with_name("none")), LeaseFiles([path]), Gallery())
     scout.go(["lo"], [])
     yield scout
     scout.close()
@@ -55,7 +56,7 @@ def test_that_files_are_looked_at_only_now_and_then_is_said(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(inotify._libc, "inotify_init1", lambda _: -1)
-    scout = Scout(Makers(b""), LeaseFiles([path]))
+    scout = Scout(Makers(path.with_name("none")), LeaseFiles([path]), Gallery())
     scout.look()
     with pytest.raises(Unavailable, match="every 3 s"):
         scout.check()

@@ -9,10 +9,17 @@ import pytest
 from unit.made_effects import NOON, PLUG, TV, learn
 
 from smartrouter.core.destinations import Destination
+from smartrouter.core.effects import Forget, Learn
 from smartrouter.store import batch, changes, open_writer
-from smartrouter.store.changes import Sighting, mark_used, upsert_devices
+from smartrouter.store.changes import (
+    Sighting,
+    keep_portraits,
+    mark_used,
+    note_successor,
+    upsert_devices,
+)
 from smartrouter.store.pending import empty
-from smartrouter.store.queries import device, devices, learned
+from smartrouter.store.queries import device, devices, learned, learned_names, portraits
 from smartrouter.store.transaction import transaction
 
 
@@ -80,3 +87,29 @@ def test_use_is_noted_and_never_goes_back(conn: sqlite3.Connection) -> None:
         [(TV, Destination("example.com", "web"), NOON + 30), (PLUG, Destination("example.com", "web"), NOON)],
     )
     assert [(each.learned_at, each.last_used) for each in learned(conn, TV)] == [(NOON, NOON + 60)]
+
+
+def test_portraits_are_kept_of_devices_that_are_known(conn: sqlite3.Connection) -> None:
+    upsert_devices(conn, [Sighting(TV)], NOON)
+    keep_portraits(conn, {TV: "{}", PLUG: "{}"})
+    keep_portraits(conn, {TV: '{"hostname": "tv"}'})
+    assert portraits(conn) == {TV: '{"hostname": "tv"}'}
+
+
+def test_a_device_that_has_another_mac_is_noted_at_both(conn: sqlite3.Connection) -> None:
+    upsert_devices(conn, [Sighting(TV), Sighting(PLUG, probably=TV, probably_reasons=("its name",))], NOON)
+    note_successor(conn, TV, PLUG)
+    before, now = device(conn, TV), device(conn, PLUG)
+    assert before is not None
+    assert now is not None
+    assert (before.became, now.became, now.probably, now.probably_reasons) == (PLUG, "", "", ())
+
+
+def test_what_devices_have_learned_is_told_by_mac(conn: sqlite3.Connection) -> None:
+    with transaction(conn):
+        for effect in (learn(name="a.example"), learn(PLUG, name="b.example")):
+            destinations: dict[tuple[str, Destination], Learn | Forget] = {
+                (effect.mac, effect.destination): effect
+            }
+            batch.write(conn, empty()._replace(destinations=destinations), NOON)
+    assert learned_names(conn) == {TV: frozenset({"a.example"}), PLUG: frozenset({"b.example"})}

@@ -137,6 +137,12 @@ def test_a_listed_device_says_all_there_is_to_it(conn: sqlite3.Connection) -> No
                 "br-lan",
                 False,
                 ("192.0.2.9",),
+                present=False,
+                port="lan3",
+                called="Living-room TV",
+                iot_since=NOON,
+                probably=PLUG,
+                probably_reasons=("the same host name",),
             )
         ],
         NOON + 30,
@@ -144,7 +150,8 @@ def test_a_listed_device_says_all_there_is_to_it(conn: sqlite3.Connection) -> No
     assert queries.devices(conn) == [
         queries.Device(
             TV, "tv", "Roku, Inc", True, 0.95, ("its host name", "its maker"), "br-lan", False,
-            ("192.0.2.9",), NOON, NOON + 60, "learning", 2, 1, 1, 1,
+            ("192.0.2.9",), NOON, NOON + 60, "learning", 2, 1, 1, 1, False, "lan3", "Living-room TV", NOON,
+            PLUG, ("the same host name",), "",
         )
     ]  # fmt: skip
     assert queries.device(conn, TV) == queries.devices(conn)[0]

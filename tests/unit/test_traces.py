@@ -43,6 +43,14 @@ def connections(figures: dict[str, Any], counted: Counted) -> int:
 
 
 @pytest.mark.parametrize("name", EXPECTED)
+def test_every_device_gives_itself_the_name_that_it_has_and_is_taken_for_no_computer(name: str) -> None:
+    found = replayed(name, Counted.ALL, "devfrac:0.25", Match.DOMAIN)
+    for mac, expected in EXPECTED[name]["devices"].items():
+        assert found.identities[mac].hostname == (expected["hostname"] or "")
+        assert found.identities[mac].iot != "not-iot"
+
+
+@pytest.mark.parametrize("name", EXPECTED)
 @pytest.mark.parametrize("counted", Counted)
 def test_every_device_is_found_and_counted_exactly(name: str, counted: Counted) -> None:
     found = replayed(name, counted, "devfrac:0.25", Match.DOMAIN)

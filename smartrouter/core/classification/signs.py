@@ -51,5 +51,5 @@ class Behaviour(NamedTuple):
     attempts: int  # connections that it opened, or names that it asked for, whichever are more
     groups: int  # different name groups (registrable domains), and addresses without a name
     busiest_hour: int  # of these, in the hour with the most
-    personal: int  # registrable domains that only people's devices need (see `detection.persons`)
+    personal: int  # registrable domains that only people's devices need (`core.public.personal`)
     repeated: float  # share of the attempts that go to a group that it had been to before

@@ -11,7 +11,7 @@ from smartrouter.core.detection.claims import Claims, Crowd, Fight
 from smartrouter.core.detection.conduct import Conduct
 from smartrouter.core.detection.scans import FanOut, Fate
 from smartrouter.core.effects import Alert, Effect, Forget, Kind, Raise, Severity, Withdraw
-from smartrouter.core.events import FlowOpened, Moment, Query
+from smartrouter.core.events import FlowOpened, IdentityDoubted, Moment, Query
 from smartrouter.core.policy import Attempted, Reason
 from smartrouter.core.public.encrypted_dns import is_canary, is_doh_address, is_doh_name, is_dot
 from smartrouter.core.roster import Device, Roster
@@ -144,6 +144,12 @@ class Detection:
                 )
             )
         ]
+
+    def doubted(self, event: IdentityDoubted, now: Moment) -> list[Effect]:
+        """Something else seems to use the MAC of a device."""
+        if not self._is_watched(event.mac):
+            return []
+        return [Raise(notes.about_device(event.mac, Kind.CLONE, event.reason, now, detail=event.detail))]
 
     def user_of(self, address: str) -> str:
         """The MAC that was seen to use the local address `address` last, '' if none was."""

@@ -53,6 +53,10 @@ class Aliases:
             del self._led[next(iter(self._led))]
         return news
 
+    def pairs(self) -> list[tuple[str, str]]:
+        """All of them: (target, head), the one seen last at the end."""
+        return [(target, led.head) for target, each in self._led.items() for led in each]
+
     def is_fresh(self, head: str, targets: Iterable[str], now: float) -> bool:
         """Did an answer say within the hour that `head` leads to each of `targets`, as the last that does?
         Then to say it again changes nothing."""
