@@ -313,7 +313,7 @@ def _add_daemons(commands: _Commands) -> None:
         if name == "analyzer":
             command.add_argument(
                 "--leases", metavar="PATH", action="append",
-                help="dnsmasq's lease file, where it is not in its usual place; may be repeated",
+                help="a lease file of dnsmasq or odhcpd, instead of the usual ones; may be repeated",
             )  # fmt: skip
 
 

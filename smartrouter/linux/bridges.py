@@ -8,6 +8,7 @@ only where a MAC *is* counts here.
 
 import os
 from collections.abc import Mapping
+from math import inf
 from typing import Any, NamedTuple
 
 from smartrouter.linux.links import Links
@@ -18,8 +19,8 @@ _TICK = os.sysconf("SC_CLK_TCK")
 
 
 class Located(NamedTuple):
-    """A MAC was heard behind `port` of `bridge`, `idle` seconds ago. `vlan`: 0 where the bridge does not
-    tell VLANs apart."""
+    """A MAC was heard behind `port` of `bridge`, `idle` seconds ago; infinitely long where nobody knows when.
+    `vlan`: 0 where the bridge does not tell VLANs apart."""
 
     mac: str
     port: str
@@ -36,9 +37,10 @@ def located(message: Mapping[str, Any], links: Links) -> Located | None:
     mac, port = attributes.get("NDA_LLADDR"), links.numbered(message["ifindex"])
     if not mac or port is None or int(mac[:2], 16) & 1:
         return None
-    # What a switch chip has learned by itself comes without the bridge that its port belongs to.
+    # What a switch chip has learned by itself comes without its port's bridge, and without a time.
     bridge = links.name(attributes.get("NDA_MASTER") or port.master)
     if not bridge or port.name == bridge:
         return None
-    idle = (attributes.get("NDA_CACHEINFO") or {}).get("ndm_updated", 0) / _TICK
+    cache = attributes.get("NDA_CACHEINFO")
+    idle = cache["ndm_updated"] / _TICK if cache else inf
     return Located(mac.lower(), port.name, bridge, attributes.get("NDA_VLAN") or 0, idle)

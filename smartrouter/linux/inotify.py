@@ -26,6 +26,7 @@ _FILE = _MODIFY | _CLOSE_WRITE
 _Q_OVERFLOW, _IGNORED = 0x4000, 0x8000
 _event = struct.Struct("=iIII")  # watch, mask, cookie, length of the name that follows
 _READ = 1 << 16  # bytes of events at a time
+_MOST_READS = 16  # a turn: the kernel keeps no more than some half a megabyte
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -79,7 +80,8 @@ class Watch:
         changed: set[Path] = set()
         moved = False
         try:
-            while data := os.read(self._fd, _READ):
+            for _ in range(_MOST_READS):
+                data = os.read(self._fd, _READ)
                 at = 0
                 while at < len(data):
                     number, mask, _, length = _event.unpack_from(data, at)

@@ -11,6 +11,7 @@ socket, so that their order is the kernel's: which name an interface's number ha
 import errno
 import socket
 import struct
+import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple, TypeAlias
 
@@ -32,7 +33,8 @@ _SOL_NETLINK, _ADD_MEMBERSHIP, _DROP_MEMBERSHIP = 270, 1, 2
 
 _PATIENCE = 2.0  # seconds for a part of a dump; the kernel answers at once
 _DATAGRAM = 1 << 16  # bytes: more than one of a dump (32 KiB)
-_MOST_AT_ONCE = 256  # datagrams of events a turn
+_MOST_AT_ONCE = 256  # datagrams of events a turn,
+_LONGEST = 0.1  # and seconds, should each of them be long in the reading
 _MOST_DROPPED = 1 << 14  # datagrams that are thrown away after a loss: more than fit into the buffer
 _ROOM = 1 << 20  # bytes of events that may wait; the kernel grants what net.core.rmem_max allows
 
@@ -98,8 +100,11 @@ class Rtnetlink:
         """What happened since the last call, a bounded number at a time. After a loss it is deaf until
         `listen`: a flood costs as much as its reader wants. Raises Unavailable."""
         messages: list[Message] = []
+        end = time.monotonic() + _LONGEST
         try:
             for _ in range(_MOST_AT_ONCE):
+                if time.monotonic() > end:
+                    break
                 messages += [message for _, message in self._read(self._events.recv(_DATAGRAM))]
         except BlockingIOError:
             pass

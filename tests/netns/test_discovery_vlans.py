@@ -63,4 +63,5 @@ def test_a_device_on_a_vlan_is_found_with_its_port(
     assert vlan_link
     assert (vlan_link.kind, vlan_link.vlan) == ("vlan", 10)
     located: list[Located] = network.router.inside(watcher.scout._around.whole).located
-    assert {place.vlan for place in located if place.mac == HUE} == ({10} if filtering else {0})
+    # Untagged frames of the same device, before there was a filter, are another entry.
+    assert (10 if filtering else 0) in {place.vlan for place in located if place.mac == HUE}

@@ -52,7 +52,8 @@ def neigh(
     event: str = "RTM_NEWNEIGH",
     **more: Any,
 ) -> dict[str, Any]:
-    cache = {"ndm_confirmed": more.get("confirmed", 0), "ndm_updated": more.get("updated", 0), "ndm_used": 0}
+    times = {"ndm_confirmed": more.get("confirmed", 0), "ndm_updated": more.get("updated", 0)}
+    cache = None if more.get("timeless") else times
     return {
         "event": event,
         "family": more.get("family", 2),

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Who is there and who has gone, decided by what was heard and when."""
 
+from math import inf
+
 import pytest
 
 from smartrouter.analyzer import presence as module
@@ -104,6 +106,15 @@ def test_its_port_may_be_known_before_the_device() -> None:
     assert presence.news() == [Standing(HUE, True, "lan1")]
     presence.located(HUE, "lan3", NOW - 60, NOW + 1)  # an old entry of another bridge
     assert presence.news() == []
+
+
+def test_a_place_without_a_time_is_a_place_and_no_sign_of_life(presence: Presence) -> None:
+    presence.lost(A, "br-lan", True, NOW + 40)
+    presence.located(HUE, "lan1", -inf, NOW + 41)
+    assert presence.news() == [Standing(HUE, False, "lan1")]
+    presence.located(HUE, "lan2", NOW + 42, NOW + 42)
+    presence.located(HUE, "lan1", -inf, NOW + 43)
+    assert presence.news() == [Standing(HUE, True, "lan2")]
 
 
 def test_a_frame_on_the_bridge_is_a_sign_of_life_too(presence: Presence) -> None:
