@@ -135,8 +135,8 @@ def _read(found: dict[str, Any], known: Known) -> None:
         found["needs"].append(" ".join(hidden_devices(known, list(hidden.repeaters))))
     if undecided:
         found["needs"].append(
-            f"{_counted(len(undecided), 'device')} of unknown kind {_are(undecided)} not watched: see `smartrouter "
-            "devices`, and say `smartrouter watch DEVICE always` or `never`."
+            f"{_counted(len(undecided), 'device')} of unknown kind {_are(undecided)} not watched: see "
+            "`smartrouter devices`, and say `smartrouter watch DEVICE always` or `never`."
         )
     found["needs"] += [f"The analyzer's {what} fails: {why}." for what, why in trouble.items()]
 
