@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What a channel is: something that hands a message over to a service, or says why it cannot.
 
-A channel is one file beside this one, and imports its library when it is opened. It may wait for the network,
-but not for ever (`PATIENCE`); keeps no queue, retries nothing, and knows neither the store nor other channels:
-what is sent when is the outbox's business. No secret ever stands in an error's text.
+A channel is one file beside this one, and imports its library when it is opened. It may wait for the
+network, but not for ever (`PATIENCE`); keeps no queue, retries nothing, and knows neither the store nor other
+channels: what is sent when is the outbox's business. No secret ever stands in an error's text.
 """
 
 from collections.abc import Callable
@@ -39,8 +39,8 @@ class Channel(Protocol):
 
 
 class Answers(Protocol):
-    """A channel on which people answer. The channel calls `answered` from a thread of its own, for each answer:
-    (the key of the message, what was answered, who it was as in `slack:U024BE7LH`)."""
+    """A channel on which people answer. It calls `answered` from a thread of its own, for each answer: (the
+    key of the message, what was answered, who it was as in `slack:U024BE7LH`)."""
 
     def listen(self, answered: Callable[[str, Answer, str], None]) -> None:
         """From now on."""

@@ -19,8 +19,8 @@ class Answer(StrEnum):
 
 
 class Message(NamedTuple):
-    """What is said of one thing, once. `key`: the same for everything that is said of it; a later message with
-    the same key, and a higher `revision`, takes the earlier one's place on channels that can do so."""
+    """What is said of one thing, once. `key`: the same for everything that is said of it; a later message
+    with the same key, and a higher `revision`, takes the earlier one's place on channels that can do so."""
 
     key: str
     revision: int
