@@ -44,6 +44,11 @@ WINDOWS = (1, 3, 6, 15, 31, 33, 43, 44, 46, 47, 119, 121, 249, 252)
 CAMERA = Model("camera", "b0:c5:54:25:5b:0e", "DCS-935L", "udhcp 1.22.1", BUSYBOX)
 PLUG = Model("plug", "50:c7:bf:00:fc:a3", "HS100(EU)", "udhcp 0.9.9-pre", BUSYBOX[:-1])
 BULB = Model("bulb", "5c:cf:7f:07:ae:fb", "ESP_07AEFB", "", (1, 3, 28, 6, 15, 44, 46, 47, 31, 33, 121, 43))
+FIRE_OS = (1, 33, 3, 6, 15, 26, 28, 51, 58, 59)
+PERSONAL = (
+    "graph.facebook.com", "i.instagram.com", "api.twitter.com", "www.tripadvisor.com", "mail.google.com",
+    "www.reddit.com", "app.snapchat.com", "api.whatsapp.com", "www.bbc.co.uk", "www.nytimes.com",
+)  # fmt: skip
 PC = Model("pc", "48:d2:24:63:0a:de", "user-PC", "MSFT 5.0", WINDOWS)
 PHONE = Model(
     "phone", "02:4a:11:00:00:07", "Pixel-7", "android-dhcp-13", (1, 3, 6, 15, 26, 28, 51, 58, 59, 43)
@@ -317,6 +322,34 @@ def test_a_random_mac_that_comes_back_as_another_is_offered_and_taken_over_when_
     assert [destination["name"] for destination in found["destinations"]] == ["example.net"]
     assert found["probably"] is None
     assert before.mac not in [device["mac"] for device in home.product.json("devices")]
+
+
+def test_what_nobody_can_tell_is_looked_at_until_it_shows_what_it_is(build: Callable[..., Home]) -> None:
+    home = build()
+    home.start()
+    # A Fire TV and a Fire tablet look the same in DHCP.
+    tablet = home.join(Model("fire", "6c:56:97:35:39:f4", "amazon-311088f7e", "dhcpcd-5.5.6", FIRE_OS))
+    home.until(lambda: tablet.mac in home.members("studied"))
+    assert (home.device(tablet.mac)["class"], home.device(tablet.mac)["watched"]) == ("unknown", False)
+    for name in PERSONAL:
+        tablet.resolve(name)
+    home.until(lambda: home.device(tablet.mac)["class"] == "not-iot")
+    home.until(lambda: tablet.mac not in home.members("studied"))
+    assert not home.product.rows("SELECT 1 FROM names")
+
+
+def test_made_up_devices_keep_no_real_one_from_being_found(build: Callable[..., Home]) -> None:
+    home = build()
+    home.start()
+    attacker = home.network.add_device("attacker", mac="02:00:00:00:99:99")
+    packet = IP(src="192.168.77.99", dst="224.0.0.251", ttl=255) / UDP(sport=5353, dport=5353)
+    record = DNSRR(rrname="_ipp._tcp.local.", type="PTR", rdata="Printer._ipp._tcp.local.")
+    frame = bytes(Ether(dst="01:00:5e:00:00:fb") / packet / DNS(qr=1, aa=1, an=record))
+    attacker.send(*(frame[:6] + b"\x02\x66" + n.to_bytes(4) + frame[12:] for n in range(6000)))
+    home.join(CAMERA)
+    assert home.until(partial(home.watches, CAMERA)) < SOON
+    parts = {part["name"]: part for part in home.product.json("status")["parts"]}
+    assert parts["guard"]["restarts"] == parts["analyzer"]["restarts"] == 0
 
 
 def test_what_was_found_out_outlasts_a_restart(build: Callable[..., Home]) -> None:
