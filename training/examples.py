@@ -28,6 +28,9 @@ _PARTS: tuple[tuple[float, tuple[str, ...]], ...] = (
     (0.1, ("maker",)),
     (0.1, ("hostname",)),
     (0.1, ("params",)),
+    (0.25, ("services", "models", "stack", "behaviour")),
+    (0.1, ("stack",)),
+    (0.1, ("behaviour",)),
 )
 Features = dict[str, float]
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from training.examples import Features, Row
 
-_SMALL = 1e-5  # a step that moves less than this is none
+EXACT, CLOSE = 1e-6, 2e-3  # a step that moves less than this is none: for the weights; for trying them
 _ROUNDS = 500
 
 
@@ -26,7 +26,9 @@ class Fit(NamedTuple):
         return _sigmoid(self.bias + sum(self.weights.get(f, 0.0) * x for f, x in features.items()))
 
 
-def fit(rows: Sequence[Row], names: Sequence[str], penalty: float, start: Fit | None = None) -> Fit:
+def fit(
+    rows: Sequence[Row], names: Sequence[str], penalty: float, start: Fit | None = None, small: float = EXACT
+) -> Fit:
     """The weights of `names` that explain `rows` best; both sides count alike, however many there are."""
     places = {name: place for place, name in enumerate(names)}
     counts = _balanced(rows)
@@ -55,7 +57,7 @@ def fit(rows: Sequence[Row], names: Sequence[str], penalty: float, start: Fit | 
             for number, strength in column:
                 odds[number] += step * strength
             moved = max(moved, abs(step))
-        if moved < _SMALL:
+        if moved < small:
             break
     return Fit(dict(zip(names, weights, strict=False)), weights[-1])
 

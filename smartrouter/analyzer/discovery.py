@@ -200,14 +200,13 @@ class Inventory:
             addresses = (address, *(other for other in addresses if other != address))[:MAX_ADDRESSES]
         after = before._replace(
             addresses=addresses,
-            hostname=hostname or before.hostname,
             interface=interface,
             on_iot_network=interface in self.network.iot,
             at=max(at, before.at),
             since=min(at, before.since),
         )
-        if after.hostname != before.hostname or not before.kind.reasons:
-            after = self._judged(after, at)
+        if hostname not in ("", before.hostname) or not before.kind.reasons:
+            after = self._judged(after, at, hostname)
         self._take(before, after)
         self._devices.move_to_end(mac)
 
@@ -216,18 +215,19 @@ class Inventory:
         if after.interface and self._is_news(before, after):
             self._news[after.mac] = None
 
-    def _judged(self, device: Found, now: float) -> Found:
+    def _judged(self, device: Found, now: float, hostname: str = "") -> Found:
         """`device` with the kind that all we know of it speaks for. What was an IoT device for long is not
         let go for what it says now: that may be somebody else's word."""
         portrait = self._portrait_of(device.mac)
         if portrait is None:
-            evidence = Evidence(device.mac, device.hostname, device.maker)
+            evidence = Evidence(device.mac, maker=device.maker)
         else:
             evidence = portrait.evidence(device.maker)
-            evidence = evidence._replace(hostname=evidence.hostname or device.hostname)
+        evidence = evidence._replace(hostname=evidence.hostname or hostname or device.hostname)
         kind, since = classify(evidence), device.iot_since
         if not kind.iot and since is not None and now - since >= SETTLED:
-            kind = Classification(True, 0.5, (*kind.reasons, "but it was an IoT device until lately"))
+            reasons = (*kind.reasons, "but it was an IoT device until lately")
+            return device._replace(kind=Classification(True, 0.5, reasons))
         return device._replace(
             hostname=evidence.hostname,
             called=evidence.names[0] if evidence.names else "",

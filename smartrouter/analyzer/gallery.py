@@ -26,7 +26,7 @@ from smartrouter.wire.packet import parse_ip
 from smartrouter.wire.ssdp import parse_notice
 from smartrouter.wire.syn import syn_shape
 
-MAX_PORTRAITS = 4096  # as many as there are devices
+MAX_PORTRAITS = 1024  # 2 kB each, 42 if one has said all that there is room for
 _SAVE_AT_ONCE = 64
 _NOTHING = Announced()  # what a question to the neighbours comes to
 

@@ -5,8 +5,9 @@ All that is needed when smartrouter runs is the table beside this file, which `m
 is part of the package; `table` says what it holds and why it is made so. What an organisation makes is told
 by `core.classification.makers`.
 
-The table's data are the IEEE's public listings, on which the IEEE claims no copyright
-(https://standards.ieee.org/products-programs/regauth/).
+The table's data are the IEEE's public listings (https://standards.ieee.org/products-programs/regauth/), on
+which the IEEE claims no copyright, in the form that Wireshark gives them, which is licensed as smartrouter is
+(GPL-2.0-or-later).
 """
 
 from functools import lru_cache

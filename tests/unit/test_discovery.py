@@ -246,7 +246,7 @@ def test_what_was_an_iot_device_for_long_is_not_let_go_for_what_it_says_now() ->
     shown.says(BUSYBOX)
     shown.comes()
     (found,) = shown.says(WINDOWS, 1000.0 + SETTLED)
-    assert (found.kind.iot, found.iot_since) == (True, 1000.0)
+    assert (found.kind.iot, found.iot_since, found.hostname) == (True, 1000.0, "wemo")
     assert found.kind.confidence <= 0.5
     assert "was an IoT device" in found.kind.reasons[-1]
 

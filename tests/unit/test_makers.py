@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Which organisation a MAC belongs to, by the table that ships."""
 
+import compileall
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -90,6 +92,23 @@ def test_the_table_that_ships_knows_well_known_makers() -> None:
     assert makers.of("00:17:88:00:00:01") == "Philips Lighting BV"
     assert makers.of("5c:cf:7f:07:ae:fb") == "Espressif Inc."
     assert makers.of("00:50:c2:25:50:01") != ""  # an IAB: 36 bits, of the time before MA-S
+
+
+def test_it_is_found_where_a_package_holds_bytecode_only(tmp_path: Path) -> None:
+    """As OpenWrt's packages do."""
+    home = TABLE.parents[1]
+    for name in ("__init__.py", "core/__init__.py", "core/errors.py", "makers"):
+        to = tmp_path / "smartrouter" / name
+        to.parent.mkdir(parents=True, exist_ok=True)
+        (shutil.copytree if (home / name).is_dir() else shutil.copy)(home / name, to)
+    compileall.compile_dir(tmp_path, quiet=1, legacy=True)
+    for source in tmp_path.rglob("*.py"):
+        source.unlink()
+    script = "from smartrouter import makers; print(makers.__file__, makers.Makers().of('00:17:88:00:00:01'))"
+    # Without `site`, which would find this checkout.
+    command = [sys.executable, "-S", "-c", script]
+    said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    assert said.strip() == f"{tmp_path}/smartrouter/makers/__init__.pyc Philips Lighting BV"
 
 
 def test_the_table_that_ships_is_small_on_disk_and_in_memory_and_soon_there() -> None:

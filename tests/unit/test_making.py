@@ -122,6 +122,7 @@ def test_few_surprises_where_one_entry_has_many_names(names: set[str]) -> None:
         ("Withings", "Withings"),
         ("Shenzhen Dangs Science and Technology CO.,Ltd.", "Dangs Science"),
         ("Nobody & Co. KG", "Nobody"),
+        ("Nobody Technology Co.Ltd", "Nobody"),
         ("Beijing", "Beijing"),
         ("Inc.", "Inc."),
         ("", ""),

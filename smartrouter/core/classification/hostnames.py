@@ -52,7 +52,7 @@ _SHAPES = tuple(
         ("name.android", r"(?i)android[-_][0-9a-f]{6,20}(?:[-_][0-9]+)?", "Android calls what it runs on"),
         (
             "name.windows",
-            r"(?i)(?:DESKTOP|LAPTOP|MININT|MSEDGEWIN10)-[0-9A-Z]{6,8}|WIN-[0-9A-Z]{8,11}|.{1,16}-(?:PC|HP)|MSEDGEWIN10",
+            r"(?:DESKTOP|LAPTOP|MININT)-[0-9A-Z]{6,8}|WIN-[0-9A-Z]{8,11}|.{1,16}-(?:PC|HP)|MSEDGEWIN10",
             "Windows makes up names like",
         ),
         (
@@ -91,9 +91,10 @@ _TAIL = 6  # digits of the MAC's end; of fewer, a name has them by chance
 
 def clues(hostname: str, mac: str, maker: str) -> Iterator[Clue]:
     """What `hostname` tells of the device with this MAC, by this maker; either may be ''."""
-    if not hostname:
+    name = hostname.strip("\0 ").partition(".")[0]  # it may come with its domain
+    if not name:
         return
-    if kind := _kind(hostname) or _by_maker(hostname, maker):
+    if kind := _kind(name) or _by_maker(name, maker):
         yield kind
     if _has_own_mac(hostname, mac):
         yield Clue("name.own-mac", f"its host name {shown(hostname)} has its own MAC in it")

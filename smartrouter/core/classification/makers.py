@@ -111,5 +111,5 @@ def _sayings() -> dict[str, str]:
 _MOST_WORDS = 5  # of an entry
 _PLACES = frozenset(organisations.PLACES.split())
 _EMPTY_WORDS = LEGAL_FORMS.union(
-    ("", "and", "group", "holding", "holdings", "international", "tech", "technologies", "technology")
+    ("", "and", "coltd", "group", "holdings", "international", "tech", "technologies", "technology")
 )

@@ -92,11 +92,10 @@ def _is_android_dhcpcd(params: _List) -> bool:
 
 def _is_busybox(params: _List) -> bool:
     return (
-        len(params) > _FEW - 1
+        len(params) >= _FEW
         and _ascends(params)
-        and {1, 3, 6} <= _BUSYBOX.intersection(params)
+        and {1, 3, 6, 28}.issubset(params)
         and _BUSYBOX.issuperset(params)
-        and (12 in params or 28 in params)
     )
 
 

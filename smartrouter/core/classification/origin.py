@@ -39,6 +39,8 @@ _MAKERS_BETWEEN = {
     )
     for beginning in beginnings.split(";")
 }
+# Prefixes that somebody owns, but everybody takes who makes a MAC up: they say nothing of the maker.
+_MADE_UP = frozenset(["00:00:00", "00:01:02", "00:11:22", "00:12:34", "00:aa:bb"])
 MEANINGS: Mapping[str, str] = {
     **{feature: f"its maker makes {kind.value}" for kind, feature in _FEATURES.items()},
     **{feature: f"its maker makes {what}" for feature, what in _BETWEEN.items()},
@@ -49,6 +51,8 @@ MEANINGS: Mapping[str, str] = {
 
 def clues(mac: str, maker: str) -> Iterator[Clue]:
     """What they tell; `maker` is '' where the registry knows none."""
+    if mac[:8].lower() in _MADE_UP:
+        return
     if not maker:
         if is_randomised(mac):
             yield Clue("mac.random", "its MAC is randomised, as phones and computers do")

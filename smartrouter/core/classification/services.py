@@ -23,7 +23,7 @@ MEANINGS: Mapping[str, str] = {
 
 _APPLIANCE = table(
     """
-        _amzn-alexa _amzn-wplay _androidtvremote _androidtvremote2 _axis-video _bose _bosehd _coap
+        _amzn-alexa _amzn-wplay _androidtvremote _androidtvremote2 _axis-video _bose _bosehd _coap _dhnap
         _dyson_mqtt _ecobee _elg _esphomelib _ewelink _freebox _googlecast _googlezone _hap _heos-audio
         _homeconnect _homematic _hue _ikea _ipp _ipps _irobot _kodi _leap _lifx _lutron _matter _matterc
         _mediaremotetv _meshcop _miio _mysma _nanoleafapi _nanoleafms _octoprint _onvif _pdl-datastream
@@ -64,7 +64,6 @@ _APPLE_PERSONAL = re.compile(
 _SYSTEMS = re.compile(r"Microsoft-Windows|Windows NT|Darwin|Android|ChromeOS", re.IGNORECASE)
 _MODELS = {
     "name.appliance": "model.appliance",
-    "name.computer": "model.personal",
     "name.module": "model.appliance",
     "name.personal": "model.personal",
     "name.product": "model.appliance",
