@@ -324,6 +324,20 @@ def test_a_random_mac_that_comes_back_as_another_is_offered_and_taken_over_when_
     assert before.mac not in [device["mac"] for device in home.product.json("devices")]
 
 
+def test_a_mac_that_is_changed_on_the_spot_is_recognised_too(build: Callable[..., Home]) -> None:
+    home = build()
+    home.start()
+    phone = Model("phone", "02:5e:00:00:00:11", "bobs-pixel", "android-dhcp-13", PHONE.wanted)
+    device = home.join(phone)
+    home.until(partial(home.takes_for, phone, "not-iot"))
+    again = phone._replace(mac="02:5e:00:00:00:12")
+    device.ip(f"link set eth0 address {again.mac}\naddr flush dev eth0")
+    device.mac = again.mac
+    home.speak(again)
+    home.until(lambda: home.device(again.mac)["probably"])
+    assert home.device(again.mac)["probably"]["mac"] == phone.mac
+
+
 def test_what_nobody_can_tell_is_looked_at_until_it_shows_what_it_is(build: Callable[..., Home]) -> None:
     home = build()
     home.start()
