@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The analyzer as a process without rights: who talks to it, and when it works. No packets.
 
-The thread here waits for the kernel's neighbour table, for lookups, and for the supervisor; what is done
-then is `work`.
+The thread here waits for what the kernel and the DHCP servers tell, for lookups, and for the supervisor; what
+is done then is `work`.
 """
 
 import logging
 import select
 import signal
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from smartrouter.config import load
 from smartrouter.core.errors import SmartrouterError, Unavailable
 from smartrouter.core.names import registrable_domain
 from smartrouter.linux import interfaces, privileges
-from smartrouter.linux.leases import USUAL_PATHS, LeaseFiles
+from smartrouter.linux.leases import LeaseFiles, lease_paths
 from smartrouter.makers import Makers
 
 if TYPE_CHECKING:
@@ -26,14 +27,14 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("smartrouter.analyzer")
 
-TURN = 0.25  # seconds between two looks at leases and alerts
+TURN = 0.25  # seconds between two looks at alerts; all else is told by events
 
 
 def main(arguments: "Namespace") -> int:
     """`smartrouter analyzer [--config PATH] [--leases PATH] [--channel FD]`. Under a supervisor it takes its
     configuration from the channel; alone it reads the file, and tells nobody of devices."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    paths = [Path(path) for path in arguments.leases] if arguments.leases else USUAL_PATHS
+    paths = [Path(path) for path in arguments.leases] if arguments.leases else lease_paths()
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
@@ -67,7 +68,7 @@ def _run_supervised(channel: Channel, makers: Makers, leases: LeaseFiles, stoppi
             if analyzer is not None:
                 analyzer.turn()
             channel.beat()
-            poll.poll(TURN * 1000)
+            poll.poll(_patience(analyzer))
             for request in channel.requests():
                 try:
                     if analyzer is None and request.do == "configure":
@@ -85,6 +86,12 @@ def _run_supervised(channel: Channel, makers: Makers, leases: LeaseFiles, stoppi
     return 0
 
 
+def _patience(analyzer: Analyzer | None) -> float:
+    """Milliseconds until the next turn, if nothing happens before."""
+    due = TURN if analyzer is None else min(TURN, analyzer.next_deadline() - time.monotonic())
+    return max(0.0, due) * 1000
+
+
 def _answer(analyzer: Analyzer | None, do: str, arguments: dict[str, Any]) -> dict[str, Any]:
     match do:
         case "configure" if analyzer is not None:
@@ -92,6 +99,9 @@ def _answer(analyzer: Analyzer | None, do: str, arguments: dict[str, Any]) -> di
             return {}
         case "status" if analyzer is not None:
             return analyzer.status()
+        case "overheard" if analyzer is not None:
+            analyzer.overheard(arguments.get("packets"))
+            return {}
         case "look_up" if analyzer is not None:
             analyzer.look_up(arguments.get("names"))
             return {}
@@ -115,7 +125,7 @@ def _run_alone(path: str, leases: LeaseFiles, stopping: threading.Event) -> int:
     try:
         while not stopping.is_set():
             analyzer.turn()
-            poll.poll(TURN * 1000)
+            poll.poll(_patience(analyzer))
     finally:
         analyzer.stop()
     return 0

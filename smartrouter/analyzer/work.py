@@ -11,28 +11,34 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, Protocol
 
 from smartrouter.analyzer.alertlog import AlertLog
 from smartrouter.analyzer.analysis import TROUBLE, Run, analyse, last_run, settle
-from smartrouter.analyzer.discovery import Found
+from smartrouter.analyzer.discovery import Found, Remembered
 from smartrouter.analyzer.forward import Forward
+from smartrouter.analyzer.gallery import Gallery
 from smartrouter.analyzer.lookups import Lookups
 from smartrouter.analyzer.scout import Scout
+from smartrouter.analyzer.study import Study
 from smartrouter.config import Config
 from smartrouter.core.errors import SmartrouterError
+from smartrouter.core.policy import Reason
 from smartrouter.linux.leases import LeaseFiles
+from smartrouter.linux.multicast import Memberships
 from smartrouter.makers import Makers
-from smartrouter.store.changes import Sighting, set_meta, upsert_devices
+from smartrouter.store.changes import Sighting, keep_portraits, set_meta, upsert_devices
 from smartrouter.store.connect import identity, open_writer
-from smartrouter.store.queries import devices
+from smartrouter.store.queries import devices, learned_names, portraits
 from smartrouter.store.retention import Limits
 
 log = logging.getLogger("smartrouter.analyzer")
 
 TOLD_AT_ONCE = 200  # devices a message
+NEEDS_EVERY = 60.0  # seconds between two looks at what devices were seen to need
+PORTRAITS_EVERY = 60.0  # seconds between two times that what devices have shown is kept
 FIRST_RUN = 30.0  # seconds after the start, if `analysis_interval` is longer
 
 
@@ -47,11 +53,16 @@ class Analyzer:
 
     def __init__(self, share: dict[str, Any], makers: Makers, tell: Tell, leases: LeaseFiles):
         self._tell = tell
-        self._scout = Scout(makers, leases)
+        self._gallery = Gallery()
+        self._scout = Scout(makers, leases, self._gallery)
+        self._study = Study()
+        self._members = Memberships()
         self._lookups = Lookups()
         self._forward = Forward(self._lookups)
         self._store: Store | None = None
         self._unsaved: dict[str, Found] = {}
+        self._needed: Mapping[str, frozenset[str]] = {}
+        self._next_needs = self._next_portraits = 0.0
         self._troubles: dict[str, str] = {}  # what fails -> why
         self._noted = ""  # of these, in the store
         self._run: Run | None = None
@@ -60,19 +71,28 @@ class Analyzer:
         self._runs = threading.Thread(target=self._run_periodically, name="analysis", daemon=True)
         self._runs.start()
 
-    def filenos(self) -> tuple[int, int]:
-        """Readable when a neighbour came or changed, and when a lookup has ended."""
-        return self._scout.fileno(), self._lookups.fileno()
+    def filenos(self) -> list[int]:
+        """Readable when there is news of devices, and when a lookup has ended; always the same ones."""
+        return [*self._scout.filenos(), self._lookups.fileno()]
+
+    def next_deadline(self) -> float:
+        """When to `turn`, if nothing happens before (CLOCK_MONOTONIC seconds)."""
+        return self._scout.next_deadline()
 
     def configure(self, share: dict[str, Any]) -> None:
         """Take up a new share of the configuration. Raises BadConfig and keeps the old one."""
         self._config = Config.from_share(share["config"])
         self._scout.go(share["lan"], share["iot"])
+        self._members.keep((*share["lan"], *share["iot"]))
         self._rules_changed = True
 
     def look_up(self, names: object) -> None:
         """The guard wants the addresses of these names; `tell` will say what came of it."""
         self._forward.ask(names)
+
+    def overheard(self, packets: object) -> None:
+        """The guard overheard what devices said of themselves."""
+        self._gallery.heard(packets if isinstance(packets, list) else (), time.time())
 
     def turn(self) -> None:
         """Do what is due."""
@@ -80,10 +100,12 @@ class Analyzer:
             self._tell("looked_up", names=news)
         self._try("store", self._open_store)
         self._try("discovery", self._discover)
+        self._try("looking around", self._scout.check)
         for what, do in (
             ("devices", self._save),
             ("alert file", self._write_alerts),
             ("alerts", self._settle),
+            ("portraits", self._keep_portraits_now_and_then),
         ):
             if self._store is not None:
                 self._try(what, do)
@@ -103,18 +125,34 @@ class Analyzer:
         """Let go of everything."""
         self._stopping.set()
         self._runs.join(1.0)
+        self._try("portraits", self._keep_portraits)
         self._close_store()
         self._scout.close()
+        self._members.close()
 
     # -- devices and alerts ----------------------------------------------------------------------------
 
     def _discover(self) -> None:
+        doubts = [[mac, Reason.OTHER_SYSTEM, detail] for mac, detail in self._gallery.doubts()]
+        for mac, _, _ in doubts:
+            self._scout.doubted(mac)
+        if changed := self._gallery.changed():
+            self._scout.shown(changed)
         news = self._scout.look()
+        if news:
+            self._scout.recognise([device.mac for device in news], self._needs())
+        for mac, places in self._scout.spread():
+            doubts.append([mac, Reason.TWO_PLACES, f"it is on {' and on '.join(places)} at the same time"])
         self._unsaved.update((device.mac, device) for device in news)
         for start in range(0, len(news), TOLD_AT_ONCE):
             self._tell("seen", devices=[_told(device) for device in news[start : start + TOLD_AT_ONCE]])
         if claims := self._scout.claims():
             self._tell("claims", claims=claims)
+        if doubts:
+            self._tell("doubts", doubts=doubts)
+        studied = self._study.wanted(self._scout.there(), self._config.devices, time.monotonic())
+        if studied is not None:
+            self._tell("study", devices=studied)
 
     def _save(self) -> None:
         """Keep what was found; what cannot be kept now waits."""
@@ -128,6 +166,26 @@ class Analyzer:
         for at, sightings in moments.items():
             upsert_devices(self._store.conn, sightings, min(now, at + 60))
         self._unsaved.clear()
+
+    def _needs(self) -> Mapping[str, frozenset[str]]:
+        """What devices were seen to need, as it was lately."""
+        now = time.monotonic()
+        if self._store is not None and now >= self._next_needs:
+            self._next_needs = now + NEEDS_EVERY
+            self._needed = learned_names(self._store.conn)
+        return self._needed
+
+    def _keep_portraits_now_and_then(self) -> None:
+        now = time.monotonic()
+        if now >= self._next_portraits:
+            self._next_portraits = now + PORTRAITS_EVERY
+            self._keep_portraits()
+
+    def _keep_portraits(self) -> None:
+        """Keep what devices have shown, some at a time: flash wears."""
+        if self._store is not None and (unsaved := self._gallery.unsaved()):
+            keep_portraits(self._store.conn, unsaved)
+            self._gallery.saved(unsaved)
 
     def _write_alerts(self) -> None:
         if self._store is not None:
@@ -143,7 +201,11 @@ class Analyzer:
             return
         self._close_store()
         self._store = Store(*place, self._lookups)
-        self._scout.remember((device.mac, device.hostname) for device in devices(self._store.conn))
+        self._gallery.restore(portraits(self._store.conn))
+        self._scout.remember(
+            Remembered(device.mac, device.hostname, device.first_seen, device.iot_since)
+            for device in devices(self._store.conn)
+        )
         self._run = self._run or last_run(self._store.conn)
 
     def _settle(self) -> None:
@@ -239,5 +301,6 @@ def _told(device: Found) -> dict[str, Any]:
 def _sighting(device: Found) -> Sighting:
     return Sighting(
         device.mac, device.hostname, device.maker, *device.kind, device.interface, device.on_iot_network,
-        device.addresses,
+        device.addresses, device.present, device.port, device.called, device.iot_since, device.probably,
+        device.probably_reasons,
     )  # fmt: skip

@@ -17,7 +17,7 @@ from smartrouter.config import Config
 from smartrouter.control import ask
 from smartrouter.core.errors import SmartrouterError, Unavailable
 from smartrouter.linux import interfaces, probe, queue_stats, ruleset
-from smartrouter.linux.leases import LeaseFiles
+from smartrouter.linux.leases import lease_paths
 from smartrouter.linux.privileges import service_user
 from smartrouter.linux.queue_rule import DNS_QUEUE, FLOWS_QUEUE
 from smartrouter.store.retention import SANE
@@ -125,6 +125,16 @@ def network(config: Config) -> Iterator[Check]:
         )  # fmt: skip
     else:
         yield Check("local network", Level.OK, f"Devices are on {', '.join(found.lan)}.")
+    for port, bridge in found.ports:
+        if port in main.iot_network:
+            yield Check(
+                "local network", Level.WARNING,
+                f"{port} is a port of {bridge}, and rules see only that: not every device there is watched.",
+                f"Give {port} a bridge of its own, or name {bridge} if every device on it is to be watched.",
+            )  # fmt: skip
+        else:
+            text = f"{port} is a port of {bridge}: all of {bridge} is looked after."
+            yield Check("local network", Level.OK, text)
 
 
 def user() -> Iterator[Check]:
@@ -146,14 +156,14 @@ def user() -> Iterator[Check]:
 
 def leases() -> Iterator[Check]:
     """Where host names come from."""
-    found = LeaseFiles().found()
+    found = [path for path in lease_paths() if path.is_file()]
     if found:
         yield Check("leases", Level.OK, f"Host names come from {', '.join(map(str, found))}.")
     else:
         yield Check(
             "leases", Level.WARNING,
-            "There is no lease file of dnsmasq: devices are found, but not what they call themselves.",
-            "Have dnsmasq on this router give out the addresses, or give devices names in the configuration.",
+            "There is no lease file of dnsmasq or odhcpd: devices are found, but not their own names.",
+            "Have one of them on this router give out the addresses, or name devices in the configuration.",
         )  # fmt: skip
 
 

@@ -187,6 +187,24 @@ def _add_decisions(commands: _Commands) -> None:
     )  # fmt: skip
     learn.add_argument("device", metavar="DEVICE", help=_DEVICE)
     learn.add_argument("--finish", action="store_true", help="it has learned enough: protect it from now on")
+    same = commands.add(
+        "same", Does(decisions, "same"), "Say that a device is one that had another MAC before.",
+        "It takes over that one's name, settings, rules and all that was learned. `smartrouter devices` says "
+        "where this is probably so; it is never assumed.", json=True,
+    )  # fmt: skip
+    same.add_argument("device", metavar="DEVICE", help=f"as it is now: {_DEVICE}")
+    same.add_argument(
+        "before", metavar="BEFORE", nargs="?", help="as it was; usually the one that it probably is"
+    )
+    watch = commands.add(
+        "watch", Does(decisions, "watch"),
+        "Have a device watched or left alone, whatever kind it seems to be.",
+        "Your word stands above what smartrouter finds out.", json=True,
+    )  # fmt: skip
+    watch.add_argument("device", metavar="DEVICE", help=_DEVICE)
+    watch.add_argument(
+        "watch", choices=("always", "never", "auto"), help="auto goes by what kind of device it seems to be"
+    )
     mode = commands.add(
         "mode", Does(decisions, "mode"), "Choose what happens to what is not known: report or block it.",
         "Before blocking, shows what that concerns, and asks where there is a terminal.", json=True,
@@ -295,7 +313,7 @@ def _add_daemons(commands: _Commands) -> None:
         if name == "analyzer":
             command.add_argument(
                 "--leases", metavar="PATH", action="append",
-                help="dnsmasq's lease file, where it is not in its usual place; may be repeated",
+                help="a lease file of dnsmasq or odhcpd, instead of the usual ones; may be repeated",
             )  # fmt: skip
 
 

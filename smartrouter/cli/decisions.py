@@ -21,8 +21,10 @@ from smartrouter.control import ask
 from smartrouter.core.effects import Kind
 from smartrouter.core.errors import SmartrouterError
 from smartrouter.core.explanations import EXPLANATIONS, is_about_destination
-from smartrouter.core.policy import Action, Mode
+from smartrouter.core.policy import Action, Mode, Watching
+from smartrouter.store import queries
 from smartrouter.store.alerts import AlertState, StoredAlert, set_alert_state
+from smartrouter.store.changes import note_successor
 from smartrouter.terminal import Screen, duration, inert, when
 
 PATIENCE = 20.0  # seconds: a slow router writes its configuration through `uci`
@@ -86,6 +88,38 @@ def learn(arguments: Namespace) -> int:
     answer = ask(arguments.run_dir, request, PATIENCE)
     what = "is protected from now on" if arguments.finish else "learns from now on; what it knows is kept"
     return _say(arguments, answer, f"{known.label(device)} {what}.")
+
+
+def same(arguments: Namespace) -> int:
+    """`smartrouter same`."""
+    known = Known(arguments)
+    device = known.mac_of(arguments.device)
+    with known.store() as conn:
+        found = queries.device(conn, device)
+    before = known.mac_of(arguments.before) if arguments.before else found.probably if found else ""
+    if not before:
+        raise SmartrouterError(
+            f"{known.label(device)} is like no device that was here before: say which, as in "
+            f"`smartrouter same {device} BEFORE`"
+        )
+    label = known.label(before)
+    answer = ask(arguments.run_dir, {"do": "same", "device": device, "other": before}, PATIENCE)
+    with known.writing() as conn:
+        note_successor(conn, before, device)
+    return _say(arguments, answer, f"{device} is {label} from now on, with all that it was seen to need.")
+
+
+def watch(arguments: Namespace) -> int:
+    """`smartrouter watch`."""
+    known = Known(arguments)
+    device = known.mac_of(arguments.device)
+    answer = ask(arguments.run_dir, {"do": "watch", "watch": arguments.watch, "device": device}, PATIENCE)
+    what = {
+        Watching.ALWAYS: "is watched",
+        Watching.NEVER: "is left alone",
+        Watching.AUTO: "is watched if it seems to be an IoT device",
+    }
+    return _say(arguments, answer, f"{known.label(device)} {what[Watching(arguments.watch)]} from now on.")
 
 
 def mode(arguments: Namespace) -> int:

@@ -17,6 +17,8 @@ from smartrouter.cli import forecast
 from smartrouter.cli.alerts import alert_json
 from smartrouter.cli.known import EVERY_DEVICE, Known, UnknownDevice
 from smartrouter.config import RuleConfig
+from smartrouter.core.classification.evidence import Classification
+from smartrouter.core.classification.makers import short
 from smartrouter.core.learning import Progress, State
 from smartrouter.core.novelty import Prior
 from smartrouter.core.policy import Action
@@ -28,13 +30,19 @@ from smartrouter.terminal import Cell, Column, Elide, Screen, Style, ago, durati
 DEVICE = {
     "mac": "its MAC address",
     "name": "the name that you gave it; empty if none",
+    "label": "what to call it: your name for it, the one that it announces, its host name, or its maker's",
     "hostname": "the name that it gave itself; empty if none",
     "maker": "the organisation that its MAC was given to; empty if nobody's",
-    "iot": "whether it is an IoT device; null if that cannot be told",
+    "class": "what kind of device it seems to be: `iot`, `not-iot` or `unknown`",
+    "iot": "the same as true, false or null",
     "confidence": "how sure that is, from 0 to 1",
     "reasons": "what speaks for it, in words",
     "interface": "the interface that it was seen on last",
+    "port": "the port of that bridge that it is behind; empty if it is no bridge, or that is not known",
     "on_iot_network": "whether that is an `iot_network`",
+    "present": "whether it is there now",
+    "probably": "the device that it probably was under another MAC: `mac`, `label`, `reasons`; null if none. "
+    "`smartrouter same` has it take that one's place",
     "watched": "whether smartrouter looks after it",
     "state": "of learning: `new`, `learning` or `protected`",
     "mode": "`monitor` or `enforce`",
@@ -73,9 +81,9 @@ def devices(arguments: Namespace) -> int:
     with known.store() as conn:
         progress = queries.progress(conn)
         prior = forecast.prior_of(progress)
-        found = queries.devices(conn)
+        found = known.found()
         listed = [device_json(known, conn, each, progress.get(each.mac), prior) for each in found]
-    listed.sort(key=lambda d: (not d["watched"], (d["name"] or d["hostname"] or "~").lower(), d["mac"]))
+    listed.sort(key=lambda d: (not d["watched"], d["label"].lower(), d["mac"]))
     if arguments.json:
         print(json.dumps(listed, indent=2))
         return 0
@@ -117,6 +125,16 @@ def device_json(
     values["settled"] = progress.settled if progress and found.stage == State.PROTECTED else None
     values["novelty"] = forecast.novelty(progress, prior)
     watched, mode = known.standing(found)
+    values["class"] = Classification(found.iot, found.confidence, ()).word
+    values["label"] = known.name_of(found)
+    if found.probably:
+        values["probably"] = {
+            "mac": found.probably,
+            "label": known.label(found.probably),
+            "reasons": found.probably_reasons,
+        }
+    else:
+        values["probably"] = None
     values |= {"name": known.given_name(found.mac), "watched": watched, "mode": mode, "state": found.stage}
     return {key: values[key] for key in DEVICE}
 
@@ -171,6 +189,7 @@ _DEVICES = (
     Column("STATE"),
     Column("MODE", rank=3),
     Column("KIND", rank=4),
+    Column("NEEDS", right=True, rank=3),
     Column("ADDRESS", rank=2),
     Column("SEEN", rank=5),
     Column("ALERTS", right=True),
@@ -189,19 +208,36 @@ def _show_devices(screen: Screen, listed: list[dict[str, Any]]) -> None:
         waiting = found["open_alerts"]
         rows.append(
             [
-                found["name"] or found["hostname"] or "-",
+                found["label"],
                 found["mac"],
                 _state_cell(found),
                 found["mode"] if found["watched"] else "-",
-                _KINDS[found["iot"]],
+                _kind_cell(found),
+                str(found["learned"]) if found["watched"] else "-",
                 _main_address(found["addresses"]),
-                ago(found["last_seen"], now),
+                "now" if found["present"] else ago(found["last_seen"], now),
                 Cell(str(waiting), Style.WARNING if waiting else Style.FAINT),
                 _outlook(found, now),
-                found["maker"] or "-",
+                short(found["maker"]) or "-",
             ]
         )
     screen.table(_DEVICES, rows)
+    for found in listed:
+        if found["probably"]:
+            screen.line("")
+            screen.line(
+                Cell(_probably_text(found), Style.WARNING), f" If so: `smartrouter same {found['mac']}`."
+            )
+
+
+def _kind_cell(found: Mapping[str, Any]) -> Cell:
+    sure = f" {found['confidence']:.0%}" if found["iot"] is not None else ""
+    return Cell(_KINDS[found["iot"]] + sure, Style.WARNING if found["iot"] is None else Style.PLAIN)
+
+
+def _probably_text(found: Mapping[str, Any]) -> str:
+    before = found["probably"]
+    return f"{found['label']} is probably {before['label']} ({', '.join(before['reasons'])})."
 
 
 def _main_address(addresses: list[str]) -> str:
@@ -234,6 +270,10 @@ def _show_device(screen: Screen, known: Known, found: dict[str, Any]) -> None:
     screen.line(Cell(known.label(found["mac"]), Style.STRONG), f"  {found['mac']}")
     kind = _KINDS[found["iot"]] + (f", {found['confidence']:.0%} sure" if found["iot"] is not None else "")
     iot_network = ", where every device is watched" if found["on_iot_network"] else ""
+    port = f", port {found['port']}" if found["port"] else ""
+    seen = "there now" if found["present"] else f"gone, seen {ago(found['last_seen'], now)}"
+    if found["probably"]:
+        screen.line(Cell(_probably_text(found), Style.WARNING), f" If so: `smartrouter same {found['mac']}`.")
     screen.facts(
         [
             ("host name", found["hostname"] or "none"),
@@ -243,9 +283,9 @@ def _show_device(screen: Screen, known: Known, found: dict[str, Any]) -> None:
             ("learning", _learning_text(known, found, now)),
             *([("outlook", forecast.novelty_text(found["novelty"]))] if found["novelty"] else []),
             ("mode", found["mode"]),
-            ("interface", (found["interface"] or "unknown") + iot_network),
+            ("interface", (found["interface"] or "unknown") + port + iot_network),
             ("addresses", ", ".join(found["addresses"]) or "none"),
-            ("seen", f"{ago(found['last_seen'], now)}, first {when(found['first_seen'])}"),
+            ("seen", f"{seen}, first {when(found['first_seen'])}"),
             ("attempts", f"{found['attempts']}, of which {found['blocked']} were blocked"),
             (
                 "alerts",

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 
 from smartrouter.config import Config, load
 from smartrouter.core.errors import SmartrouterError, Unavailable
+from smartrouter.core.identity.called import human_name
 from smartrouter.core.policy import Mode, Settings
 from smartrouter.core.roster import Roster
 from smartrouter.store.alerts import StoredAlert, alert
@@ -37,7 +38,7 @@ class Known:
     def __init__(self, arguments: Namespace):
         self.config: Config = load(arguments.config)
         self.settings: Settings = self.config.settings(frozenset())
-        self._hostnames: dict[str, str] | None = None
+        self._found: list[Device] | None = None
 
     @contextlib.contextmanager
     def store(self) -> Iterator[sqlite3.Connection]:
@@ -75,13 +76,21 @@ class Known:
             raise SmartrouterError(f"there is no alert {number}; `smartrouter alerts --all` lists them")
         return found
 
-    def hostnames(self) -> Mapping[str, str]:
-        """Host names by MAC; none where there is no store."""
-        if self._hostnames is None:
-            self._hostnames = {}
+    def found(self) -> list[Device]:
+        """The devices in the store, but for those that have another MAC now; none where there is no store."""
+        if self._found is None:
+            self._found = []
             with contextlib.suppress(Unavailable), self.store() as conn:
-                self._hostnames = {device.mac: device.hostname for device in devices(conn)}
-        return self._hostnames
+                self._found = [device for device in devices(conn) if not device.became]
+        return self._found
+
+    def hostnames(self) -> Mapping[str, str]:
+        """Host names by MAC."""
+        return {device.mac: device.hostname for device in self.found()}
+
+    def labels(self) -> Mapping[str, str]:
+        """What to call each device, by MAC."""
+        return {device.mac: self.name_of(device) for device in self.found()}
 
     def given_name(self, mac: str) -> str:
         """The name that the user gave the device, '' if none."""
@@ -89,8 +98,18 @@ class Known:
         return told.name if told else ""
 
     def label(self, mac: str) -> str:
-        """What to call a device: the user's name for it, its host name, its MAC."""
-        return self.given_name(mac) or self.hostnames().get(mac) or mac
+        """What to call a device, see `human_name`."""
+        return self.given_name(mac) or self.labels().get(mac, mac)
+
+    def name_of(self, device: Device) -> str:
+        """The same for one at hand."""
+        return human_name(
+            device.mac,
+            given=self.given_name(device.mac),
+            announced=device.called,
+            hostname=device.hostname,
+            maker=device.maker,
+        )
 
     def mac_of(self, text: str) -> str:
         """The MAC of the device that `text` means. Raises UnknownDevice."""
@@ -99,7 +118,7 @@ class Known:
             digits = re.sub("[:-]", "", wanted)
             return ":".join(digits[at : at + 2] for at in range(0, 12, 2))
         given = {mac: device.name for mac, device in self.settings.devices.items()}
-        for names in (given, self.hostnames()):
+        for names in (given, self.hostnames(), self.labels()):
             macs = sorted(mac for mac, name in names.items() if name.lower() == wanted)
             if len(macs) == 1:
                 return macs[0]

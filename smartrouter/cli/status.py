@@ -10,6 +10,7 @@ import sys
 import time
 from argparse import Namespace
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from smartrouter.analyzer.analysis import TROUBLE, last_run
@@ -134,10 +135,14 @@ def _read(found: dict[str, Any], known: Known) -> None:
         found["needs"].append(" ".join(hidden_devices(known, list(hidden.repeaters))))
     if undecided:
         found["needs"].append(
-            f"{_counted(len(undecided), 'device')} of unknown kind are not watched: say what to do in a "
-            "section `config device` (`option watch 'always'` or 'never'), see `smartrouter devices`."
+            f"{_counted(len(undecided), 'device')} of unknown kind {_are(undecided)} not watched: see "
+            "`smartrouter devices`, and say `smartrouter watch DEVICE always` or `never`."
         )
     found["needs"] += [f"The analyzer's {what} fails: {why}." for what, why in trouble.items()]
+
+
+def _are(devices: Sequence[object]) -> str:
+    return "is" if len(devices) == 1 else "are"
 
 
 def _is_undecided(known: Known, device: Any) -> bool:

@@ -75,13 +75,22 @@ def set_mode(path: str | Path, mode: str, device: str | None = None) -> Config:
 
     if device is None:
         return _changed(path, lambda text, _: _with_main_mode(text, mode))
-    wanted = checked(DeviceConfig, {"mac": device, "mode": mode}, "mode")
+    return _set_of_device(path, device, "mode", mode)
+
+
+def set_watch(path: str | Path, watch: str, device: str) -> Config:
+    """Set whether `device` (a MAC) is watched. Raises BadConfig or Unavailable."""
+    return _set_of_device(path, device, "watch", watch)
+
+
+def _set_of_device(path: str | Path, device: str, option: str, value: str) -> Config:
+    wanted = checked(DeviceConfig, {"mac": device, option: value}, option)
 
     def edit(text: str, config: Config) -> str:
         for place, known in enumerate(config.devices):
             if known.mac == wanted.mac:
-                return set_option(text, f"@device[{place}]", "mode", mode)
-        return add_section(text, "device", "", {"mac": wanted.mac, "mode": mode})
+                return set_option(text, f"@device[{place}]", option, value)
+        return add_section(text, "device", "", {"mac": wanted.mac, option: value})
 
     return _changed(path, edit)
 

@@ -294,7 +294,8 @@ class Judge:
         for device in self.roster.devices.values():
             if device.learning.observed(passed):
                 device.clear_precedents()  # what it uses is to be noted once more
-            if self.roster.end_learning_if_due(device, now.running) or keep_all:
+            moved_on = device.kept.state is not device.learning.progress.state
+            if self.roster.end_learning_if_due(device, now.running) or keep_all or moved_on:
                 effects += self.roster.keep(device)
             effects += self._detection.overdue(device.mac, now)
             if look_for_unused and not device.standing.learning:

@@ -7,6 +7,7 @@ Works on a UDP socket that belongs to the device; putting the address on an inte
 import secrets
 import socket
 import struct
+from collections.abc import Sequence
 from time import monotonic
 from typing import NamedTuple
 
@@ -15,7 +16,7 @@ _DISCOVER, _OFFER, _REQUEST, _ACK = 1, 2, 3, 5
 _COOKIE = b"\x63\x82\x53\x63"
 _HEADER = struct.Struct("!BBBBIHH4s4s4s4s16s64s128s")  # RFC 2131 section 2, without options
 _BROADCAST = 0x8000  # "answer by broadcast: I have no address yet"
-_WANTED = bytes([1, 3, 6, 12, 15, 28, 42])  # the list that a third of real devices send
+WANTED = (1, 3, 6, 12, 15, 28, 42)  # the list that a third of real devices send
 _TRY_AFTER = 1.0  # seconds without an answer until the question is repeated
 
 
@@ -39,18 +40,25 @@ class Offer(NamedTuple):
 
 
 def obtain(
-    sock: socket.socket, interface: str, mac: str, hostname: str, vendor: str, timeout: float = 10.0
+    sock: socket.socket,
+    interface: str,
+    mac: str,
+    hostname: str,
+    vendor: str,
+    wanted: Sequence[int] = WANTED,
+    timeout: float = 10.0,
 ) -> Lease:
-    """Discover, request and get a lease on `interface`. Raises TimeoutError. `vendor`: option 60."""
+    """Discover, request and get a lease on `interface`. Raises TimeoutError. `vendor`: option 60; `wanted`:
+    option 55."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode())
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
     sock.bind(("", 68))
     ident = secrets.randbits(32)
-    about_me = {12: hostname.encode(), 55: _WANTED, 60: vendor.encode()}
+    about_me = {12: hostname.encode(), 55: bytes(wanted), 60: vendor.encode()}
     end = monotonic() + timeout
     offer = _ask(sock, ident, mac, _DISCOVER, about_me, _OFFER, end)
-    wanted = {50: socket.inet_aton(offer.address), 54: offer.options[54]}
-    granted = _ask(sock, ident, mac, _REQUEST, wanted | about_me, _ACK, end)
+    this_one = {50: socket.inet_aton(offer.address), 54: offer.options[54]}
+    granted = _ask(sock, ident, mac, _REQUEST, this_one | about_me, _ACK, end)
     return _lease(granted)
 
 

@@ -280,11 +280,19 @@ class Network:
         serve_home(self.router, self.folder / "router.conf", lan, upstream, leases, options)
         return leases
 
-    def lease(self, device: Host, hostname: str = "", vendor: str = "udhcp 1.36.1") -> dhcp.Lease:
-        """Let `device` get its IPv4 address by DHCP, and its IPv6 address by router advertisement."""
+    def lease(
+        self,
+        device: Host,
+        hostname: str | None = None,
+        vendor: str = "udhcp 1.36.1",
+        wanted: Sequence[int] = dhcp.WANTED,
+    ) -> dhcp.Lease:
+        """Let `device` get its IPv4 address by DHCP, and its IPv6 address by router advertisement. `hostname`
+        None: its name in the lab; '': it says none. `vendor`, `wanted`: DHCP's options 60 and 55."""
         sock = device.new_socket(*dhcp.SOCKET)
         with sock:
-            lease = dhcp.obtain(sock, "eth0", device.mac, hostname or device.name, vendor)
+            name = device.name if hostname is None else hostname
+            lease = dhcp.obtain(sock, "eth0", device.mac, name, vendor, wanted)
         device.ip(f"addr add {lease.address}/{lease.prefix} dev eth0\nroute add default via {lease.router}")
         device.ipv4 = lease.address
         device.set_resolver(lease.resolver)

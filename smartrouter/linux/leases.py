@@ -1,89 +1,88 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What dnsmasq's lease file says: which MAC was given which address, and how it calls itself.
+"""The lease files of this system's DHCP servers, dnsmasq's and odhcpd's, read when they change.
 
-Knows nothing of other DHCP servers, nor of what becomes of a lease. The file is dnsmasq's `dhcp.leases`
-(its lease.c, lease_update_file): lines of `expiry mac address host client-id`, then after a line `duid …`
-the DHCPv6 leases, which name no MAC and are left out.
+What stands in them is for `dnsmasq` and `odhcpd` to know, what becomes of a lease for nobody here.
 """
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
-# OpenWrt; Debian and the like.
-USUAL_PATHS = (Path("/tmp/dhcp.leases"), Path("/var/lib/misc/dnsmasq.leases"))  # noqa: S108 - OpenWrt's place
-_MAC = re.compile(r"[0-9a-f]{2}(?::[0-9a-f]{2}){5}\Z")
+from smartrouter.config import uci
+from smartrouter.core.errors import BadConfig
+from smartrouter.linux import dnsmasq, odhcpd
+from smartrouter.linux.inotify import Watch
+from smartrouter.linux.lease import Lease
+
+__all__ = ["USUAL_PATHS", "Lease", "LeaseFiles", "lease_paths"]
+
+# dnsmasq's on OpenWrt, on Debian and the like; odhcpd's on OpenWrt, of old and since 2025.
+USUAL_PATHS = tuple(
+    Path(path)
+    for path in (
+        "/tmp/dhcp.leases",  # noqa: S108 - OpenWrt's place
+        "/var/lib/misc/dnsmasq.leases",
+        "/tmp/hosts/odhcpd",  # noqa: S108
+        "/tmp/odhcpd.leases",  # noqa: S108
+    )
+)
+_CONFIG = Path("/etc/config/dhcp")
 _MAX_SIZE = 4 << 20  # bytes: no household has so many leases; a file that grows so is not ours to read
 
 
-class Lease(NamedTuple):
-    """`hostname`: as the device said it, at most 253 characters, '' if it said none. `expiry`: as it stands
-    there; it moves on when the lease is renewed. `at`: when the file was written, epoch seconds."""
-
-    mac: str
-    address: str
-    hostname: str
-    expiry: str = ""
-    at: float = 0.0
-
-
-def parse(text: str, at: float = 0.0) -> Iterator[Lease]:
-    """The DHCPv4 leases of a lease file that was written `at`; lines not understood are passed over."""
-    for line in text.splitlines():
-        fields = line.split()
-        if fields[:1] == ["duid"]:
-            return
-        if len(fields) < 4 or not _MAC.match(fields[1].lower()):
-            continue
-        hostname = "" if fields[3] == "*" else fields[3][:253]
-        yield Lease(fields[1].lower(), fields[2], hostname, fields[0], at)
+def lease_paths(config: Path = _CONFIG) -> tuple[Path, ...]:
+    """The usual ones, and those that OpenWrt's configuration of both servers names (`leasefile`), which may
+    be closed to all but root."""
+    try:
+        sections = uci.parse(config.read_text("utf-8", "replace"), str(config))
+    except (OSError, BadConfig):
+        return USUAL_PATHS
+    named = [s.options.get("leasefile") for s in sections if s.type in ("dnsmasq", "odhcpd")]
+    paths = [Path(name) for name in named if isinstance(name, str) and name.startswith("/")]
+    return tuple(dict.fromkeys([*USUAL_PATHS, *paths]))
 
 
 class LeaseFiles:
-    """The lease files of this system, read again only when they changed."""
+    """Of these paths, which need not exist (yet). `problem`: why they are looked at only now and then, ''
+    if a change is noticed at once."""
 
     def __init__(self, paths: Sequence[Path] = USUAL_PATHS):
         self._paths = tuple(paths)
-        self._stamps: dict[Path, object] = {}
-        self._known: dict[Path, frozenset[Lease]] = {}
+        self._watch = Watch(self._paths)
+
+    @property
+    def problem(self) -> str:
+        return self._watch.problem
+
+    def fileno(self) -> int:
+        """Readable when a file changed; -1 where the kernel cannot tell."""
+        return self._watch.fileno()
+
+    def next_deadline(self) -> float:
+        """When to call `changed`, if nothing happens before (CLOCK_MONOTONIC seconds)."""
+        return self._watch.next_deadline()
 
     def found(self) -> list[Path]:
         """The files that exist."""
         return [path for path in self._paths if path.is_file()]
 
-    def news(self) -> list[Lease]:
-        """The leases that were given or renewed since the last call."""
-        news = []
-        for path in self._paths:
-            stamp, at = _stamp(path)
-            if stamp == self._stamps.get(path):
-                continue
-            self._stamps[path] = stamp
-            leases = list(parse(_read(path), at))
-            known = self._known.get(path, frozenset())
-            self._known[path] = frozenset(lease._replace(at=0.0) for lease in leases)
-            news += [lease for lease in leases if lease._replace(at=0.0) not in known]
-        return news
+    def changed(self, now: float) -> dict[Path, list[Lease] | None]:
+        """All leases of each file that may have changed since the last call, None where it is missing; at
+        first, of all."""
+        changed = self._watch.changed(now)
+        return {path: _read(path) for path in self._paths if path in changed}
 
-    def forget(self) -> None:
-        """Give everything again at the next call of `news`."""
-        self._stamps.clear()
-        self._known.clear()
+    def close(self) -> None:
+        """Let go of the watch."""
+        self._watch.close()
 
 
-def _stamp(path: Path) -> tuple[object, float]:
-    """What changes with the file, and when it was written last."""
-    try:
-        stat = path.stat()
-    except OSError:
-        return None, 0.0
-    return (stat.st_ino, stat.st_mtime_ns, stat.st_size), stat.st_mtime
-
-
-def _read(path: Path) -> str:
+def _read(path: Path) -> list[Lease] | None:
     try:
         with path.open("rb") as file:
-            return file.read(_MAX_SIZE).decode("utf-8", "replace")
+            at = path.stat().st_mtime
+            data = file.read(_MAX_SIZE)
     except OSError:
-        return ""
+        return None
+    # What stands behind the last end of a line is not whole: it is being written just now.
+    text = data[: data.rfind(b"\n") + 1].decode("utf-8", "replace")
+    return [*odhcpd.parse(text, at), *dnsmasq.parse(text, at)]

@@ -1,30 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The kernel's neighbour table (ARP and NDP): which MAC answers for which address, on which interface; and
-which addresses the interfaces themselves have.
+"""The kernel's neighbour table (ARP and NDP): which MAC answers for which address, on which interface, and
+which addresses nobody answers for any more.
 
-Knows nothing of devices. Speaks to rtnetlink through pyroute2, which only the analyzer may import: the
-guard has no room for it. States are those of <linux/neighbour.h>, NUD_*.
+Messages in, values out; who gets them is `rtnetlink`'s business. Knows nothing of devices. States are those
+of <linux/neighbour.h>, NUD_*; how they change is in the kernel's net/core/neighbour.c.
 """
 
-import errno
 import os
-import socket
-import time
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
-from ipaddress import IPv4Interface, IPv6Interface, ip_interface
 from typing import Any, NamedTuple
 
-from pyroute2 import IPRoute
-from pyroute2.netlink.exceptions import NetlinkError
-from pyroute2.netlink.rtnl import RTMGRP_NEIGH
-from pyroute2.netlink.rtnl.marshal import MarshalRtnl
+from smartrouter.linux.links import Links
 
-from smartrouter.core.errors import Unavailable
-
-# REACHABLE, STALE, DELAY, PROBE, PERMANENT: the MAC is (or was lately) right.
-_VALID = 0x02 | 0x04 | 0x08 | 0x10 | 0x80
+_STALE = 0x04
+_VALID = 0x02 | _STALE | 0x08 | 0x10 | 0x80  # REACHABLE, DELAY, PROBE, PERMANENT: the MAC is, or was, right
+_FAILED = 0x20
+_MOST = 8192  # entries whose MACs are remembered
 _TICK = os.sysconf("SC_CLK_TCK")
-_MOST_AT_ONCE = 256
 
 
 class Neighbour(NamedTuple):
@@ -36,94 +29,68 @@ class Neighbour(NamedTuple):
     at: float
 
 
+class NeighbourLost(NamedTuple):
+    """Nobody answers for the address (`failed`); or the kernel only forgot it, to make room or because the
+    interface went down, and does not know."""
+
+    address: str
+    interface: str
+    failed: bool
+
+
 class Neighbours:
-    """The table of this network namespace: `table()` gives it whole, `events()` what changed since."""
+    """What messages on IPv4 and IPv6 neighbours say, one after the other.
 
-    def __init__(self) -> None:
-        self._rtnetlink = IPRoute()
-        # A socket of our own for the events: pyroute2's reads ahead into a queue, which select cannot see.
-        self._events = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
-        self._events.setblocking(False)
-        self._events.bind((0, RTMGRP_NEIGH))
-        self._marshal = MarshalRtnl()
+    An entry becomes stale when somebody is heard who was unknown, and also when somebody known was *not*
+    heard for a while: who was known before tells the two apart.
+    """
 
-    def fileno(self) -> int:
-        """Readable when there are events."""
-        return self._events.fileno()
+    def __init__(self, links: Links):
+        self._links = links
+        self._known: OrderedDict[tuple[int, str], str] = OrderedDict()  # interface and address -> MAC
 
-    def close(self) -> None:
-        """Let go of both sockets."""
-        self._rtnetlink.close()
-        self._events.close()
-
-    def table(self) -> list[Neighbour]:
-        """All valid entries of both families. Raises Unavailable."""
-        families = (socket.AF_INET, socket.AF_INET6)
-        return list(
-            _neighbours(m for family in families for m in self._dump("get_neighbours", family=family))
-        )
-
-    def own_macs(self) -> frozenset[str]:
-        """The MACs of this host's own interfaces. Raises Unavailable."""
-        found = (dict(message["attrs"]).get("IFLA_ADDRESS") for message in self._dump("get_links"))
-        return frozenset(mac.lower() for mac in found if mac)
-
-    def prefixes(self) -> list[tuple[str, IPv4Interface | IPv6Interface]]:
-        """The addresses of this host with their prefix lengths, by interface. Raises Unavailable."""
-        found = []
-        for message in self._dump("get_addr"):
-            address = dict(message["attrs"]).get("IFA_ADDRESS")
-            if address and (name := _interface(message["index"])):
-                found.append((name, ip_interface(f"{address}/{message['prefixlen']}")))
-        return found
-
-    def events(self) -> list[Neighbour]:
-        """Entries that were made or changed since the last call, a bounded number at a time; the whole table
-        where the kernel had to drop some of them. Raises Unavailable."""
-        messages: list[Any] = []
-        try:
-            for _ in range(_MOST_AT_ONCE):
-                messages += self._marshal.parse(self._events.recv(65536))
-        except BlockingIOError:
-            pass
-        except OSError as error:
-            if error.errno != errno.ENOBUFS:
-                raise Unavailable(
-                    f"the kernel does not tell what changes among neighbours: {error}"
-                ) from error
-            return self.table()
-        return list(_neighbours(m for m in messages if m["event"] == "RTM_NEWNEIGH"))
-
-    def _dump(self, what: str, **which: int) -> list[Any]:
-        try:
-            return list(getattr(self._rtnetlink, what)(**which))
-        except (NetlinkError, OSError) as error:
-            raise Unavailable(f"the kernel does not tell its neighbours and addresses: {error}") from error
-
-
-def _neighbours(messages: Iterable[Mapping[str, Any]]) -> Iterator[Neighbour]:
-    now = time.time()
-    names: dict[int, str] = {}
-    for message in messages:
+    def take(self, message: Mapping[str, Any], now: float) -> Neighbour | NeighbourLost | None:
+        """None if it says nothing of use. `now`: epoch seconds."""
         attributes = dict(message["attrs"])
-        mac, address = attributes.get("NDA_LLADDR"), attributes.get("NDA_DST")
-        if not message["state"] & _VALID or not mac or not address or not _is_a_device(mac):
-            continue
-        index = message["ifindex"]
-        if index not in names:
-            names[index] = _interface(index)
-        cache = attributes.get("NDA_CACHEINFO") or {}
-        idle = min(cache.get("ndm_confirmed", 0), cache.get("ndm_updated", 0)) / _TICK
-        yield Neighbour(mac.lower(), address, names[index], now - idle)
+        number, state, address = message["ifindex"], message["state"], attributes.get("NDA_DST")
+        interface = self._links.name(number)
+        if not address or not interface:
+            return None
+        if message["event"] == "RTM_DELNEIGH" or state & _FAILED:
+            self._known.pop((number, address), None)
+            return NeighbourLost(address, interface, bool(state & _FAILED))
+        mac = attributes.get("NDA_LLADDR", "").lower()
+        if not state & _VALID or not _is_a_device(mac):
+            self._known.pop((number, address), None)
+            return None
+        before = self._known.get((number, address))
+        self._remember(number, address, mac)
+        times = attributes.get("NDA_CACHEINFO") or {}
+        idle = times.get("ndm_confirmed", 0)
+        if state & _STALE and before != mac:
+            idle = min(idle, times.get("ndm_updated", 0))
+        return Neighbour(mac, address, interface, now - idle / _TICK)
+
+    def take_all(
+        self, messages: Iterable[Mapping[str, Any]], now: float
+    ) -> Iterator[Neighbour | NeighbourLost]:
+        """The same of everything that there is: what is not mentioned is forgotten."""
+        there = set()
+        for message in messages:
+            value = self.take(message, now)
+            if value is not None:
+                there.add((message["ifindex"], value.address))
+                yield value
+        for key in self._known.keys() - there:
+            del self._known[key]
+
+    def _remember(self, number: int, address: str, mac: str) -> None:
+        self._known[number, address] = mac
+        self._known.move_to_end((number, address))
+        if len(self._known) > _MOST:
+            self._known.popitem(last=False)
 
 
 def _is_a_device(mac: str) -> bool:
     """Not a group address, not the null one that NOARP interfaces show."""
     return len(mac) == 17 and not int(mac[:2], 16) & 1 and mac != "00:00:00:00:00:00"
-
-
-def _interface(index: int) -> str:
-    try:
-        return socket.if_indextoname(index)
-    except OSError:
-        return ""  # gone meanwhile

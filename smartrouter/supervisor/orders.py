@@ -4,6 +4,7 @@
     {"do": "status"}
     {"do": "allow" | "deny", "device", "destination", "service"?, "until"?, "by"?}
     {"do": "mode", "mode", "device"?}
+    {"do": "watch", "watch", "device"}
     {"do": "pause", "seconds"}
     {"do": "forget", "device", "destination", "service"?}
     {"do": "learn", "device", "finish"?}
@@ -51,6 +52,7 @@ _REQUESTS: Mapping[str, Mapping[str, _Field]] = {
     "allow": _RULE,
     "deny": _RULE,
     "mode": {"mode": _TEXT, "device": _MAYBE_TEXT},
+    "watch": {"watch": _TEXT, "device": _TEXT},
     "pause": {"seconds": _Field((int, float))},
     "forget": {"device": _TEXT, "destination": _TEXT, "service": _MAYBE_TEXT},
     "learn": {"device": _TEXT, "finish": _Field((bool,), required=False)},
@@ -83,6 +85,8 @@ class Orders:
                     self._mode(request, reply, now)
                 case "same":
                     self._same(request, reply, now)
+                case "watch":
+                    self._watch(request, reply, now)
                 case "reload":
                     self._household.reload(reply, now)
                 case _:
@@ -111,6 +115,16 @@ class Orders:
             from smartrouter.config.changes import set_mode
 
             set_mode(path, mode, device)
+
+        self._household.change(write, reply, now)
+
+    def _watch(self, request: dict[str, Any], reply: Reply, now: float) -> None:
+        watch, device = request["watch"], _mac(request["device"])
+
+        def write(path: str) -> None:
+            from smartrouter.config.changes import set_watch
+
+            set_watch(path, watch, device)
 
         self._household.change(write, reply, now)
 

@@ -308,6 +308,21 @@ def test_without_a_lan_interface_it_waits_and_says_so(router: Router) -> None:
     assert router.ask("status")["problem"] == ""
 
 
+def test_a_device_that_is_a_port_of_a_bridge_means_the_bridge(router: Router) -> None:
+    inside(router.namespace, "ip", "link", "add", "sr-port", "type", "veth", "peer", "name", "sr-far")
+    inside(router.namespace, "ip", "link", "set", "sr-port", "master", "br-lan")
+    try:
+        text = router.config.read_text()
+        router.config.write_text(text.replace("list device 'br-lan'", "list device 'sr-port'"))
+        router.start()
+        assert router.ask("status")["lan"] == ["br-lan"]
+        inside(router.namespace, "ip", "link", "set", "sr-port", "nomaster")
+        router.send(signal.SIGHUP)
+        router.until(lambda: router.ask("status")["lan"] == ["sr-port"])
+    finally:
+        inside(router.namespace, "ip", "link", "del", "sr-port")
+
+
 def test_a_rule_is_in_the_file_and_with_the_guard_before_it_is_answered(router: Router) -> None:
     router.start()
     answer = router.ask("deny", device=MAC.upper(), destination="evil.example", service="web")

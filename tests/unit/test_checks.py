@@ -12,6 +12,8 @@ import pytest
 from smartrouter.cli import checks
 from smartrouter.cli.checks import Check, Level
 from smartrouter.config import Config, from_text
+from smartrouter.linux import interfaces
+from smartrouter.linux.interfaces import Interfaces
 from smartrouter.linux.queue_rule import FLOWS_QUEUE
 
 ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to make a network namespace")
@@ -54,6 +56,22 @@ def test_an_interface_that_is_not_there_is_a_problem() -> None:
     check = only(checks.network(config))
     assert check.level is Level.PROBLEM
     assert "sr-nowhere" in check.text
+
+
+@pytest.mark.parametrize(
+    ("option", "level", "words"),
+    [("device", Level.OK, "all of br-lan"), ("iot_network", Level.WARNING, "not every device there")],
+)
+def test_that_a_port_means_its_bridge_is_said(
+    monkeypatch: pytest.MonkeyPatch, option: str, level: Level, words: str
+) -> None:
+    found = Interfaces(("br-lan",), (), (), (("lan3", "br-lan"),))
+    monkeypatch.setattr(interfaces, "find", lambda *_: found)
+    config = from_text(f"config smartrouter 'main'\n\tlist {option} 'lan3'\n")
+    about, port = checks.network(config)
+    assert about.level is Level.OK
+    assert port.level is level
+    assert words in port.text
 
 
 def test_the_user_that_parts_run_as_is_named() -> None:

@@ -6,7 +6,18 @@ from ipaddress import ip_interface
 
 import pytest
 
-from smartrouter.analyzer.discovery import FRESH_ENOUGH, MAX_ADDRESSES, MAX_DEVICES, Found, Inventory, Network
+from smartrouter.analyzer.discovery import (
+    FRESH_ENOUGH,
+    MAX_ADDRESSES,
+    MAX_DEVICES,
+    SETTLED,
+    Found,
+    Inventory,
+    Network,
+    Remembered,
+)
+from smartrouter.core.classification.portrait import Portrait
+from smartrouter.core.classification.signs import Announced, DhcpAsked
 from smartrouter.linux.leases import Lease
 from smartrouter.linux.neighbours import Neighbour
 
@@ -35,6 +46,10 @@ def neighbour(
     mac: str = HUE, address: str = "192.168.1.20", at: float = 1000.0, on: str = "br-lan"
 ) -> Neighbour:
     return Neighbour(mac, address, on, at)
+
+
+def remembered(mac: str, hostname: str, iot_since: float | None = None) -> Remembered:
+    return Remembered(mac, hostname, 100.0, iot_since)
 
 
 def test_a_neighbour_on_the_lan_is_a_device_with_its_maker_and_kind(inventory: Inventory) -> None:
@@ -77,7 +92,7 @@ def test_whether_it_is_there_and_behind_which_port_is_news_when_it_changes(inven
 
 
 def test_what_is_only_remembered_is_no_news_for_being_away(inventory: Inventory) -> None:
-    inventory.restore([(PLUG, "smart-plug")])
+    inventory.restore([remembered(PLUG, "smart-plug")], 900.0)
     inventory.stands(PLUG, False, "")
     assert inventory.news() == []
 
@@ -146,12 +161,12 @@ def test_a_device_is_as_old_as_the_latest_word_on_it(inventory: Inventory) -> No
 
 
 def test_a_restored_host_name_counts_until_the_device_says_another(inventory: Inventory) -> None:
-    inventory.restore([(PLUG, "smart-plug"), (HUE, "")])
+    inventory.restore([remembered(PLUG, "smart-plug"), remembered(HUE, "")], 900.0)
     assert inventory.news() == []
     inventory.heard([neighbour(PLUG)])
     (found,) = inventory.news()
     assert (found.hostname, found.kind.iot) == ("smart-plug", True)
-    inventory.restore([(PLUG, "stale-name")])
+    inventory.restore([remembered(PLUG, "stale-name")], 1000.0)
     assert inventory.everything()[0].hostname == "smart-plug"
 
 
@@ -165,3 +180,117 @@ def test_what_a_hostile_network_can_make_grow_has_an_end(inventory: Inventory) -
     assert len(devices) == MAX_DEVICES
     assert {device.mac for device in devices} == set(macs[100:])
     assert len(inventory.news()) == MAX_DEVICES
+
+
+# -- what devices show of themselves ---------------------------------------------------------------------
+
+WINDOWS = DhcpAsked(
+    PLUG, 4, 1, "DESKTOP-V1FA0UQ", "MSFT 5.0", params=(1, 3, 6, 15, 31, 33, 43, 44, 46, 47, 121, 249, 252)
+)
+BUSYBOX = DhcpAsked(PLUG, 4, 1, "wemo", "udhcp 1.22.1", params=(1, 3, 6, 12, 15, 28, 42))
+
+
+class Shown:
+    """An inventory of devices of which portraits exist."""
+
+    def __init__(self) -> None:
+        self.portraits: dict[str, Portrait] = {}
+        self.inventory = Inventory(NETWORK, maker_of, self.portraits.get)
+
+    def says(self, said: DhcpAsked | Announced, at: float = 1000.0, mac: str = PLUG) -> list[Found]:
+        portrait = self.portraits.setdefault(mac, Portrait(mac))
+        if isinstance(said, DhcpAsked):
+            portrait.asked(said)
+        else:
+            portrait.announced(said)
+        self.inventory.shown([mac], at)
+        return self.inventory.news()
+
+    def comes(self, at: float = 1000.0, on: str = "br-lan") -> list[Found]:
+        self.inventory.heard([neighbour(PLUG, at=at, on=on)])
+        return self.inventory.news()
+
+
+def test_what_is_shown_before_the_device_is_found_counts_once_it_is() -> None:
+    shown = Shown()
+    assert shown.says(BUSYBOX) == []
+    (found,) = shown.comes()
+    assert (found.hostname, found.kind.iot, found.iot_since) == ("wemo", True, 1000.0)
+
+
+def test_what_is_shown_of_a_device_that_is_there_is_news_if_it_changes_anything() -> None:
+    shown = Shown()
+    shown.comes()
+    (found,) = shown.says(WINDOWS)
+    assert (found.hostname, found.kind.iot, found.iot_since) == ("DESKTOP-V1FA0UQ", False, None)
+    assert shown.says(WINDOWS) == []
+
+
+def test_the_name_that_it_announces_is_its_name_for_people() -> None:
+    shown = Shown()
+    shown.comes()
+    (found,) = shown.says(Announced(names=("Kitchen lamp",)))
+    assert found.called == "Kitchen lamp"
+
+
+def test_a_young_device_may_turn_out_to_be_something_else() -> None:
+    shown = Shown()
+    shown.says(BUSYBOX)
+    shown.comes()
+    (found,) = shown.says(WINDOWS, 1000.0 + SETTLED - 1)
+    assert found.kind.iot is False
+
+
+def test_what_was_an_iot_device_for_long_is_not_let_go_for_what_it_says_now() -> None:
+    shown = Shown()
+    shown.says(BUSYBOX)
+    shown.comes()
+    (found,) = shown.says(WINDOWS, 1000.0 + SETTLED)
+    assert (found.kind.iot, found.iot_since, found.hostname) == (True, 1000.0, "wemo")
+    assert found.kind.confidence <= 0.5
+    assert "was an IoT device" in found.kind.reasons[-1]
+
+
+def test_nor_what_somebody_else_seems_to_speak_for() -> None:
+    shown = Shown()
+    shown.says(BUSYBOX)
+    shown.comes()
+    shown.inventory.doubted(PLUG)
+    (found,) = shown.says(WINDOWS, 200_000.0)
+    assert found.kind.iot is True
+
+
+def test_it_remains_one_across_runs() -> None:
+    shown = Shown()
+    shown.portraits[PLUG] = Portrait(PLUG)
+    shown.portraits[PLUG].asked(WINDOWS)
+    shown.inventory.restore([remembered(PLUG, "wemo", iot_since=500.0)], 500.0 + SETTLED)
+    (found,) = shown.comes(500.0 + SETTLED)
+    assert found.kind.iot is True
+
+
+def test_a_mac_on_two_interfaces_at_once_is_told_of_once() -> None:
+    shown = Shown()
+    shown.comes()
+    assert shown.inventory.spread() == []
+    shown.comes(1010.0, on="br-iot")
+    assert shown.inventory.spread() == [(PLUG, ("br-iot", "br-lan"))]
+    assert shown.inventory.spread() == []
+
+
+def test_who_is_away_or_only_remembered_is_absent(inventory: Inventory) -> None:
+    inventory.restore([remembered(PLUG, "smart-plug")], 900.0)
+    inventory.heard([neighbour()])
+    assert [found.mac for found in inventory.absent()] == [PLUG]
+    inventory.stands(HUE, False, "")
+    assert {found.mac for found in inventory.absent()} == {PLUG, HUE}
+
+
+def test_which_device_it_probably_was_is_news(inventory: Inventory) -> None:
+    inventory.heard([neighbour()])
+    inventory.news()
+    inventory.recognised(HUE, PLUG, ("the same host name",))
+    (found,) = inventory.news()
+    assert (found.probably, found.probably_reasons) == (PLUG, ("the same host name",))
+    inventory.recognised(HUE, PLUG, ("the same host name",))
+    assert inventory.news() == []

@@ -2,6 +2,7 @@
 """From networks to interfaces, on OpenWrt and elsewhere. OpenWrt's programs are played by scripts."""
 
 import json
+import socket
 import time
 from pathlib import Path
 
@@ -121,6 +122,49 @@ def test_names_never_become_options_of_a_program(bin_: Path) -> None:
     with pytest.raises(Unavailable):
         find(["--help", "a b", "$(reboot)"], NO, NO)
     assert not (bin_ / "called").exists()
+
+
+# -- ports of bridges --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def ports(there: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """eth0 and wlan0 are ports of br-lan, eth0 by way of a bond; phy0-ap1 belongs to a VRF."""
+    there.update({"bond0", "vrf0"})
+    monkeypatch.setattr(interfaces, "_SYSFS", str(tmp_path))
+    monkeypatch.setattr(socket, "if_nametoindex", lambda name: sorted(there).index(name))
+    for name in there:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "ifindex").write_text(f"{sorted(there).index(name)}\n")
+    (tmp_path / "br-lan" / "bridge").mkdir()
+    (tmp_path / "bond0" / "bonding").mkdir()
+    for port, master in (("eth0", "bond0"), ("bond0", "br-lan"), ("wlan0", "br-lan"), ("phy0-ap1", "vrf0")):
+        (tmp_path / port / "master").symlink_to(f"../{master}")
+    return tmp_path
+
+
+def test_a_port_of_a_bridge_means_the_bridge_and_that_is_said(ports: Path) -> None:
+    assert find(NO, ["eth0", "br-guest"], NO) == Interfaces(
+        ("br-lan", "br-guest"), (), (), (("eth0", "br-lan"),)
+    )
+    assert find(["wlan0", "lan"], ["wlan0"], NO) == Interfaces(("br-lan",), (), (), (("wlan0", "br-lan"),))
+
+
+def test_a_port_never_makes_its_whole_bridge_an_iot_network(ports: Path) -> None:
+    assert find(NO, NO, ["wlan0", "guest"]) == Interfaces(
+        ("br-lan", "br-guest"), ("br-guest",), (), (("wlan0", "br-lan"),)
+    )
+
+
+def test_what_is_no_port_stays_what_it_is(ports: Path) -> None:
+    assert interfaces.bridge_of("phy0-ap1") == ""
+    assert interfaces.bridge_of("br-lan") == ""
+    assert interfaces.bridge_of("nowhere") == ""
+
+
+def test_the_sysfs_of_another_namespace_says_nothing(ports: Path) -> None:
+    (ports / "wlan0" / "ifindex").write_text("4711\n")
+    assert interfaces.bridge_of("wlan0") == ""
 
 
 def test_the_loopback_is_no_interface_to_look_after() -> None:

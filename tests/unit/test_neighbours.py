@@ -1,114 +1,112 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The neighbour table, read in a network namespace of its own."""
+"""What the kernel's messages on neighbours say. How they come is in test_surroundings."""
 
-import json
-import os
-import subprocess
-import sys
 from typing import Any
 
 import pytest
+from unit.made_netlink import (
+    BRIDGE,
+    FAILED,
+    INCOMPLETE,
+    NOARP,
+    PERMANENT,
+    REACHABLE,
+    STALE,
+    home,
+    neigh,
+)  # fmt: skip
 
-pytestmark = [
-    pytest.mark.netns,
-    pytest.mark.skipif(os.geteuid() != 0, reason="needs root to make a network namespace"),
-]
+from smartrouter.linux import neighbours as module
+from smartrouter.linux.links import Links
+from smartrouter.linux.neighbours import Neighbour, NeighbourLost, Neighbours
 
-SCRIPT = """if True:
-    import json, select, socket, subprocess, time
-    from smartrouter.analyzer.claims import Claims
-    from smartrouter.linux.neighbours import Neighbours
-
-    def ip(*arguments):
-        subprocess.run(["ip", *arguments], check=True)
-
-    ip("link", "add", "sr-lan", "type", "veth", "peer", "name", "sr-far")
-    ip("link", "set", "sr-lan", "address", "02:00:00:00:00:01")
-    ip("link", "set", "sr-lan", "up")
-    ip("link", "set", "sr-far", "up")
-    ip("address", "add", "192.0.2.1/24", "dev", "sr-lan")
-    neighbours = Neighbours()
-
-    def neighbour(address, mac, state="reachable", verb="replace"):
-        ip("neighbour", verb, address, "lladdr", mac, "nud", state, "dev", "sr-lan")
-
-    neighbour("192.0.2.5", "00:17:88:00:00:05")
-    neighbour("2001:db8::5", "00:17:88:00:00:05", "stale")
-    neighbour("192.0.2.6", "01:00:5e:00:00:06", "permanent")
-    neighbour("192.0.2.7", "00:17:88:00:00:07", "noarp")
-    table = neighbours.table()
-    while select.select([neighbours], [], [], 0.2)[0]:
-        neighbours.events()
-
-    neighbour("192.0.2.9", "00:17:88:00:00:09")
-    ready = bool(select.select([neighbours], [], [], 1.0)[0])
-    events = neighbours.events()
-    ip("neighbour", "delete", "192.0.2.9", "dev", "sr-lan")
-    after = []
-    while select.select([neighbours], [], [], 0.2)[0]:
-        after += neighbours.events()
-
-    def asks(mac):
-        # An ARP request (RFC 826) from the other side: 192.0.2.30 at `mac` looks for the router.
-        source = bytes.fromhex(mac.replace(":", "")) + socket.inet_aton("192.0.2.30")
-        far.send(bytes(6 * [255]) + source[:6] + bytes.fromhex("0806 0001 0800 0604 0001") + source
-            + bytes(6) + socket.inet_aton("192.0.2.1"))
-
-    far = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
-    far.bind(("sr-far", 0))
-    claims, turns = Claims(), []
-    for mac in ("00:17:88:00:00:30", "50:c7:bf:00:00:30", "00:17:88:00:00:30"):
-        asks(mac)
-        begun = time.monotonic()
-        while time.monotonic() < begun + 1.5:  # the kernel takes no second word within a second: locktime
-            if select.select([neighbours], [], [], 0.1)[0]:
-                claims.heard(neighbours.events())
-                turns += [(mac, address, time.monotonic() - begun) for mac, address in claims.news()]
-    print(json.dumps({"now": time.time(), "turns": turns, "table": table, "ready": ready, "events": events,
-        "after": after,
-        "own": sorted(neighbours.own_macs()), "prefixes": [[n, str(p)] for n, p in neighbours.prefixes()]}))
-"""
+HUE, OTHER, ADDRESS = "00:17:88:00:00:05", "50:c7:bf:00:00:06", "192.168.1.5"
 
 
-@pytest.fixture(scope="module")
-def told() -> dict[str, Any]:
-    run = subprocess.run(
-        ["unshare", "--net", "--", sys.executable, "-c", SCRIPT], capture_output=True, text=True, timeout=30
-    )
-    assert run.returncode == 0, run.stderr
-    answer: dict[str, Any] = json.loads(run.stdout)
-    return answer
+@pytest.fixture
+def neighbours() -> Neighbours:
+    links = Links()
+    links.take_all(home(), [])
+    return Neighbours(links)
 
 
-def test_the_table_has_both_families_and_the_interface(told: dict[str, Any]) -> None:
-    assert {tuple(entry[:3]) for entry in told["table"]} >= {
-        ("00:17:88:00:00:05", "192.0.2.5", "sr-lan"),
-        ("00:17:88:00:00:05", "2001:db8::5", "sr-lan"),
-    }
+def read(neighbours: Neighbours, *given: Any, **more: Any) -> Neighbour | NeighbourLost | None:
+    return neighbours.take(neigh(*given, **more), 1000.0)
 
 
-def test_entries_that_are_no_device_are_left_out(told: dict[str, Any]) -> None:
-    addresses = {entry[1] for entry in told["table"]}
-    assert not addresses & {"192.0.2.6", "192.0.2.7"}
+def heard_at(neighbours: Neighbours, *given: Any, **more: Any) -> float:
+    found = read(neighbours, BRIDGE, ADDRESS, *given, **more)
+    assert isinstance(found, Neighbour)
+    return found.at
 
 
-def test_an_entry_says_when_it_was_last_heard_of(told: dict[str, Any]) -> None:
-    fresh = next(entry for entry in told["table"] if entry[1] == "192.0.2.5")
-    assert told["now"] - 10 < fresh[3] <= told["now"]
+@pytest.mark.parametrize("state", [REACHABLE, STALE, 0x08, 0x10, PERMANENT])
+def test_who_answers_is_told_with_the_interface(neighbours: Neighbours, state: int) -> None:
+    found = read(neighbours, BRIDGE, ADDRESS, HUE.upper(), state)
+    assert found == Neighbour(HUE, ADDRESS, "br-lan", 1000.0)
 
 
-def test_a_new_neighbour_is_an_event_at_once_and_one_that_goes_is_none(told: dict[str, Any]) -> None:
-    assert told["ready"]
-    assert [entry[:3] for entry in told["events"]] == [["00:17:88:00:00:09", "192.0.2.9", "sr-lan"]]
-    assert told["after"] == []
+@pytest.mark.parametrize("state", [REACHABLE, 0x08, 0x10, PERMANENT])
+def test_it_was_heard_when_it_last_confirmed_that_it_is_there(neighbours: Neighbours, state: int) -> None:
+    """The kernel changes an entry also because it was *not* heard."""
+    assert heard_at(neighbours, HUE, state, confirmed=3000, updated=0) == 970.0
 
 
-def test_the_host_knows_its_own_macs_and_addresses(told: dict[str, Any]) -> None:
-    assert "02:00:00:00:00:01" in told["own"]
-    assert ["sr-lan", "192.0.2.1/24"] in told["prefixes"]
+def test_who_was_unknown_is_heard_when_its_entry_becomes_stale(neighbours: Neighbours) -> None:
+    assert heard_at(neighbours, HUE, STALE, confirmed=6000, updated=0) == 1000.0
 
 
-def test_two_that_use_one_address_by_turns_are_told_within_two_seconds(told: dict[str, Any]) -> None:
-    turns = [turn for turn in told["turns"] if turn[1] == "192.0.2.30"]
-    assert [mac for mac, _, _ in turns] == ["00:17:88:00:00:30", "50:c7:bf:00:00:30", "00:17:88:00:00:30"]
-    assert all(seconds < 2.0 for _, _, seconds in turns)
+def test_who_was_known_is_not_heard_when_its_entry_becomes_stale(neighbours: Neighbours) -> None:
+    assert heard_at(neighbours, HUE, REACHABLE) == 1000.0
+    assert heard_at(neighbours, HUE, STALE, confirmed=3000, updated=0) == 970.0
+    assert heard_at(neighbours, OTHER, STALE, confirmed=6000, updated=0) == 1000.0
+    read(neighbours, BRIDGE, ADDRESS, None, FAILED)
+    assert heard_at(neighbours, OTHER, STALE, confirmed=6000, updated=0) == 1000.0
+    read(neighbours, BRIDGE, ADDRESS, None, INCOMPLETE)
+    assert heard_at(neighbours, OTHER, STALE, confirmed=6000, updated=0) == 1000.0
+
+
+def test_what_a_table_does_not_mention_any_more_is_unknown(neighbours: Neighbours) -> None:
+    heard_at(neighbours, HUE, REACHABLE)
+    other = neigh(BRIDGE, "192.168.1.6", OTHER)
+    assert [value.address for value in neighbours.take_all([other], 1000.0)] == ["192.168.1.6"]
+    assert heard_at(neighbours, HUE, STALE, confirmed=6000, updated=0) == 1000.0
+
+
+def test_what_is_remembered_of_a_flood_has_an_end(
+    neighbours: Neighbours, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_MOST", 3)
+    for number in range(10):
+        read(neighbours, BRIDGE, f"192.168.1.{number}", HUE)
+    assert len(neighbours._known) == 3
+
+
+@pytest.mark.parametrize(
+    ("event", "state", "failed"),
+    [("RTM_NEWNEIGH", FAILED, True), ("RTM_DELNEIGH", FAILED, True), ("RTM_DELNEIGH", STALE, False)],
+)
+def test_who_answers_no_more_is_told_apart_from_who_is_forgotten(
+    neighbours: Neighbours, event: str, state: int, failed: bool
+) -> None:
+    assert read(neighbours, BRIDGE, ADDRESS, None, state, event) == NeighbourLost(ADDRESS, "br-lan", failed)
+
+
+@pytest.mark.parametrize(
+    ("number", "address", "mac", "state"),
+    [
+        (BRIDGE, ADDRESS, "01:00:5e:00:00:05", REACHABLE),
+        (BRIDGE, ADDRESS, "00:00:00:00:00:00", REACHABLE),
+        (BRIDGE, ADDRESS, "10.0.0.9", REACHABLE),
+        (BRIDGE, ADDRESS, HUE, INCOMPLETE),
+        (BRIDGE, ADDRESS, HUE, NOARP),
+        (BRIDGE, ADDRESS, None, REACHABLE),
+        (BRIDGE, None, HUE, REACHABLE),
+        (77, ADDRESS, HUE, REACHABLE),
+    ],
+    ids=["group", "null", "tunnel", "not yet", "no ARP", "no MAC", "no address", "no such link"],
+)
+def test_what_is_no_device_is_left_out(
+    neighbours: Neighbours, number: int, address: str | None, mac: str | None, state: int
+) -> None:
+    assert read(neighbours, number, address, mac, state) is None

@@ -24,7 +24,7 @@ def test_who_left_long_ago_or_is_said_to_have_left_has_moved() -> None:
     places = Places()
     places.heard(CAMERA, "br-lan", 0.0)
     assert not places.heard(CAMERA, "br-iot", AT_ONCE + 1)
-    places.left(CAMERA, "br-iot")
+    places.left(CAMERA)
     assert not places.heard(CAMERA, "br-lan", AT_ONCE + 2)
 
 

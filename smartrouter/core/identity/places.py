@@ -30,10 +30,6 @@ class Places:
             del places[gone]
         return tuple(sorted(places)) if is_new and len(places) > 1 else ()
 
-    def left(self, mac: str, interface: str) -> None:
-        """`mac` is not on `interface` any more."""
-        places = self._places.get(mac)
-        if places is not None:
-            places.pop(interface, None)
-            if not places:
-                del self._places[mac]
+    def left(self, mac: str) -> None:
+        """`mac` is nowhere any more."""
+        self._places.pop(mac, None)
