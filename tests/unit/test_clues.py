@@ -227,6 +227,8 @@ def test_announcements_tell_things_from_computers(
         (SynShape(128, 2920, "M", 1460), "stack.small"),
         (SynShape(64, 5744, "MNNS", 1440), "stack.small"),
         (SynShape(64, 8688, "MNWNNT", 1460, 0), ""),
+        (SynShape(64, 1024, "M", 1460), ""),
+        (SynShape(64, 8192, ""), ""),
         (None, ""),
     ],
 )
