@@ -62,6 +62,12 @@ _SHAPES = tuple(
             "desk telephones are called",
         ),
         (
+            "name.network",
+            r"(?i)(?:dir|dap|dsl|dwl|ea|nbg|wap|wgr|wndr|wnr|wpn|wrt)-?[0-9]{2,}.*|tl-w[apr][0-9].*|archer.*"
+            r"|rt-(?:ac|ax|be|n)[0-9].*|r[6-9][0-9]{3}(?:p|v[0-9])?",
+            "network equipment is called",
+        ),
+        (
             "name.appliance",
             r"(?i)(?:BR[NW]|NPI|EPSON|HP|KM|RNP|XRX|LXK|ET|DELL)[0-9a-f]{6,12}",
             "printers are called",
