@@ -85,6 +85,7 @@ class _FatesOf(dict[tuple[int, int], Fates]):
 _Taken: TypeAlias = tuple[int, Any, bytes | None, int, int]
 """A packet's number, its payload (or what kept it from us), the sender's hardware address, hook and mark."""
 
+_ALONE = 1
 _TOGETHER = 64  # packets that are judged one after the other, without a system call in between
 _CLOSE = 20e-6  # seconds: where the next packet is there so soon, more of them may be
 
@@ -116,6 +117,7 @@ class Queue:
         self._fates = _FatesOf(marks)
         self._macs = _Macs()
         self._waiting: list[_Taken] = []  # not answered yet
+        self._answered = self._end = 0.0  # when the last verdict was given; when serving is to end
         self._room = sys.maxsize  # the library may hand out packets as early as in `bind`, however many
         try:
             self._queue = NetfilterQueue()
@@ -157,18 +159,18 @@ class Queue:
     def _serve_until(self, end: float, *, wait: bool) -> None:
         """Judge what comes, until `end`, or until nothing comes: the first packet at once, for it may be the
         only one; and if it came on the heels of others, what has come meanwhile together."""
-        answered = monotonic()
-        while self._waiting or self._take(1, wait=wait):
-            is_close = monotonic() - answered < _CLOSE
+        self._end, self._answered = end, monotonic()
+        if self._waiting:
             self._judge_all()
-            if is_close and self._take(_TOGETHER, wait=False):
+        while self._take(_ALONE, wait=wait):
+            if self._take(_TOGETHER, wait=False):
                 self._judge_all()
-            answered = monotonic()
-            if answered >= end:
+            if monotonic() >= end:
                 return
 
     def _take(self, room: int, *, wait: bool) -> bool:
-        """Take so many packets, if they are there; `wait` for the first. False if none came."""
+        """Take so many packets, if they are there; `wait` for the first. Those that come `_ALONE` are judged
+        as they come, until more seem to wait. False if none wait."""
         self._room = room
         # When no packet comes, the library's `recv` times out; when enough have come, `_packet` ends it.
         try:
@@ -187,8 +189,15 @@ class Queue:
             payload = error
         waiting = self._waiting
         waiting.append((packet.id, payload, packet.get_hw(), packet.hook, packet.mark))
-        if len(waiting) >= self._room:
-            raise _Enough
+        if len(waiting) < self._room:
+            return
+        if self._room == _ALONE:
+            is_close = monotonic() - self._answered < _CLOSE
+            self._judge_all()
+            self._answered = answered = monotonic()
+            if not is_close and answered < self._end:
+                return
+        raise _Enough
 
     def _judge_all(self) -> None:
         """All that was taken: judged, then the verdicts, then the rest. Only what must end the process leaves
