@@ -4,7 +4,6 @@
 Knows nothing of packets, of processes or of configuration files.
 """
 
-import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -46,8 +45,9 @@ from smartrouter.core.events import TCP, Event, FlowOpened, Moment, Shortcut
 from smartrouter.core.policy import Reason
 from smartrouter.core.precedents import Repeat, Repeated
 from smartrouter.guard.settling import PairSets, PairWriter, Settling
+from smartrouter.journal import Journal
 
-log = logging.getLogger("smartrouter.guard")
+log = Journal("smartrouter.guard")
 
 _Stored: TypeAlias = Record | RecordMore | Raise | Withdraw | Label | Learn | Forget | Name | NameAlias | Keep
 _SetChange: TypeAlias = (

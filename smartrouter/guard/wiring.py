@@ -7,7 +7,6 @@ and gives its heartbeat only while the other threads live. It decides nothing it
 scapy, pyroute2 or slack_sdk: it must be small, and back in an instant.
 """
 
-import logging
 import threading
 import time
 from collections import Counter, deque
@@ -46,6 +45,7 @@ from smartrouter.guard.inspection import Inspections
 from smartrouter.guard.settling import Settling
 from smartrouter.guard.share import Share
 from smartrouter.guard.table import Table
+from smartrouter.journal import Journal
 from smartrouter.linux import conntrack, ruleset
 from smartrouter.linux.netlink import Netlink
 from smartrouter.linux.nflog import Log
@@ -56,7 +56,7 @@ from smartrouter.store.connect import open_reader
 from smartrouter.store.queries import load_state
 from smartrouter.store.writer import Writer
 
-log = logging.getLogger("smartrouter.guard")
+log = Journal("smartrouter.guard")
 
 TICK = 1.0  # seconds
 PATIENCE = 2.0  # seconds without a sign of life from a queue's thread, after which the heartbeat stops

@@ -5,18 +5,18 @@ Used by one thread. Knows nothing of queues and of when to try again.
 """
 
 import contextlib
-import logging
 import sqlite3
 import time
 from collections import Counter
 
+from smartrouter.journal import Journal
 from smartrouter.store import batch as rows
 from smartrouter.store.connect import LOG_LIMIT, identity, is_damage, open_writer, prepare, set_aside
 from smartrouter.store.pending import Batch, empty
 from smartrouter.store.retention import LONGEST_STEP, drop_attempts, used_bytes
 from smartrouter.store.transaction import transaction
 
-log = logging.getLogger("smartrouter.store")
+log = Journal("smartrouter.store")
 
 A_TRANSACTION = 2000  # attempts
 
