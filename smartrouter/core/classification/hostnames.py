@@ -9,6 +9,7 @@ makers' manuals.
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
 from smartrouter.core.classification.clue import Clue, shown
 from smartrouter.core.classification.makers import Making, making
@@ -85,6 +86,7 @@ _WORDS = (
 )
 _FOUND = tuple((feature, words, pattern(words), phrase) for feature, words, phrase in _WORDS)
 _MAKERS_OF_MORE = frozenset(Making) - {Making.COMPUTERS, Making.PHONES, Making.VIRTUAL, Making.MODULES}
+_LONGEST = 64  # characters; a label of a host name has 63 (RFC 1035 section 2.3.4)
 _SHORTEST_MAKER = 4  # letters of a maker's name that mean something at the start of a host name
 _TAIL = 6  # digits of the MAC's end; of fewer, a name has them by chance
 
@@ -102,6 +104,11 @@ def clues(hostname: str, mac: str, maker: str) -> Iterator[Clue]:
 
 def by_words(text: str) -> str:
     """What the words of a text (a model, a vendor class) speak for, as of a host name; '' if nothing."""
+    return _by_words(text[:_LONGEST])
+
+
+@lru_cache(maxsize=512)  # a device says the same for months
+def _by_words(text: str) -> str:
     alone, small = split(text), text.lower()
     for feature, words, inside, _ in _FOUND:
         if not alone.isdisjoint(words) or inside.search(small):
