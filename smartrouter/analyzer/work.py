@@ -183,9 +183,13 @@ class Analyzer:
 
     def _keep_portraits(self) -> None:
         """Keep what devices have shown, some at a time: flash wears."""
-        if self._store is not None and (unsaved := self._gallery.unsaved()):
+        if self._store is not None and (unsaved := self._gallery.unsaved(self._is_kept)):
             keep_portraits(self._store.conn, unsaved)
             self._gallery.saved(unsaved)
+
+    def _is_kept(self, mac: str) -> bool:
+        """Is this device in the store?"""
+        return self._scout.knows(mac) and mac not in self._unsaved
 
     def _write_alerts(self) -> None:
         if self._store is not None:

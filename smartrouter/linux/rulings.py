@@ -6,13 +6,14 @@ that nobody could judge meets the gate with the mark that it came with, and `on_
 Only what is to vanish without a word, because it will come again, is dropped.
 """
 
-import logging
 from collections.abc import Callable
 from enum import Enum
 from threading import Event
 from typing import Final, Literal, NamedTuple, Protocol, TypeAlias
 
-log = logging.getLogger("smartrouter.queue")
+from smartrouter.journal import Journal
+
+log = Journal("smartrouter.queue")
 
 # The hook where a packet was queued (linux/netfilter.h: enum nf_inet_hooks).
 LOCAL_IN, FORWARD, LOCAL_OUT = 1, 2, 3

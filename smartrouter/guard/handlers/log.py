@@ -5,7 +5,7 @@ import time
 
 from smartrouter.core.errors import BadPacket
 from smartrouter.core.events import TCP, FlowOpened, Scope, Shortcut
-from smartrouter.core.precedents import Repeat
+from smartrouter.core.precedents import Repeat, Repeated
 from smartrouter.guard.bench import Bench
 from smartrouter.guard.handlers.common import NO_MAC, SYN, Sort, remember
 from smartrouter.linux.nflog import Logged
@@ -30,7 +30,7 @@ class LogHandler:
             self._take(records[start : start + A_TURN])
 
     def _take(self, records: list[Logged]) -> None:
-        repeated: list[tuple[Repeat, int, int]] = []
+        repeated: list[Repeated] = []
         events: list[FlowOpened] = []
         sorts: list[Sort | None] = []
         running = time.monotonic()
