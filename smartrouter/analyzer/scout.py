@@ -90,6 +90,11 @@ class Scout:
         """The MACs that are in use on several interfaces at once, and these, since the last call."""
         return self._inventory.spread()
 
+    def knows(self, mac: str) -> bool:
+        """Was a device with this MAC found?"""
+        found = self._inventory.of(mac)
+        return found is not None and bool(found.interface)
+
     def there(self) -> list[Found]:
         """The devices that are there."""
         return [found for found in self._inventory.everything() if found.present]
