@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The example in docs/classification.md is what the program says. The figures: tests/unit/test_training.py."""
+"""The example in docs/classification.md is what the program says (figures: tests/unit/test_training.py)."""
 
 import json
 import re
