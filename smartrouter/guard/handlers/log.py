@@ -11,7 +11,7 @@ from smartrouter.guard.handlers.common import NO_MAC, SYN, Sort, remember
 from smartrouter.linux.nflog import Logged
 from smartrouter.wire.packet import glance, parse_ip
 
-A_TURN = 8  # packets that were logged: for so many at most does one that waits for its verdict wait
+A_TURN = 16  # packets that were logged: for so many at most does one that waits for its verdict wait
 MAX_LOGGED = 512  # sorts of packets that the kernel settled before: nobody waits for these
 _SHORTCUTS = {str(shortcut): shortcut for shortcut in Shortcut}
 _tuple = tuple.__new__  # makes a NamedTuple in half the time
