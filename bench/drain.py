@@ -81,9 +81,9 @@ class Paced:
         settle = handler.settle
         self._flush: Callable[[], object] = getattr(handler, "flush", _nothing)
 
-        def settled() -> None:
+        def settled() -> bool | None:
             self._last = time.monotonic()
-            settle()
+            return settle()
 
         handler.settle = settled  # type: ignore[method-assign]
         self._queue = open_queue(reader, number, handler, MARKS)

@@ -26,6 +26,7 @@ from smartrouter.linux.rulings import (
     DRAIN,
     MAX_LENGTH,
     RECEIVE_BUFFER,
+    SOON,
     TURN,
     Faults,
     Handler,
@@ -68,6 +69,7 @@ class BatchedQueue:
         self.number = number
         self._handler = handler
         self._faults = Faults(number, handler)
+        self._hurries = False
         self._answers = Answers(number)
         self._messages = Messages(_PACKET, _PAYLOAD, _HEADER, _PASSING, _facts(marks))
         with Netlink() as link:
@@ -96,10 +98,17 @@ class BatchedQueue:
         try:
             while not stop.is_set():
                 beat()
+                if self._hurries:
+                    self._hurry(False)
                 self._serve_until(monotonic() + TURN, 0)
             self._serve_until(monotonic() + DRAIN, socket.MSG_DONTWAIT)
         finally:
             self.close()
+
+    def _hurry(self, hurries: bool) -> None:
+        """Wait only shortly for a packet, or as long as ever."""
+        self._hurries = hurries
+        limit_waiting(self._socket, SOON if hurries else TURN)
 
     def close(self) -> None:
         """Listen no more. The kernel drops what is still in the queue."""
@@ -135,10 +144,13 @@ class BatchedQueue:
             return
         self._answers.put(int.from_bytes(last, "big"), run)
         self._answers.send(self._socket)
+        is_put_off: bool | None = False
         try:
-            self._handler.settle()
+            is_put_off = self._handler.settle()
         except BaseException as error:
             self._faults.note(error)
+        if is_put_off and not self._hurries:
+            self._hurry(True)
         if self._faults.fatal is not None:
             raise self._faults.fatal
 

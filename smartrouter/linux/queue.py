@@ -27,6 +27,7 @@ from smartrouter.linux.rulings import (
     LOCAL_OUT,
     MAX_LENGTH,
     RECEIVE_BUFFER,
+    SOON,
     TURN,
     Faults,
     Handler,
@@ -113,6 +114,7 @@ class Queue:
         self.number = number
         self._handler = handler
         self._faults = Faults(number, handler)
+        self._hurries = False
         self._answers = Answers(number)
         self._fates = _FatesOf(marks)
         self._macs = _Macs()
@@ -146,10 +148,17 @@ class Queue:
         try:
             while not stop.is_set():
                 beat()
+                if self._hurries:
+                    self._hurry(False)
                 self._serve_until(monotonic() + TURN, wait=True)
             self._serve_until(monotonic() + DRAIN, wait=False)
         finally:
             self.close()
+
+    def _hurry(self, hurries: bool) -> None:
+        """Wait only shortly for a packet, or as long as ever."""
+        self._hurries = hurries
+        limit_waiting(self._link, SOON if hurries else TURN)
 
     def close(self) -> None:
         """Listen no more. The kernel drops what is still in the queue."""
@@ -222,9 +231,12 @@ class Queue:
             last = number
         self._answers.put(last, run)
         self._answers.send(self._link)
+        is_put_off: bool | None = False
         try:
-            self._handler.settle()
+            is_put_off = self._handler.settle()
         except BaseException as error:
             self._faults.note(error)
+        if is_put_off and not self._hurries:
+            self._hurry(True)
         if self._faults.fatal is not None:
             raise self._faults.fatal

@@ -13,6 +13,7 @@ import pytest
 from smartrouter.linux import queue
 from smartrouter.linux.netlink import attributes
 from smartrouter.linux.queue import FORWARD, LOCAL_IN, LOCAL_OUT, Marks, Queue, Ruling, Silently
+from smartrouter.linux.rulings import SOON, TURN
 
 MARKS = Marks(0x40, 0x80)
 
@@ -124,12 +125,12 @@ class Handler:
         self.has_more = True
         return self._do("judge", payload, mac, hook, mark)
 
-    def settle(self) -> None:
+    def settle(self) -> Any:
         if not self.has_more:
             self.calls.append(("settle",))
-            return
+            return None
         self.has_more = False
-        self._do("settle")
+        return self._do("settle")
 
     def failed(self, error: BaseException) -> Any:
         return self._do("failed", error)
@@ -215,6 +216,16 @@ def test_only_for_the_first_packet_does_the_reader_wait(library: Library) -> Non
     serve(library, Handler(), *(Packet() for _ in range(3)))
     # Three packets, and nothing more; then the last look before the end.
     assert library.runs == [True, False, True, True, False]
+
+
+@pytest.mark.parametrize(("puts_off", "waits"), [(None, [TURN]), (True, [TURN, SOON, TURN])])
+def test_what_a_handler_puts_off_does_not_wait_long(
+    library: Library, monkeypatch: pytest.MonkeyPatch, puts_off: bool | None, waits: list[float]
+) -> None:
+    said: list[float] = []
+    monkeypatch.setattr(queue, "limit_waiting", lambda _, seconds: said.append(seconds))
+    serve(library, Handler(settle=puts_off), Packet())
+    assert said == waits
 
 
 def test_where_no_packet_comes_nothing_is_done_and_the_queue_is_given_back(library: Library) -> None:

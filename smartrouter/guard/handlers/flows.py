@@ -87,7 +87,7 @@ class FlowHandler:
             self._todo += effects
         return None if hook == LOCAL_IN else first.accept
 
-    def settle(self) -> None:
+    def settle(self) -> bool:
         """Carry out what could wait until the verdicts were given. What only repeats waits longer, for more
         of the same: told one by one, packets cost the next one its time."""
         if self._nameless:
@@ -99,6 +99,7 @@ class FlowHandler:
         if self._inspections.open:
             with self._inspections.lock:
                 self._inspections.expire(time.monotonic())
+        return bool(self._repeated)
 
     def _begin_late(self, repeated: Repeated, payload: bytes) -> None:
         """A connection without a name, that has its verdict: its first data comes later still."""
