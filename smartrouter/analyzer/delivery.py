@@ -119,6 +119,12 @@ class Delivery:
         """Readable when a hand-over has ended, or somebody has answered."""
         return self._bell.fileno()
 
+    @property
+    def busy(self) -> bool:
+        """Has a channel something in hand? Then `fileno` will be readable once it has not."""
+        couriers = [each for line in self._lines.values() for each in (line.courier, line.retired)]
+        return any(each is not None and each.busy_since is not None for each in couriers)
+
     # -- configuration and store ----------------------------------------------------------------------
 
     def configure(self, config: Config) -> None:

@@ -7,7 +7,6 @@ configuration lacks, and waits for no network.
 from collections.abc import Iterable
 from contextlib import suppress
 from importlib import import_module
-from importlib.util import find_spec
 from typing import cast
 from urllib.parse import unquote, urlsplit
 
@@ -34,11 +33,6 @@ def named(configured: Iterable[NotifyConfig]) -> dict[str, NotifyConfig]:
     return {name: channel for channel in channels for name, each in found.items() if each is channel}
 
 
-def exists(kind: str) -> bool:
-    """Is there such a channel in this version?"""
-    return find_spec(f"{_PACKAGE}.{kind}") is not None
-
-
 def answers(config: NotifyConfig) -> bool:
     """Is it opened at once, because somebody may say something on it?"""
     return bool(config.app_token) or config.type == "mqtt"
@@ -47,11 +41,12 @@ def answers(config: NotifyConfig) -> bool:
 def open_channel(config: NotifyConfig) -> Channel:
     """Open the channel that is configured so. Raises BadConfig, and Unavailable if it, or the library that it
     needs, is not there."""
-    if not exists(config.type):
-        raise Unavailable(f"this version has no channel of type {config.type}")
+    name = f"{_PACKAGE}.{config.type}"
     try:
-        module = import_module(f"{_PACKAGE}.{config.type}")
+        module = import_module(name)
     except ImportError as error:
+        if error.name == name:
+            raise Unavailable(f"this version has no channel of type {config.type}") from None
         raise Unavailable(
             f"the channel {config.type} needs the Python module {error.name}, which is not there (or which "
             "smartrouter's user may not read): install it, and restart smartrouter"
