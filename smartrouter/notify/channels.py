@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Which channels there are, what each is called, and how to open one: the module of its type, imported when
 it is used. Each such module has `open_channel(config) -> Channel`, which raises BadConfig for what the
-configuration lacks, and waits for no network.
+configuration lacks, and waits for no network; and, if it imports libraries only there, their names in
+`NEEDS`.
 """
 
 from collections.abc import Iterable
@@ -31,6 +32,16 @@ def named(configured: Iterable[NotifyConfig]) -> dict[str, NotifyConfig]:
                 name = f"{channel.type}-{number}"
             found[name] = channel
     return {name: channel for channel in channels for name, each in found.items() if each is channel}
+
+
+def load(kinds: Iterable[str]) -> None:
+    """Import what channels of these types take, while it can still be read: who has dropped their rights may
+    not look where it lies. What is missing is told when the channel is opened."""
+    for kind in kinds:
+        with suppress(Exception):
+            module = import_module(f"{_PACKAGE}.{kind}")
+            for name in getattr(module, "NEEDS", ()):
+                import_module(name)
 
 
 def answers(config: NotifyConfig) -> bool:

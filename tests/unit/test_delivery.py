@@ -585,6 +585,16 @@ def test_that_the_device_was_muted_is_said_in_the_message_that_was_answered(worl
     assert chat.sent[2][0].outcome.endswith("by slack:U024BE7LH")
 
 
+def test_what_could_not_be_done_is_said_where_it_was_answered(world: World, chat: Chat) -> None:
+    chat.press("alert:1", Answer.ALLOW)
+    world.go(STEP)
+    world.delivery.not_done(1, "the disk is full")
+    world.delivery.not_done(2, "nobody has answered that")
+    world.go(2)
+    assert [message.outcome for message, _ in chat.sent] == ["", "not done: the disk is full"]
+    assert chat.sent[1][0].answers, "so that it can be tried again"
+
+
 @pytest.mark.parametrize(("key", "answer", "by"), [
     ("alert:2", Answer.ALLOW, "slack:U1"),  # was never sent
     ("alert:1; DROP TABLE alerts", Answer.ALLOW, "slack:U1"),

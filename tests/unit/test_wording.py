@@ -134,7 +134,7 @@ def test_only_what_matters_is_news(fields: dict[str, object], is_news: bool) -> 
 
 
 def test_that_a_device_was_muted_is_news() -> None:
-    muted = ABOUT._replace(muted="its alerts are not sent until …")
+    muted = ABOUT._replace(note="its alerts are not sent until …")
     assert news_of(ALERT, muted) != news_of(ALERT, ABOUT)
     assert message(ALERT, muted).outcome == "its alerts are not sent until …"
 
