@@ -90,6 +90,7 @@ config notify
 	option token 'xoxb-S3cret'
 	option app_token 'xapp-S3cret'
 	option channel 'https://user:S3cret@hooks.example/x'
+	option url 'https://user:S3cret@slack.example/api/'
 	option min_severity 'critical'
 	option quiet_from '22:00'
 	option quiet_to '07:00'
@@ -187,7 +188,8 @@ def test_every_option_is_read() -> None:
     assert config.notify == (
         NotifyConfig(
             type="slack", token="xoxb-S3cret", app_token="xapp-S3cret",
-            channel="https://user:S3cret@hooks.example/x", min_severity=Severity.CRITICAL,
+            channel="https://user:S3cret@hooks.example/x", url="https://user:S3cret@slack.example/api/",
+            min_severity=Severity.CRITICAL,
             quiet_from="22:00", quiet_to="07:00",
         ),
     )  # fmt: skip
