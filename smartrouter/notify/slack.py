@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from smartrouter.config import NotifyConfig
+from smartrouter.notify import repeats
 from smartrouter.notify.channel import PATIENCE, NotDelivered
 from smartrouter.notify.message import Answer, Message
 from smartrouter.notify.slack_blocks import blocks, fallback
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from slack_sdk import WebClient
     from slack_sdk.errors import SlackApiError
 
-QUIET = 3600.0  # seconds between two messages in one thread
 _ANSWERED_KEPT = 200
 _SILENT = logging.Logger("slack", logging.CRITICAL + 1)  # in nobody's hierarchy
 # Slack's error codes after which trying again is no use, and what to do about them.
@@ -97,9 +97,9 @@ class Slack:
 
     def send(self, message: Message, receipt: str) -> str:
         """See `channel.Channel`."""
-        place = _place(receipt)
         if self._is_hook:
-            return self._post_to_hook(message, place)
+            return self._post_to_hook(message, receipt)
+        place = _place(receipt)
         shown = self._shown(message)
         if place is None:
             return self._post(shown, message)
@@ -109,7 +109,7 @@ class Slack:
             if error.code not in _GONE:
                 raise
             return self._post(shown, message)
-        if message.outcome or message.at - place.said < QUIET:
+        if message.outcome or message.at - place.said < repeats.QUIET:
             return place.text()
         self._call(
             "chat_postMessage", channel=place.channel, thread_ts=place.ts, text=fallback(message), **_BARE
@@ -156,10 +156,9 @@ class Slack:
         done = self._call("chat_postMessage", channel=self._channel, **{**shown, **_BARE})
         return _Place(str(done.get("channel") or ""), str(done.get("ts") or ""), message.at).text()
 
-    def _post_to_hook(self, message: Message, last: _Place | None) -> str:
-        """A webhook cannot update: what is said again is posted anew, once an hour or when it is decided."""
-        if last and not message.outcome and message.at - last.said < QUIET:
-            return last.text()
+    def _post_to_hook(self, message: Message, receipt: str) -> str:
+        if not repeats.is_due(message, receipt):
+            return receipt
         from slack_sdk.webhook import WebhookClient
 
         hook = WebhookClient(
@@ -172,7 +171,7 @@ class Slack:
             failure = not_reached(error, "Slack's webhook")
         else:
             if done.status_code == 200:
-                return _Place("webhook", "0", message.at).text()
+                return repeats.receipt_for(message)
             failure = _hook_refusal(done.status_code, done.headers)
         raise failure  # here, not above: the error that it came from may quote the address
 

@@ -2,7 +2,13 @@
 """What a hostile device or name server may call itself, and a message that is made of it. Channels are tested
 with each of these in every place that a text from outside can reach."""
 
+import logging
+from collections.abc import Callable, Iterator
+
+import pytest
+
 from smartrouter.config import NotifyConfig, checked
+from smartrouter.notify.channel import NotDelivered
 from smartrouter.notify.message import Answer, Message
 
 HOSTILE = (
@@ -120,3 +126,24 @@ def message(**values: object) -> Message:
         link="http://192.168.1.1:8081/alerts/17",
         answers=tuple(Answer),
     )._replace(**values)  # type: ignore[arg-type]
+
+
+def failure_of(send: Callable[[], object]) -> NotDelivered:
+    """What `send` fails with; no secret is in it, nor in what it came from."""
+    with pytest.raises(NotDelivered) as found:
+        send()
+    error: BaseException | None = found.value
+    while error is not None:
+        assert [secret for secret in SECRETS if secret in f"{error} {error!r} {error.args}"] == []
+        error = error.__cause__ or error.__context__
+    return found.value
+
+
+def nothing_secret_leaks(
+    caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> Iterator[None]:
+    """To be made a fixture: a test is not to log or print a secret, with every logger at its loudest."""
+    caplog.set_level(logging.DEBUG)
+    yield
+    said = "".join(capfd.readouterr()) + caplog.text
+    assert [secret for secret in SECRETS if secret in said] == []

@@ -2,24 +2,33 @@
 """The channel to Slack, against a Slack on loopback that answers, refuses, is slow and breaks off."""
 
 import json
-import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from queue import Empty, Queue
 
 import pytest
-from unit.made_alarms import APP_TOKEN, HOSTILE, SECRETS, TOKEN, hostile_message, message, settings
+from unit.made_alarms import (
+    APP_TOKEN,
+    HOSTILE,
+    SECRETS,
+    TOKEN,
+    failure_of,
+    hostile_message,
+    message,
+    nothing_secret_leaks,
+    settings,
+)
 from unit.standin_http import Reply
 from unit.standin_slack import SlackStandIn, press
 from unit.standin_tls import Authority
 
 from smartrouter.config import NotifyConfig
 from smartrouter.core.errors import BadConfig
-from smartrouter.notify.channel import NotDelivered
 from smartrouter.notify.message import Answer
-from smartrouter.notify.slack import QUIET, Slack
+from smartrouter.notify.repeats import QUIET
+from smartrouter.notify.slack import Slack
 from smartrouter.notify.slack_socket import is_safe
 
 
@@ -30,14 +39,7 @@ def service() -> Iterator[SlackStandIn]:
     stand_in.close()
 
 
-@pytest.fixture(autouse=True)
-def _nothing_secret_is_logged_or_printed(
-    caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
-) -> Iterator[None]:
-    caplog.set_level(logging.DEBUG)
-    yield
-    printed = "".join(capfd.readouterr())
-    assert [secret for secret in SECRETS if secret in printed + caplog.text] == []
+_leaks = pytest.fixture(autouse=True)(nothing_secret_leaks)
 
 
 def config(service: SlackStandIn, **values: str) -> NotifyConfig:
@@ -55,17 +57,6 @@ def slack(service: SlackStandIn) -> Iterator[Slack]:
 def hook(service: SlackStandIn) -> Slack:
     address = service.url + "/services/T0SECRETHOOK/B0/x"
     return Slack(config(service, token="", app_token="", url="", channel=address))
-
-
-def failure(send: Callable[[], object]) -> NotDelivered:
-    """What `send` fails with, without a secret in it or in what it came from."""
-    with pytest.raises(NotDelivered) as found:
-        send()
-    error: BaseException | None = found.value
-    while error is not None:
-        assert [secret for secret in SECRETS if secret in f"{error} {error!r} {error.args}"] == []
-        error = error.__cause__ or error.__context__
-    return found.value
 
 
 # Sending
@@ -170,7 +161,7 @@ def test_what_somebody_has_to_mend_is_final_and_says_what_to_do(
     slack: Slack, service: SlackStandIn, code: str, says: str
 ) -> None:
     service.next.append(Reply(body=json.dumps({"ok": False, "error": code})))
-    error = failure(lambda: slack.send(message(), ""))
+    error = failure_of(lambda: slack.send(message(), ""))
     assert error.is_final
     assert says in str(error)
     assert code in str(error)
@@ -197,7 +188,7 @@ def test_what_may_pass_is_not_final(
     slack: Slack, service: SlackStandIn, reply: Reply, says: str, wait: float | None
 ) -> None:
     service.next.append(reply)
-    error = failure(lambda: slack.send(message(), ""))
+    error = failure_of(lambda: slack.send(message(), ""))
     assert not error.is_final
     assert says in str(error)
     assert error.retry_after == wait
@@ -220,7 +211,7 @@ def test_what_may_pass_is_not_final(
 def test_a_webhook_says_no(service: SlackStandIn, reply: Reply, is_final: bool, wait: float | None) -> None:
     service.next.append(reply)
     slack = hook(service)
-    error = failure(lambda: slack.send(message(), ""))
+    error = failure_of(lambda: slack.send(message(), ""))
     assert (error.is_final, error.retry_after) == (is_final, wait)
 
 
@@ -231,7 +222,7 @@ def test_a_service_that_does_not_answer_is_not_waited_for(
     service.next.append(Reply(slow=3))
     slack = Slack(config(service))
     begun = time.monotonic()
-    error = failure(lambda: slack.send(message(), ""))
+    error = failure_of(lambda: slack.send(message(), ""))
     assert time.monotonic() - begun < 2.5
     assert "did not answer" in str(error)
     assert not error.is_final
@@ -240,8 +231,8 @@ def test_a_service_that_does_not_answer_is_not_waited_for(
 def test_nobody_there(service: SlackStandIn) -> None:
     slack, by_hook = Slack(config(service)), hook(service)
     service.close()
-    assert "refuses connections" in str(failure(lambda: slack.send(message(), "")))
-    assert "refuses connections" in str(failure(lambda: by_hook.send(message(), "")))
+    assert "refuses connections" in str(failure_of(lambda: slack.send(message(), "")))
+    assert "refuses connections" in str(failure_of(lambda: by_hook.send(message(), "")))
 
 
 @pytest.mark.parametrize(
@@ -259,7 +250,7 @@ def test_a_certificate_has_to_be_right(
         if not says:
             assert slack.send(message(), "")
             continue
-        error = failure(lambda slack=slack: slack.send(message(), ""))  # type: ignore[misc]
+        error = failure_of(lambda slack=slack: slack.send(message(), ""))  # type: ignore[misc]
         assert says in str(error)
         assert not error.is_final
     assert service.seen == [] or not says
