@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""When to speak again of what was said before, where a message cannot take an earlier one's place: when it was
+"""When to speak again of what was said before, where no message can take another's place: when it was
 decided, and else at most once an hour. What is remembered for that is the receipt.
 """
 
