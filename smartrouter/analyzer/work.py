@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 from smartrouter.analyzer.alertlog import AlertLog
 from smartrouter.analyzer.analysis import TROUBLE, Run, analyse, last_run, settle
+from smartrouter.analyzer.delivery import Answered, Delivery
 from smartrouter.analyzer.discovery import Found, Remembered
 from smartrouter.analyzer.forward import Forward
 from smartrouter.analyzer.gallery import Gallery
@@ -25,10 +26,13 @@ from smartrouter.analyzer.scout import Scout
 from smartrouter.analyzer.study import Study
 from smartrouter.config import Config
 from smartrouter.core.errors import SmartrouterError
+from smartrouter.core.events import Moment
 from smartrouter.core.policy import Reason
 from smartrouter.linux.leases import LeaseFiles
 from smartrouter.linux.multicast import Memberships
 from smartrouter.makers import Makers
+from smartrouter.notify.message import Answer
+from smartrouter.store.alerts import AlertState, set_alert_state
 from smartrouter.store.changes import Sighting, keep_portraits, set_meta, upsert_devices
 from smartrouter.store.connect import identity, open_writer
 from smartrouter.store.queries import devices, learned_names, portraits
@@ -66,14 +70,18 @@ class Analyzer:
         self._troubles: dict[str, str] = {}  # what fails -> why
         self._noted = ""  # of these, in the store
         self._run: Run | None = None
+        self._delivery: Delivery | None = None
         self._stopping = threading.Event()
         self.configure(share)
+        self._delivery = Delivery(self._config)
         self._runs = threading.Thread(target=self._run_periodically, name="analysis", daemon=True)
         self._runs.start()
 
     def filenos(self) -> list[int]:
-        """Readable when there is news of devices, and when a lookup has ended; always the same ones."""
-        return [*self._scout.filenos(), self._lookups.fileno()]
+        """Readable when there is news of devices, and when a lookup or a delivery has ended; always the same
+        ones."""
+        own = [] if self._delivery is None else [self._delivery.fileno()]
+        return [*self._scout.filenos(), self._lookups.fileno(), *own]
 
     def next_deadline(self) -> float:
         """When to `turn`, if nothing happens before (CLOCK_MONOTONIC seconds)."""
@@ -85,6 +93,8 @@ class Analyzer:
         self._scout.go(share["lan"], share["iot"])
         self._members.keep((*share["lan"], *share["iot"]))
         self._rules_changed = True
+        if self._delivery is not None:
+            self._delivery.configure(self._config)
 
     def look_up(self, names: object) -> None:
         """The guard wants the addresses of these names; `tell` will say what came of it."""
@@ -105,6 +115,7 @@ class Analyzer:
             ("devices", self._save),
             ("alert file", self._write_alerts),
             ("alerts", self._settle),
+            ("notifications", self._deliver),
             ("portraits", self._keep_portraits_now_and_then),
         ):
             if self._store is not None:
@@ -126,6 +137,8 @@ class Analyzer:
         self._stopping.set()
         self._runs.join(1.0)
         self._try("portraits", self._keep_portraits)
+        if self._delivery is not None:
+            self._delivery.stop()
         self._close_store()
         self._scout.close()
         self._members.close()
@@ -191,6 +204,26 @@ class Analyzer:
         if self._store is not None:
             self._store.alerts.turn()
 
+    def _deliver(self) -> None:
+        """Hand over what is to be told, and take up what people answer."""
+        if self._delivery is None or self._store is None:
+            return
+        now = Moment(time.monotonic(), time.time())
+        for answered in self._delivery.turn(now):
+            self._obey(answered, now.wall)
+
+    def _obey(self, answered: Answered, wall: float) -> None:
+        """What lasts is written by the supervisor, which checks it; that an alert was seen stays here."""
+        found, by = answered.alert, answered.by
+        if answered.answer is Answer.KEEP_BLOCKING:
+            if self._store is not None and found is not None:
+                set_alert_state(self._store.conn, found.id, AlertState.DISMISSED, by, wall)
+            return
+        facts = {"answer": str(answered.answer), "device": answered.mac, "by": by}
+        if found is not None:
+            facts |= {"destination": found.destination, "service": found.service}
+        self._tell("answered", **facts)
+
     # -- the store -------------------------------------------------------------------------------------
 
     def _open_store(self) -> None:
@@ -201,6 +234,8 @@ class Analyzer:
             return
         self._close_store()
         self._store = Store(*place, self._lookups)
+        if self._delivery is not None:
+            self._delivery.attach(self._store.conn)
         self._gallery.restore(portraits(self._store.conn))
         self._scout.remember(
             Remembered(device.mac, device.hostname, device.first_seen, device.iot_since)
@@ -224,6 +259,8 @@ class Analyzer:
 
     def _close_store(self) -> None:
         if self._store is not None:
+            if self._delivery is not None:
+                self._delivery.attach(None)
             self._store.close()
             self._store = None
 

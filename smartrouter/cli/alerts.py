@@ -11,9 +11,10 @@ from argparse import Namespace
 from typing import Any
 
 from smartrouter.cli.decisions import dismiss
-from smartrouter.cli.explained import SEVERITIES, about, explained_json, show, tried
+from smartrouter.cli.explained import SEVERITIES, explained_json, show
 from smartrouter.cli.known import Known
 from smartrouter.core.effects import Evidence, Kind, Severity
+from smartrouter.notify.wording import about, tried
 from smartrouter.store.alerts import AlertState, StoredAlert, alerts
 from smartrouter.terminal import Cell, Column, Elide, Screen, Style, ago
 

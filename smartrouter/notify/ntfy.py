@@ -61,6 +61,11 @@ class Ntfy:
         """See `channel.Channel`; each message has a connection of its own."""
 
 
+def open_channel(config: NotifyConfig) -> Ntfy:
+    """See `channels`."""
+    return Ntfy(config)
+
+
 def notification(message: Message, topic: str) -> dict[str, Any]:
     """The message as ntfy's JSON. No text in it is read as Markdown."""
     made: dict[str, Any] = {

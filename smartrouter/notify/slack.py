@@ -204,6 +204,11 @@ class Slack:
         raise failure  # here, not above: the error that it came from may quote the token
 
 
+def open_channel(config: NotifyConfig) -> Slack:
+    """See `channels`."""
+    return Slack(config)
+
+
 _BARE: Mapping[str, Any] = {"mrkdwn": False, "parse": "none", "unfurl_links": False, "unfurl_media": False}
 
 

@@ -34,6 +34,9 @@ _STATE = (
     "activity",
     "alerts",
     "alert_addresses",
+    "alert_changes",
+    "channels",
+    "outbox",
 )
 COMPANIONS = ("", "-wal", "-shm")  # https://sqlite.org/wal.html: the files of one database
 
