@@ -18,9 +18,10 @@ from urllib.parse import urlsplit
 from smartrouter.config import NotifyConfig
 from smartrouter.notify import repeats
 from smartrouter.notify.channel import PATIENCE, NotDelivered
+from smartrouter.notify.loopback import is_here
 from smartrouter.notify.message import Answer, Message
 from smartrouter.notify.slack_blocks import blocks, fallback
-from smartrouter.notify.slack_socket import AnswerSocket, is_here
+from smartrouter.notify.slack_socket import AnswerSocket
 from smartrouter.notify.trouble import not_reached, refused, retry_after
 
 if TYPE_CHECKING:

@@ -13,11 +13,11 @@ import socket
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from smartrouter.notify.channel import NotDelivered
+from smartrouter.notify.loopback import is_here
 from smartrouter.notify.message import Answer
 from smartrouter.notify.slack_blocks import presses
 
@@ -137,13 +137,5 @@ def is_safe(address: str) -> bool:
         if parts.scheme == "wss" and parts.port in (None, 443):
             return bool(parts.hostname)
         return parts.scheme in ("ws", "wss") and is_here(parts.hostname or "")
-    except ValueError:
-        return False
-
-
-def is_here(host: str) -> bool:
-    """Whether `host` is this machine's loopback, where nobody listens in."""
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
     except ValueError:
         return False
