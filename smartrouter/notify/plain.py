@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A message as lines of plain text, for channels that show text as it is. Pure.
+"""A message as lines of plain text, for channels that show text as it is, and as values for JSON. Pure.
 
-Every line is inert and stays one line, whatever the names in it hold.
+Every line and every value is inert and stays one line, whatever the names in it hold.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from smartrouter.notify.message import Message
 
 LONGEST_TITLE = 250  # characters
 LONGEST_LINE = 500
-MOST_FACTS = 40
+MOST_FACTS = 20
 
 
 def title(message: Message, longest: int = LONGEST_TITLE) -> str:
@@ -39,6 +39,31 @@ def lines(message: Message) -> Iterator[str]:
         yield f"On the router: smartrouter alert {message.alert}"
     if link(message):
         yield link(message)
+
+
+def values(message: Message, longest: int = LONGEST_LINE) -> dict[str, object]:
+    """The message as names and values, none longer than `longest`, called as in a webhook's JSON."""
+
+    def text(given: str) -> str:
+        return _line(given, longest)
+
+    return {
+        "key": text(message.key),
+        "revision": message.revision,
+        "at": message.at,
+        "severity": text(message.severity),
+        "kind": text(message.kind),
+        "title": text(message.title),
+        "device": text(message.device),
+        "mac": text(message.mac),
+        "destination": text(message.destination),
+        "service": text(message.service),
+        "blocked": message.blocked,
+        "alert": message.alert,
+        "outcome": text(message.outcome),
+        "link": link(message),
+        "facts": [{"name": text(what), "text": text(said)} for what, said in message.facts[:MOST_FACTS]],
+    }
 
 
 def stamp(message: Message) -> str:

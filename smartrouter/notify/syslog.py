@@ -3,8 +3,8 @@
 
 `channel` is `/dev/log` (or another Unix socket), `udp://host:514` or `tcp://host:514`; with `?format=cef`
 (ArcSight's Common Event Format 0.1, the usual one) or `?format=json` (one object). The frame is RFC 5424's;
-over TCP each record is a line (RFC 6587 section 3.4.2). A local socket gets what local daemons understand: the
-older header without time and host (RFC 3164), which they add.
+over TCP each record is a line (RFC 6587 section 3.4.2). A local socket gets what local daemons understand:
+the older header without time and host (RFC 3164), which they add.
 """
 
 import json
@@ -28,7 +28,6 @@ USUAL = "/dev/log"
 LONGEST = 8000  # bytes of a record, which fits a datagram; RFC 5424 section 6.1 wants 480 and recommends 2048
 # Characters of a value, the first with which a record is not too long; CEF allows 1023 for most of ours.
 LONGEST_VALUES = (1000, 300, 100, 30)
-MOST_FACTS = 20
 _DAEMON = 3  # facility, RFC 5424 table 1
 _PORTS = {"udp": 514, "tcp": 514}
 _SEVERITIES = {"notice": 5, "warning": 4, "critical": 2}  # RFC 5424 table 2
@@ -151,7 +150,7 @@ def cef(message: Message, longest: int) -> str:
         "act": "" if message.blocked is None else "blocked" if message.blocked else "reported",
         "outcome": message.outcome,
         "request": plain.link(message),
-        "msg": "; ".join(f"{what}: {text}" for what, text in message.facts[:MOST_FACTS]),
+        "msg": "; ".join(f"{what}: {text}" for what, text in message.facts[: plain.MOST_FACTS]),
     }
     parts = ["CEF:0", "smartrouter", "smartrouter", smartrouter.__version__, message.kind, message.title]
     said = " ".join(f"{name}={value(text)}" for name, text in extension.items() if text)
@@ -160,28 +159,7 @@ def cef(message: Message, longest: int) -> str:
 
 def json_line(message: Message, longest: int) -> str:
     """As one JSON object on one line, no value longer than `longest`."""
-
-    def text(given: str) -> str:
-        return cut(inert(given), longest)
-
-    values = {
-        "key": text(message.key),
-        "revision": message.revision,
-        "at": message.at,
-        "severity": text(message.severity),
-        "kind": text(message.kind),
-        "title": text(message.title),
-        "device": text(message.device),
-        "mac": text(message.mac),
-        "destination": text(message.destination),
-        "service": text(message.service),
-        "blocked": message.blocked,
-        "alert": message.alert,
-        "outcome": text(message.outcome),
-        "link": plain.link(message),
-        "facts": [{"name": text(what), "text": text(said)} for what, said in message.facts[:MOST_FACTS]],
-    }
-    return json.dumps(values, ensure_ascii=False)
+    return json.dumps(plain.values(message, longest), ensure_ascii=False)
 
 
 _FORMATS: Mapping[str, Callable[[Message, int], str]] = {"cef": cef, "json": json_line}

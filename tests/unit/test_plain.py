@@ -32,7 +32,7 @@ def test_a_message_in_lines() -> None:
         ({}, "On the router: smartrouter alert 17", True),
         ({"alert": None}, "On the router: smartrouter alert 17", False),
         ({"outcome": "Denied"}, "On the router: smartrouter alert 17", False),
-        ({"facts": (("a", "b"),) * 50}, "… and 10 more", True),
+        ({"facts": (("a", "b"),) * 50}, "… and 30 more", True),
     ],
 )
 def test_what_is_said_and_what_is_not(values: dict[str, object], line: str, there: bool) -> None:
