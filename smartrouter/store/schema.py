@@ -176,7 +176,18 @@ _THIRD = (
         portrait TEXT NOT NULL)                    -- JSON, see analyzer.portraits""",
 )
 
-STEPS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND, _THIRD)
+_EXHIBITS = (
+    """CREATE TABLE exhibits (                     -- packets behind alerts, see store.exhibits
+        place INTEGER PRIMARY KEY,                -- on an endless tape: behind the packet's last byte
+        alert INTEGER NOT NULL REFERENCES alerts ON DELETE CASCADE,
+        role TEXT NOT NULL,
+        at REAL NOT NULL,
+        outward INTEGER NOT NULL,
+        packet BLOB NOT NULL)""",
+    "CREATE INDEX exhibits_of ON exhibits (alert)",
+)
+
+STEPS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND, _THIRD, _EXHIBITS)
 
 
 def version(conn: sqlite3.Connection) -> int:
