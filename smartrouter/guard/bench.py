@@ -44,7 +44,9 @@ from smartrouter.core.errors import Unavailable
 from smartrouter.core.events import TCP, Event, FlowOpened, Moment, Shortcut
 from smartrouter.core.policy import Reason
 from smartrouter.core.precedents import Repeat
+from smartrouter.guard.exhibits import Exhibits
 from smartrouter.guard.settling import PairSets, PairWriter, Settling
+from smartrouter.store.exhibits import Attach
 
 log = logging.getLogger("smartrouter.guard")
 
@@ -52,7 +54,7 @@ _Stored: TypeAlias = Record | Raise | Withdraw | Label | Learn | Forget | Name |
 _SetChange: TypeAlias = (
     AdmitReplies | DismissReplies | Inspect | Release | Cut | Watch | Unwatch | Enforce | Relax | Disconnect
 )
-_STORED = frozenset(get_args(_Stored))
+_STORED = frozenset((*get_args(_Stored), Attach))
 _FIRST = frozenset((AdmitReplies, DismissReplies, Inspect, Release, Cut, Unsettle))
 """What must have taken effect before a verdict is given."""
 
@@ -105,7 +107,7 @@ class Bench:
         self,
         judge: Judge,
         sets: Sets,
-        store: Callable[[Sequence[Effect]], object],
+        store: Callable[[Sequence[Effect | Attach]], object],
         *,
         fail_open: bool,
         look_up: Callable[[str], object] = _ignore,
@@ -113,6 +115,7 @@ class Bench:
         self.judge = judge
         self.sets = sets
         self.pairs = PairWriter(sets, self._still)
+        self.exhibits = Exhibits()
         self.store = store
         self.look_up = look_up
         self.fail_open = fail_open
@@ -146,12 +149,13 @@ class Bench:
         with self.lock:
             return [effect for event in events for effect in self.judge.handle(event, moment)]
 
-    def carry_out(self, effects: Iterable[Effect]) -> bool:
-        """Do what `effects` say, verdicts apart: those belong to a packet. False if one could not be done."""
+    def carry_out(self, effects: Iterable[Effect | Attach]) -> bool:
+        """Do what `effects` say, verdicts apart: those belong to a packet. False if one could not be done.
+        With alerts the packets behind them are stored."""
         done = True
-        stored: list[Effect] = []
+        stored: list[Effect | Attach] = []
         unsettled: list[Unsettle] = []
-        others: list[Effect] = []
+        others: list[Effect | Attach] = []
         for effect in effects:
             kind = type(effect)
             if kind in _STORED:
@@ -173,6 +177,8 @@ class Bench:
                 case _:
                     done = self._change_set(effect) and done  # type: ignore[arg-type]
         if stored:
+            if Raise in map(type, stored):
+                stored += self.exhibits.behind(stored)
             self.store(stored)
         return done
 

@@ -9,9 +9,11 @@ from smartrouter.core.events import TCP, UDP, FlowOpened, PacketUnreadable, Scop
 from smartrouter.core.policy import Reason
 from smartrouter.core.precedents import Repeat
 from smartrouter.guard.bench import Bench
+from smartrouter.guard.exhibits import UNREMARKABLE
 from smartrouter.guard.handlers.common import NO_MAC, SYN, Sort, remember, scope_of, verdict_in
 from smartrouter.guard.inspection import Inspection, Inspections
 from smartrouter.linux.queue import FORWARD, LOCAL_IN, Marks, Ruling, Silently
+from smartrouter.store.exhibits import Attach
 from smartrouter.wire.ntp import NTP_PORT, asks_time
 from smartrouter.wire.packet import Packet, glance, parse_ip
 
@@ -33,7 +35,7 @@ class FlowHandler:
         # Likewise, but their first data may be wanted, so they come whole.
         self._nameless: list[tuple[Repeat, int, int, bytes]] = []
         self._records: list[Effect] = []  # what comes of them, most of the time
-        self._todo: list[Effect] = []  # all else
+        self._todo: list[Effect | Attach] = []  # all else
         self._inspections = Inspections(bench) if inspections is None else inspections
         self._repeats: dict[Sort, Repeat] = {}
 
@@ -74,9 +76,12 @@ class FlowHandler:
             remember(self._repeats, sort, self._bench.repeat(event), MAX_REPEATS)
         first = effects[0]
         if type(first) is not Verdict:
+            self._bench.exhibits.opened(event, payload)
             with self._inspections.lock:
                 return self._begin(None, source, packet, payload, effects)
         if len(effects) > 1:
+            if first.reason not in UNREMARKABLE:
+                self._bench.exhibits.opened(event, payload)
             self._todo += effects
         return None if hook == LOCAL_IN else first.accept
 
@@ -105,12 +110,12 @@ class FlowHandler:
             self._repeated.append((repeat, port, sequence))
             return
         packet = parse_ip(payload)
-        effects = self._bench.handle(
-            self._opened(repeat.event.mac, packet, payload, FORWARD, 0, spoofed=False)
-        )
+        event = self._opened(repeat.event.mac, packet, payload, FORWARD, 0, spoofed=False)
+        effects = self._bench.handle(event)
         if type(effects[0]) is Verdict:
             self._todo += effects
             return
+        self._bench.exhibits.opened(event, payload)
         with self._inspections.lock:
             self._begin(None, repeat.event.mac, packet, payload, effects)
 
@@ -186,6 +191,7 @@ class FlowHandler:
             effects = self._bench.handle(event)
             verdict = verdict_in(effects)
             self._todo += self._bench.carry_out_first(effects)
+            self._todo += self._bench.exhibits.heard(event, inspection.packets)
             if opening is not None:
                 self._bench.count_once([opening, verdict])
             if verdict.reason is not Reason.AWAITING_HELLO:  # else it is heard, and not yet judged
