@@ -12,6 +12,7 @@ from smartrouter.cli.classify import CLASSIFIED, GIVEN
 from smartrouter.cli.devices import DETAILS, DEVICE
 from smartrouter.cli.doctor import CHECK, REPORT
 from smartrouter.cli.explained import EXPLAINED
+from smartrouter.cli.packets import PACKETS
 from smartrouter.cli.status import STATUS
 
 _HEAD = """\
@@ -40,7 +41,7 @@ _KEYS: Mapping[str, tuple[tuple[str, Mapping[str, str]], ...]] = {
     "devices": (("A list of objects with", DEVICE),),
     "device": (("What `devices` gives, and", {k: v for k, v in DETAILS.items() if k not in DEVICE}),),
     "alerts": (("A list of objects with", ALERT),),
-    "alert": (("What `alerts` gives, and", EXPLAINED),),
+    "alert": (("What `alerts` gives, and", EXPLAINED | PACKETS),),
     "classify": (
         (
             "It reads lines with an object of these keys; any may be missing or null, others are ignored",
