@@ -141,6 +141,12 @@ def _add_listings(commands: _Commands) -> None:
     alert.add_argument("--dismiss", action="store_true", help="you have seen it: report it no more")
     alert.add_argument("--pcap", metavar="FILE", help="write the packets behind it into this capture file")
     alert.add_argument("--force", action="store_true", help="with --pcap: write over a file that is there")
+    digest = commands.add(
+        "digest", Does("smartrouter.cli.digest"), "What each device did yesterday, or last week, in a line.",
+        "Days and weeks (from Monday on) are those of the local calendar that have ended.", json=True,
+    )  # fmt: skip
+    digest.add_argument("device", metavar="DEVICE", nargs="?", help=f"only this one: {_DEVICE}")
+    digest.add_argument("--week", action="store_true", help="of the last whole week instead")
 
 
 def _add_decisions(commands: _Commands) -> None:
