@@ -13,12 +13,13 @@ import sqlite3
 import time
 from collections.abc import Iterable
 from contextlib import suppress
+from datetime import datetime
 
 from smartrouter.analyzer.days import EVERY, sum_up_days
 from smartrouter.core.destinations import Destination, Match, group_of, is_address
 from smartrouter.core.events import Moment
 from smartrouter.core.learning import Progress, State
-from smartrouter.core.policy import Action, Attempted, Called, Reason, Settings, ruling
+from smartrouter.core.policy import Action, Attempted, Called, Reason, Settings, applies, ruling
 from smartrouter.store import queries
 from smartrouter.store.alerts import AlertState, StoredAlert, alerts, set_alert_state
 from smartrouter.store.attempts import StoredAttempt, attempts_after
@@ -71,9 +72,12 @@ def settle(conn: sqlite3.Connection, settings: Settings, wall: float) -> int:
             if not found.destination:
                 continue  # about what the device does, not about where to: no rule speaks of that
             rules = [rule for rule in settings.rules if rule.device in ("*", found.mac)]
-            action = ruling(rules, _about(found), wall)
+            about = _about(found)
+            action = ruling(rules, about, wall)
             if action is not None:
-                settled += set_alert_state(conn, found.id, _DECIDED[action])
+                rule = next(r for r in rules if r.action is action and applies(r, about, wall))
+                at = datetime.fromisoformat(rule.at).timestamp() if rule.at else None
+                settled += set_alert_state(conn, found.id, _DECIDED[action], rule.by, at)
     return settled
 
 

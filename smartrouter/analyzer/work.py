@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 from smartrouter.analyzer.alertlog import AlertLog
 from smartrouter.analyzer.analysis import TROUBLE, analyse, settle
+from smartrouter.analyzer.delivery import Answered, Delivery
 from smartrouter.analyzer.discovery import Found, Remembered
 from smartrouter.analyzer.forward import Forward
 from smartrouter.analyzer.gallery import Gallery
@@ -26,11 +27,14 @@ from smartrouter.analyzer.study import Study
 from smartrouter.analyzer.turns import alone
 from smartrouter.config import Config
 from smartrouter.core.errors import SmartrouterError
+from smartrouter.core.events import Moment
 from smartrouter.core.policy import Reason
 from smartrouter.linux.leases import LeaseFiles
 from smartrouter.linux.multicast import Memberships
 from smartrouter.makers import Makers
-from smartrouter.store.changes import Sighting, keep_portraits, set_meta, upsert_devices
+from smartrouter.notify.message import Answer
+from smartrouter.store.alerts import AlertState, set_alert_state
+from smartrouter.store.changes import Sighting, forget_presence, keep_portraits, set_meta, upsert_devices
 from smartrouter.store.connect import identity, open_writer
 from smartrouter.store.queries import devices, learned_names, portraits
 from smartrouter.store.retention import Limits
@@ -68,14 +72,19 @@ class Analyzer:
         self._troubles: dict[str, str] = {}  # what fails -> why
         self._noted = ""  # of these, in the store
         self._run: Run | None = None
+        self._has_begun = False  # has the store been open yet?
+        self._delivery: Delivery | None = None
         self._stopping = threading.Event()
         self.configure(share)
+        self._delivery = Delivery(self._config)
         self._runs = threading.Thread(target=self._run_periodically, name="analysis", daemon=True)
         self._runs.start()
 
     def filenos(self) -> list[int]:
-        """Readable when there is news of devices, and when a lookup has ended; always the same ones."""
-        return [*self._scout.filenos(), self._lookups.fileno()]
+        """Readable when there is news of devices, and when a lookup or a delivery has ended; always the same
+        ones."""
+        own = [] if self._delivery is None else [self._delivery.fileno()]
+        return [*self._scout.filenos(), self._lookups.fileno(), *own]
 
     def next_deadline(self) -> float:
         """When to `turn`, if nothing happens before (CLOCK_MONOTONIC seconds)."""
@@ -87,10 +96,17 @@ class Analyzer:
         self._scout.go(share["lan"], share["iot"])
         self._members.keep((*share["lan"], *share["iot"]))
         self._rules_changed = True
+        if self._delivery is not None:
+            self._delivery.configure(self._config)
 
     def look_up(self, names: object) -> None:
         """The guard wants the addresses of these names; `tell` will say what came of it."""
         self._forward.ask(names)
+
+    def not_done(self, number: object, why: object) -> None:
+        """What somebody answered on a channel could not be done."""
+        if self._delivery is not None and isinstance(number, int) and isinstance(why, str):
+            self._delivery.not_done(number, why)
 
     def overheard(self, packets: object) -> None:
         """The guard overheard what devices said of themselves."""
@@ -107,6 +123,7 @@ class Analyzer:
             ("devices", self._save),
             ("alert file", self._write_alerts),
             ("alerts", self._settle),
+            ("notifications", self._deliver),
             ("portraits", self._keep_portraits_now_and_then),
         ):
             if self._store is not None:
@@ -128,6 +145,8 @@ class Analyzer:
         self._stopping.set()
         self._runs.join(1.0)
         self._try("portraits", self._keep_portraits)
+        if self._delivery is not None:
+            self._delivery.stop()
         self._close_store()
         self._scout.close()
         self._members.close()
@@ -185,13 +204,37 @@ class Analyzer:
 
     def _keep_portraits(self) -> None:
         """Keep what devices have shown, some at a time: flash wears."""
-        if self._store is not None and (unsaved := self._gallery.unsaved()):
+        if self._store is not None and (unsaved := self._gallery.unsaved(self._is_kept)):
             keep_portraits(self._store.conn, unsaved)
             self._gallery.saved(unsaved)
+
+    def _is_kept(self, mac: str) -> bool:
+        """Is this device in the store?"""
+        return self._scout.knows(mac) and mac not in self._unsaved
 
     def _write_alerts(self) -> None:
         if self._store is not None:
             self._store.alerts.turn()
+
+    def _deliver(self) -> None:
+        """Hand over what is to be told, and take up what people answer."""
+        if self._delivery is None or self._store is None:
+            return
+        now = Moment(time.monotonic(), time.time())
+        for answered in self._delivery.turn(now):
+            self._obey(answered, now.wall)
+
+    def _obey(self, answered: Answered, wall: float) -> None:
+        """What lasts is written by the supervisor, which checks it; that an alert was seen stays here."""
+        found, by = answered.alert, answered.by
+        if answered.answer is Answer.KEEP_BLOCKING:
+            if self._store is not None and found is not None:
+                set_alert_state(self._store.conn, found.id, AlertState.DISMISSED, by, wall)
+            return
+        facts: dict[str, object] = {"answer": str(answered.answer), "device": answered.mac, "by": by}
+        if found is not None:
+            facts |= {"destination": found.destination, "service": found.service, "alert": found.id}
+        self._tell("answered", **facts)
 
     # -- the store -------------------------------------------------------------------------------------
 
@@ -203,6 +246,11 @@ class Analyzer:
             return
         self._close_store()
         self._store = Store(*place, self._lookups)
+        if not self._has_begun:
+            forget_presence(self._store.conn)
+            self._has_begun = True
+        if self._delivery is not None:
+            self._delivery.attach(self._store.conn)
         self._gallery.restore(portraits(self._store.conn))
         self._scout.remember(
             Remembered(device.mac, device.hostname, device.first_seen, device.iot_since)
@@ -226,6 +274,8 @@ class Analyzer:
 
     def _close_store(self) -> None:
         if self._store is not None:
+            if self._delivery is not None:
+                self._delivery.attach(None)
             self._store.close()
             self._store = None
 

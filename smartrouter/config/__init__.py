@@ -244,6 +244,7 @@ def _built(file: str, all_given: Iterable[_Given]) -> Config:
     _check_marks(zip(made["smartrouter"], origins["smartrouter"], strict=True), faults)
     _check_devices(zip(made["device"], origins["device"], strict=True), faults)
     _check_quiet_hours(zip(made["notify"], origins["notify"], strict=True), faults)
+    _check_names(zip(made["notify"], origins["notify"], strict=True), faults)
     if faults:
         raise faults.error()
     main = made["smartrouter"][0] if made["smartrouter"] else MainConfig()
@@ -324,6 +325,13 @@ def _check_quiet_hours(channels: Iterable[tuple[NotifyConfig, _Given]], faults: 
                 f"quiet_{missing}",
                 f"found nothing; allowed is a time of day, as quiet_{there} has one",
             )
+
+
+def _check_names(channels: Iterable[tuple[NotifyConfig, _Given]], faults: _Faults) -> None:
+    seen: dict[str, str] = {}
+    for channel, given in channels:
+        if channel.name and (before := seen.setdefault(channel.name, given.where)) != given.where:
+            faults.add(given, "name", f"found {channel.name} again; {before} is called so")
 
 
 # Rules and resolvers as the core wants them

@@ -75,22 +75,30 @@ def set_mode(path: str | Path, mode: str, device: str | None = None) -> Config:
 
     if device is None:
         return _changed(path, lambda text, _: _with_main_mode(text, mode))
-    return _set_of_device(path, device, "mode", mode)
+    return _set_of_device(path, device, {"mode": mode})
 
 
 def set_watch(path: str | Path, watch: str, device: str) -> Config:
     """Set whether `device` (a MAC) is watched. Raises BadConfig or Unavailable."""
-    return _set_of_device(path, device, "watch", watch)
+    return _set_of_device(path, device, {"watch": watch})
 
 
-def _set_of_device(path: str | Path, device: str, option: str, value: str) -> Config:
-    wanted = checked(DeviceConfig, {"mac": device, option: value}, option)
+def set_mute(path: str | Path, device: str, until: float, by: str) -> Config:
+    """Have nothing sent of `device` (a MAC) until then (epoch seconds); in the past ends that. Raises
+    BadConfig or Unavailable."""
+    return _set_of_device(path, device, {"mute_until": _moment(until), "muted_by": by})
+
+
+def _set_of_device(path: str | Path, device: str, options: dict[str, str]) -> Config:
+    wanted = checked(DeviceConfig, {"mac": device, **options}, " ".join(options))
 
     def edit(text: str, config: Config) -> str:
         for place, known in enumerate(config.devices):
             if known.mac == wanted.mac:
-                return set_option(text, f"@device[{place}]", option, value)
-        return add_section(text, "device", "", {"mac": wanted.mac, option: value})
+                for option, value in options.items():
+                    text = set_option(text, f"@device[{place}]", option, value)
+                return text
+        return add_section(text, "device", "", {"mac": wanted.mac, **options})
 
     return _changed(path, edit)
 

@@ -270,8 +270,13 @@ WORKERS = Kind(
     _read_word({"auto": 0} | {str(count): count for count in range(1, 17)}),
     lambda count: str(count) if count else "auto",
 )
+RATE = Kind("a number from 1 to 600", _read_word({str(n): n for n in range(1, 601)}), str)
+LABEL = _matching(
+    "[A-Za-z0-9][A-Za-z0-9_.-]{0,31}", "a name of at most 32 letters, digits and the signs `_.-`"
+)
 TEXT = Kind("text of up to 200 characters on one line", _read_text, str, "")
 PATH = Kind("the path of a file, from `/` on", _read_path, str)
+URL = _matching("https?://[!-~]{1,190}", "an address that begins with `https://` or `http://`")
 TOKEN = _matching("[!-~]{1,500}", "a token: ASCII without spaces")
 HASH = _matching(r"scrypt\$[!-~]{1,500}", "a hash that begins with `scrypt$`")
 

@@ -163,6 +163,7 @@ class DeviceConfig(Section):
     )
     mode: Mode | None = option(members(Mode), "", "Its own mode; without this option, that of `main`.")
     mute_until: float | None = option(kinds.TIME, "", "Until when its alerts are recorded but not sent.")
+    muted_by: str = option(kinds.TEXT, "", "Who decided that, for your memory.")
 
 
 class RuleConfig(Section):
@@ -191,8 +192,23 @@ class NotifyConfig(Section):
     app_token: str = option(kinds.TOKEN, "", "A second secret, for buttons: `xapp-…`.", secret=True)
     # An address may carry a password (https://user:password@…), so it is as secret as a token.
     channel: str = option(kinds.TEXT, "", "Where in it: `#alerts`, an address, a topic.", secret=True)
+    url: str = option(kinds.URL, "", "Where the service is, if not at its usual place.", secret=True)
+    name: str = option(
+        kinds.LABEL,
+        "",
+        "What it is called in `smartrouter notify` and `status`; usually its type. Channels of one type need "
+        "names, so that each stays the same one when others come or go.",
+    )
     min_severity: Severity = option(members(Severity), "warning", "The lowest severity that is sent.")
-    quiet_from: str = option(kinds.CLOCK, "", "When the quiet hours begin, in local time.")
+    per_minute: int = option(
+        kinds.RATE, "20", "How many messages a minute it gets at most; what is too much waits."
+    )
+    quiet_from: str = option(
+        kinds.CLOCK,
+        "",
+        "When the quiet hours begin, in local time. What is not critical waits, and is summed up when they "
+        "end.",
+    )
     quiet_to: str = option(kinds.CLOCK, "", "When they end.")
 
 
@@ -205,8 +221,6 @@ class WebConfig(Section):
 
 # What is read and checked, and has no effect in this version; '*': the whole section.
 IDLE: Mapping[str, frozenset[str]] = {
-    "device": frozenset({"mute_until"}),
-    "notify": frozenset({"*"}),
     "web": frozenset({"*"}),
 }
 

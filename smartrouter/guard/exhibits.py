@@ -8,7 +8,7 @@ On one stands each reply that taught a device something new; on the other the fi
 was not known to need. What a device is known to do, and replies that say nothing new, cost nothing here.
 
 A packet is never copied unless it must be cut: what is kept is the very object that was judged. Both shelves
-are bounded, in all and for each device, by number and by bytes. Knows neither judge nor store.
+are bounded, in all and for each device, by number and by bytes. Knows no judge, and no database.
 """
 
 import time
@@ -34,7 +34,6 @@ UNREMARKABLE = frozenset(
 )  # fmt: skip
 """Why what passed, or not, is of no interest later."""
 
-_DNS_PORT = 53
 _Place = tuple[str, int, int]  # address, protocol, port; two zeros: what is asked there
 T = TypeVar("T")
 
@@ -194,11 +193,9 @@ class Exhibits:
 
     def behind(self, effects: Iterable[object]) -> list[Attach]:
         """What is to be kept with the alerts among `effects`, as far as it is still here."""
-        return [
-            attach
-            for effect in effects
-            if type(effect) is Raise and (attach := self._behind(effect.alert)) is not None
-        ]
+        # Of what is tried over and over there are many at once: only the time differs.
+        alerts = {each.alert[1:]: each.alert for each in effects if type(each) is Raise}
+        return [attach for alert in alerts.values() if (attach := self._behind(alert)) is not None]
 
     def _behind(self, alert: Alert) -> Attach | None:
         begun = self._begun.get(alert.mac, (alert.address, alert.protocol, alert.port))

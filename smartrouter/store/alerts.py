@@ -29,7 +29,8 @@ class StoredAlert(NamedTuple):
     """An alert with all its occurrences, of which so many were `blocked`. `destination`: '' where there is
     not one alone; `detail`: what else there is to say, '' if nothing. `targets`: (address, port, protocol,
     count), the most frequent first, 32 at most. `reverse`: None until it was looked up, '' if nothing was
-    found."""
+    found. `decided_by`, `decided_at`: who gave it its state, and when; '' and None if nobody did. `change`:
+    a number that grows with each change of any alert."""
 
     id: int
     mac: str
@@ -48,13 +49,16 @@ class StoredAlert(NamedTuple):
     state: str
     detail: str
     targets: tuple[tuple[str, int, int, int], ...]
+    decided_by: str = ""
+    decided_at: float | None = None
+    change: int = 0
 
 
 _COUNT = itemgetter(3)  # of a target
 _ALERTS = """
     SELECT a.id, d.mac, kind, destination, service, reason, severity,
         CASE WHEN name = '' AND reverse != '' THEN 'reverse' ELSE evidence END, name, reverse,
-        first, last, count, blocked, state, detail
+        first, last, count, blocked, state, detail, decided_by, decided_at, change
     FROM alerts a JOIN devices d ON d.id = a.device"""
 
 
@@ -88,6 +92,20 @@ def alerts_after(conn: sqlite3.Connection, cursor: int, limit: int) -> list[Stor
     )
 
 
+def alerts_changed(conn: sqlite3.Connection, cursor: int, limit: int) -> list[StoredAlert]:
+    """Alerts that were raised or have changed after the change `cursor`, in the order of their last change.
+    What changed twice is there once."""
+    return _alerts(
+        conn, "WHERE change > :cursor ORDER BY change LIMIT :limit", {"cursor": cursor, "limit": limit}
+    )
+
+
+def latest_change(conn: sqlite3.Connection) -> int:
+    """The number of the latest change of any alert."""
+    latest: int = conn.execute("SELECT latest FROM alert_changes").fetchone()[0]
+    return latest
+
+
 def nameless_alerts(conn: sqlite3.Connection, limit: int) -> list[StoredAlert]:
     """Alerts about an address without a name, whose reverse name nobody looked up yet, the newest first."""
     return _alerts(
@@ -105,11 +123,16 @@ def merged_alerts(conn: sqlite3.Connection, numbers: Iterable[int]) -> set[int]:
     return {number for number in numbers if conn.execute(merged, (number,)).fetchone()}
 
 
-def set_alert_state(conn: sqlite3.Connection, number: int, state: AlertState) -> bool:
-    """Decide about an alert. False if there is none, or if it cannot gather again because a later one with
-    the same key does."""
+def set_alert_state(
+    conn: sqlite3.Connection, number: int, state: AlertState, by: str = "", at: float | None = None
+) -> bool:
+    """Decide about an alert; `by` whom, as in `cli:root`, and when. False if there is none, or if it cannot
+    gather again because a later one with the same key does."""
     with transaction(conn):
-        changed = conn.execute("UPDATE OR IGNORE alerts SET state = ? WHERE id = ?", (state, number)).rowcount
+        changed = conn.execute(
+            "UPDATE OR IGNORE alerts SET state = ?, decided_by = ?, decided_at = ? WHERE id = ?",
+            (state, by, at, number),
+        ).rowcount
     return changed > 0
 
 
@@ -146,4 +169,5 @@ def _alerts(conn: sqlite3.Connection, which: str, values: dict[str, Any]) -> lis
         targets[number].append((address, port, protocol, count))
     for found in targets.values():
         found.sort(key=_COUNT, reverse=True)  # equal ones stay in their order
-    return [StoredAlert._make((*row, tuple(targets[row[0]]))) for row in rows]
+    own = len(StoredAlert._fields) - 4  # of the columns these stand before the targets
+    return [StoredAlert._make((*row[:own], tuple(targets[row[0]]), *row[own:])) for row in rows]

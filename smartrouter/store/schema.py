@@ -176,6 +176,51 @@ _THIRD = (
         portrait TEXT NOT NULL)                    -- JSON, see analyzer.portraits""",
 )
 
+_COUNT_CHANGE = """
+        UPDATE alert_changes SET latest = latest + 1;
+        UPDATE alerts SET change = (SELECT latest FROM alert_changes) WHERE id = new.id;"""
+_OUTBOX = (
+    "ALTER TABLE alerts ADD COLUMN decided_by TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE alerts ADD COLUMN decided_at REAL",
+    # Every change of an alert gets the next number, whoever makes it: so what is new can be asked for.
+    "ALTER TABLE alerts ADD COLUMN change INTEGER NOT NULL DEFAULT 0",
+    "CREATE TABLE alert_changes (latest INTEGER NOT NULL)",
+    "INSERT INTO alert_changes VALUES (0)",
+    "CREATE INDEX alerts_changed ON alerts (change)",
+    f"CREATE TRIGGER alert_made AFTER INSERT ON alerts BEGIN {_COUNT_CHANGE} END",
+    f"""CREATE TRIGGER alert_changed
+        AFTER UPDATE OF severity, name, reverse, count, blocked, state, decided_by ON alerts
+        BEGIN {_COUNT_CHANGE} END""",
+    """CREATE TABLE channels (                     -- where messages go
+        key TEXT PRIMARY KEY,                     -- its name in the configuration; never a secret
+        since INTEGER NOT NULL,                   -- alerts.id: those up to it are not for this channel
+        sent INTEGER NOT NULL DEFAULT 0,
+        dropped INTEGER NOT NULL DEFAULT 0,       -- because too much waited, or it took them never
+        failures INTEGER NOT NULL DEFAULT 0,      -- since the last success
+        sent_at REAL,
+        error TEXT NOT NULL DEFAULT '',           -- of the last failure; '' since a success
+        error_at REAL,
+        retry_at REAL,                            -- it is left alone until then
+        disabled INTEGER NOT NULL DEFAULT 0)      -- until its configuration changes""",
+    """CREATE TABLE outbox (                       -- one row a channel and thing that is told of
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        channel TEXT NOT NULL REFERENCES channels ON DELETE CASCADE,
+        key TEXT NOT NULL,                        -- notify.message.Message.key
+        mac TEXT NOT NULL,
+        severity INTEGER NOT NULL,                -- 0 notice, 1 warning, 2 critical
+        message TEXT NOT NULL,                    -- JSON, '' where nothing waits
+        told TEXT NOT NULL,                       -- what of it would be news if it changed
+        revision INTEGER NOT NULL,
+        sent_revision INTEGER NOT NULL DEFAULT 0,
+        receipt TEXT NOT NULL DEFAULT '',
+        part_of TEXT NOT NULL DEFAULT '',         -- the key of the message that speaks for this one
+        held INTEGER NOT NULL DEFAULT 0,          -- came in quiet hours
+        tries INTEGER NOT NULL DEFAULT 0,
+        queued_at REAL NOT NULL,
+        UNIQUE (channel, key))""",
+    "CREATE INDEX outbox_waiting ON outbox (channel) WHERE message != ''",
+)
+
 _EXHIBITS = (
     """CREATE TABLE exhibits (                     -- packets behind alerts, see store.exhibits
         place INTEGER PRIMARY KEY,                -- on an endless tape: behind the packet's last byte
@@ -206,7 +251,7 @@ _RUNS_AND_DAYS = (
         PRIMARY KEY (day, device, destination, service)) WITHOUT ROWID""",
 )
 
-STEPS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND, _THIRD, _EXHIBITS, _RUNS_AND_DAYS)
+STEPS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND, _THIRD, _OUTBOX, _EXHIBITS, _RUNS_AND_DAYS)
 
 
 def version(conn: sqlite3.Connection) -> int:

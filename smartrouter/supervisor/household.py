@@ -12,16 +12,23 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from smartrouter.channel import Answer, Then
+from smartrouter.channel import Answer, Then, plain
 from smartrouter.core.errors import BadConfig, SmartrouterError, Unavailable
 from smartrouter.journal import Journal
 from smartrouter.linux import process, queue_stats
 from smartrouter.linux.privileges import User
 from smartrouter.linux.upstreams import upstreams
-from smartrouter.supervisor import survey
+from smartrouter.supervisor import decisions, survey
 from smartrouter.supervisor.children import Child, Part, State
 from smartrouter.supervisor.errands import Errands
-from smartrouter.supervisor.relay import Relay, sound_answers, sound_doubts, sound_names, sound_packets
+from smartrouter.supervisor.relay import (
+    Relay,
+    sound_answers,
+    sound_decision,
+    sound_doubts,
+    sound_names,
+    sound_packets,
+)
 from smartrouter.supervisor.seen import Claims, Seen, sound_macs
 from smartrouter.supervisor.watchdog import QueueWatch
 
@@ -225,14 +232,16 @@ class Household:
                     child.ask("seen", {"devices": devices}, now, _nobody)
                 for claims in self._claims.batches():
                     child.ask("claims", {"claims": claims}, now, _nobody)
-                child.ask("study", {"devices": self._studied}, now, _nobody)
+                if self._studied:
+                    child.ask("study", {"devices": self._studied}, now, _nobody)
 
         if "around" in self.found:
             child.configure(self._share(child, now), now, configured)
 
     def _hear(self, child: Child, message: dict[str, Any], now: float) -> None:
         """A part said something unasked. The analyzer: which devices it sees, who answers for which address,
-        whose MAC something else seems to use, of whom it wants to see more, and where names lead; the guard:
+        whose MAC something else seems to use, of whom it wants to see more, what people answered, and where
+        names lead; the guard:
         which names it wants to know that of, and what devices say of themselves."""
         match child.part.name, message["tell"]:
             case "analyzer", "seen":
@@ -251,12 +260,35 @@ class Household:
                     guard.ask("study", {"devices": self._studied}, now, _nobody)
             case "guard", "overheard":
                 self._relay(ANALYZER, "overheard", "packets", sound_packets(message.get("packets")), now)
+            case "analyzer", "answered":
+                self._decide(message, now)
             case "analyzer", "looked_up":
                 self._relay(GUARD, "looked_up", "names", sound_answers(message.get("names")), now)
             case "guard", "look_up":
                 self._relay(ANALYZER, "look_up", "names", sound_names(message.get("names")), now)
             case name, tell:
                 log.warning("%s told what nobody understands: %.40r", name, tell)
+
+    def _decide(self, message: Mapping[str, Any], now: float) -> None:
+        """Somebody answered an alert on a channel."""
+        shares = self.found.get("shares", {})
+        types = {channel["type"] for channel in shares.get(ANALYZER, {}).get("notify", ())}
+        decision = sound_decision(message, types)
+        if decision is None:
+            log.warning("an answer that makes no sense, or from no channel of ours: it does nothing")
+            return
+
+        def decided(answer: Answer) -> None:
+            note = answer.get("error") or answer["ok"]["note"]
+            analyzer = self.children.get(ANALYZER)
+            if "error" in answer and analyzer is not None:
+                facts = {"alert": message.get("alert"), "why": plain(answer["error"], 300)}
+                analyzer.ask("not_done", facts, time.monotonic(), _nobody)
+            log.info(
+                "%s: %s of %s%s", decision.by, decision.answer, decision.device, f": {note}" if note else ""
+            )
+
+        self.change(decisions.writer(decision, time.time()), decided, now)
 
     def _relay(self, part: str, do: str, what: str, things: Sequence[object], now: float) -> None:
         self.relays[do].send(self.children.get(part), do, what, things, now)

@@ -4,8 +4,9 @@
 Takes nothing on trust, and keeps nothing for a part that is away: who still wants to know will ask again.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+import re
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from smartrouter.channel import Answer
 from smartrouter.supervisor.children import Child
@@ -17,6 +18,8 @@ MAX_PACKETS = 64  # likewise: those that a guard says at once
 MAX_DOUBTS = 64
 MAX_ADDRESSES = 128  # of one name
 MAX_TTL = 86400  # seconds
+ANSWERS = ALLOW, ALLOW_HOUR, MUTE = "allow", "allow-hour", "mute"  # of notify.message.Answer
+_BY = re.compile(r"[a-z]{1,16}:[A-Za-z0-9_.@-]{1,64}")
 _DOUBTS = ("other-system", "two-places")  # core.policy.Reason
 _LONGEST_PACKET = 4096  # characters of base64: 3 kB
 _LONGEST_DETAIL = 500  # characters
@@ -70,6 +73,30 @@ def sound_doubts(given: object) -> list[list[str]]:
     doubts = given if isinstance(given, list) else []
     sound = [each for each in doubts[:MAX_DOUBTS] if _is_texts(each, 3, _LONGEST_DETAIL)]
     return [each for each in sound if is_mac(each[0]) and each[1] in _DOUBTS]
+
+
+class Decision(NamedTuple):
+    """What somebody answered on a channel. `device`: a MAC; `by`: channel type and person."""
+
+    answer: str
+    device: str
+    destination: str
+    service: str
+    by: str
+
+
+def sound_decision(given: Mapping[str, Any], types: Collection[str]) -> Decision | None:
+    """The decision that is well-formed in a message of the analyzer's, and made on one of the channels that
+    are configured (`types`); None if it is not. Rules are checked once more when they are written."""
+    texts = [given.get(key, "") for key in Decision._fields]
+    if not _is_texts(texts, len(texts), _LONGEST_DETAIL):
+        return None
+    decision = Decision(*texts)
+    if decision.answer not in ANSWERS or not is_mac(decision.device) or not _BY.fullmatch(decision.by):
+        return None
+    if decision.by.partition(":")[0] not in types:
+        return None
+    return decision if decision.destination or decision.answer == MUTE else None
 
 
 def _is_texts(given: object, count: int, longest: int) -> bool:

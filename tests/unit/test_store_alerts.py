@@ -12,6 +12,8 @@ from smartrouter.store.alerts import (
     alert,
     alerts,
     alerts_after,
+    alerts_changed,
+    latest_change,
     merged_alerts,
     nameless_alerts,
     set_alert_state,
@@ -33,8 +35,38 @@ def test_an_alert_comes_back_with_all_its_occurrences(conn: sqlite3.Connection) 
         "reverse": None, "first": NOON, "last": NOON + 9, "occurrences": 3, "blocked": 2, "state": "open",
         "detail": "the third",
         "targets": (("203.0.113.10", 443, 6, 2), ("203.0.113.9", 443, 6, 1)),
+        "decided_by": "", "decided_at": None, "change": 3,
     }  # fmt: skip
     assert alert(conn, 2) is None
+
+
+def test_who_decided_and_when_is_kept(conn: sqlite3.Connection) -> None:
+    write(conn, raised())
+    assert set_alert_state(conn, 1, AlertState.DISMISSED, "cli:root", NOON)
+    found = alert(conn, 1)
+    assert found is not None
+    assert (found.state, found.decided_by, found.decided_at) == ("dismissed", "cli:root", NOON)
+
+
+def test_every_change_of_an_alert_can_be_asked_for(conn: sqlite3.Connection) -> None:
+    write(conn, raised(), raised(PLUG))
+    assert [each.id for each in alerts_changed(conn, 0, 10)] == [1, 2]
+    cursor = latest_change(conn)
+    assert alerts_changed(conn, cursor, 10) == []
+    write(conn, raised(at=NOON + 1))
+    set_reverse(conn, [(2, "a.example")])
+    assert [each.id for each in alerts_changed(conn, cursor, 10)] == [1, 2]
+    cursor = latest_change(conn)
+    set_alert_state(conn, 1, AlertState.ALLOWED)
+    assert [each.id for each in alerts_changed(conn, cursor, 10)] == [1]
+
+
+def test_a_change_is_found_though_the_alert_that_changed_last_has_gone(conn: sqlite3.Connection) -> None:
+    write(conn, raised())
+    cursor = latest_change(conn)
+    conn.execute("DELETE FROM alerts")
+    write(conn, raised())
+    assert [each.id for each in alerts_changed(conn, cursor, 10)] == [2]
 
 
 def test_alerts_are_listed_latest_first(conn: sqlite3.Connection) -> None:

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A channel's thread: opens the channel when it is needed, hands one message over at a time, and says what
+came of it. Whatever goes wrong in it stays in it.
+
+Nothing of a channel's configuration is logged or told: only its name, and what it says went wrong.
+"""
+
+import contextlib
+import logging
+import queue
+import threading
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias
+
+from smartrouter.config import NotifyConfig
+from smartrouter.core.errors import SmartrouterError
+from smartrouter.notify.channel import Channel, NotDelivered
+from smartrouter.notify.channels import answers, without_secrets
+from smartrouter.notify.message import Answer, Message
+from smartrouter.store.outbox import Row
+
+log = logging.getLogger("smartrouter.analyzer")
+
+Open: TypeAlias = Callable[[NotifyConfig], Channel]
+
+
+class Done(NamedTuple):
+    """What came of a hand-over. `row` None: of opening the channel, to listen."""
+
+    courier: "Courier"
+    row: Row | None
+    receipt: str = ""
+    failure: NotDelivered | None = None
+
+
+class _Job(NamedTuple):
+    row: Row
+    message: Message
+
+
+class Courier:
+    """One channel's thread: opens the channel when it is needed, and hands over what it is given."""
+
+    def __init__(
+        self,
+        key: str,
+        config: NotifyConfig,
+        done: Callable[[Done], None],
+        answered: Callable[[str, str, Answer, str], None],
+        opener: Open,
+    ):
+        self.key = key
+        self.config = config
+        self.busy_since: float | None = None  # CLOCK_MONOTONIC; None while it has nothing in hand
+        self.listens = False
+        self._done = done
+        self._answered = answered
+        self._opener = opener
+        self._jobs: queue.SimpleQueue[_Job | bool] = queue.SimpleQueue()  # True: open it; False: end
+        self._channel: Channel | None = None
+        self._thread = threading.Thread(target=self._work, name=f"channel-{key}", daemon=True)
+        self._thread.start()
+
+    def give(self, row: Row, message: Message, now: float) -> None:
+        """Hand `message` over; one at a time."""
+        self.busy_since = now
+        self._jobs.put(_Job(row, message))
+
+    def listen(self, now: float) -> None:
+        """Open the channel, so that people can answer on it."""
+        self.busy_since = now
+        self.listens = True
+        self._jobs.put(True)
+
+    def retire(self) -> None:
+        """Let go of the channel once what is in hand is handed over."""
+        self._jobs.put(False)
+
+    def join(self, seconds: float) -> None:
+        """Wait for its end."""
+        self._thread.join(seconds)
+
+    # -- in its thread --------------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        while job := self._jobs.get():
+            row = None if isinstance(job, bool) else job.row
+            try:
+                receipt = self._do(job)
+            except NotDelivered as error:
+                self._failed(row, str(error), error)
+            except SmartrouterError as error:
+                self._failed(row, str(error), NotDelivered("", is_final=True))
+            except Exception as fault:
+                # Its text may hold a secret: a library's errors often do.
+                log.error("channel %s: a fault of ours: %s", self.key, _place(fault))
+                self._failed(row, f"a fault of smartrouter's: {type(fault).__name__}", NotDelivered(""))
+            else:
+                self._done(Done(self, row, receipt))
+        self._close()
+
+    def _do(self, job: _Job | bool) -> str:
+        channel = self._open()
+        return "" if isinstance(job, bool) else channel.send(job.message, job.row.receipt)
+
+    def _open(self) -> Channel:
+        if self._channel is None:
+            self._channel = self._opener(self.config)
+            listen = getattr(self._channel, "listen", None)
+            if listen is not None:
+                listen(lambda key, answer, by: self._answered(self.key, key, answer, by))
+        return self._channel
+
+    def _failed(self, row: Row | None, why: str, how: NotDelivered) -> None:
+        if not answers(self.config):
+            self._close()  # it begins anew next time; where people answer, the connection is kept
+        why = without_secrets(why, self.config)
+        failure = NotDelivered(why, is_final=how.is_final, retry_after=how.retry_after)
+        self._done(Done(self, row, failure=failure))
+
+    def _close(self) -> None:
+        if self._channel is not None:
+            with contextlib.suppress(Exception):
+                self._channel.close()
+            self._channel = None
+
+
+def _place(fault: Exception) -> str:
+    """Which fault it is, and where, without its text."""
+    place = fault.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    where = "" if place is None else f" in {place.tb_frame.f_code.co_name}, line {place.tb_lineno}"
+    return f"{type(fault).__name__}{where}"
