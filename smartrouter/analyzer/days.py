@@ -16,6 +16,7 @@ from datetime import date
 from smartrouter.core.destinations import Match, group_of
 from smartrouter.core.events import Scope
 from smartrouter.store.attempts import StoredAttempt, attempts_after
+from smartrouter.store.changes import set_meta
 from smartrouter.store.days import Place, Tally, add_to_days
 from smartrouter.store.queries import meta
 from smartrouter.store.retention import SANE
@@ -30,7 +31,7 @@ _AHEAD = 60.0  # seconds by which a stamp may be ahead: clocks are corrected by 
 def sum_up_days(conn: sqlite3.Connection, match: Match, wall: float, *, at_once: bool = False) -> int:
     """Sum the attempts that are new, if it is time, or `at_once`; gives how many these were. `wall`: epoch
     seconds. A transaction for each part: sums, and how far they go."""
-    cursor, when = json.loads(meta(conn, _SUMMED) or "[0, 0]")
+    cursor, when = _summed(conn)
     is_due = not 0 <= wall - when < EVERY or day_of(wall) != day_of(when)
     if wall < SANE or not (is_due or at_once):
         return 0
@@ -43,7 +44,20 @@ def sum_up_days(conn: sqlite3.Connection, match: Match, wall: float, *, at_once:
         with transaction(conn):
             add_to_days(conn, sums)
             conn.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (_SUMMED, json.dumps([cursor, wall])))
+    if not rows:
+        set_meta(conn, _SUMMED, json.dumps([cursor, wall]))
     return rows
+
+
+def is_summed(conn: sqlite3.Connection, day: date) -> bool:
+    """Was everything of that day, and of those before it, summed?"""
+    return day_of(_summed(conn)[1]) > day
+
+
+def _summed(conn: sqlite3.Connection) -> tuple[int, float]:
+    """Up to which attempt, and when."""
+    cursor, when = json.loads(meta(conn, _SUMMED) or "[0, 0]")
+    return cursor, when
 
 
 def day_of(at: float) -> date:

@@ -74,7 +74,8 @@ def digests(
     conn: sqlite3.Connection, day: date, *, days: int = 1, names: Mapping[str, str] | None = None
 ) -> list[Message]:
     """What there is to say of that day, or of so many days from it on: a message for each device that did
-    anything. `names`: what the user calls devices, by MAC. Raises sqlite3.Error."""
+    anything. It is complete once `days.is_summed` says so of the last of them, which is a run of the analyzer
+    after its end. `names`: what the user calls devices, by MAC. Raises sqlite3.Error."""
     return [message(each) for each in summaries(conn, day, days=days, names=names)]
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from unit.made_effects import NOON, PLUG, TV, record, write
 
-from smartrouter.analyzer.days import EVERY, day_of, sum_up_days
+from smartrouter.analyzer.days import EVERY, day_of, is_summed, sum_up_days
 from smartrouter.core.destinations import Match
 from smartrouter.store import open_writer
 from smartrouter.store.days import MAX_DAYS, MAX_ROWS, MAX_SERVICES, Place, Tally, add_to_days, spoken
@@ -67,11 +67,19 @@ def test_each_counts_once(conn: sqlite3.Connection) -> None:
     write(conn, record())
     assert [sum_up_days(conn, Match.CHAIN, NOON + each) for each in (1, 2, EVERY * 2)] == [1, 0, 0]
     write(conn, record())
-    assert sum_up_days(conn, Match.CHAIN, NOON + EVERY * 2) == 1
-    write(conn, record())
     assert sum_up_days(conn, Match.CHAIN, NOON + EVERY * 2 + 1) == 0  # not yet
     assert sum_up_days(conn, Match.CHAIN, NOON + EVERY * 2 + 1, at_once=True) == 1
-    assert sums(conn) == [("example.com", "web", 3, 0)]
+    assert sums(conn) == [("example.com", "web", 2, 0)]
+
+
+@pytest.mark.usefixtures("zone")
+def test_a_day_is_summed_once_somebody_looked_on_the_next(conn: sqlite3.Connection) -> None:
+    today, yesterday = date(2026, 11, 21), date(2026, 11, 20)
+    assert not is_summed(conn, yesterday)
+    sum_up_days(conn, Match.CHAIN, NOON)
+    assert (is_summed(conn, yesterday), is_summed(conn, today)) == (True, False)
+    sum_up_days(conn, Match.CHAIN, NOON + 12 * HOUR)
+    assert is_summed(conn, today)
 
 
 def test_days_begin_at_midnight_where_the_router_is(
