@@ -48,8 +48,8 @@ _REPLAYED = frozenset(
         Reason.FOREIGN_RESOLVER, Reason.DNS_CANARY, Reason.FRONTING,
     )
 )  # fmt: skip
-_NEED_REPLY = (Evidence.DNS, Evidence.STALE)
-_ELSEWHERE = (Evidence.SHARED, Evidence.REFRESHED)  # told to somebody else
+# Told to somebody else; or to the device, so long ago that the packets do not say how long.
+_NOT_TOLD = (Evidence.SHARED, Evidence.REFRESHED, Evidence.STALE)
 
 
 def kept(known: Known, found: StoredAlert) -> list[Exhibit]:
@@ -64,24 +64,28 @@ def packets_json(exhibits: Sequence[Exhibit]) -> dict[str, Any]:
 
 
 def _packet_json(exhibit: Exhibit) -> dict[str, Any]:
-    from smartrouter.cli.dissection import dissect  # scapy takes half a second to load
-
     return {
         "role": exhibit.role,
         "what": _WHAT.get(exhibit.role, ""),
         "at": exhibit.at,
         "from_device": exhibit.outward,
-        "dissection": [f"{name} {text}".strip() for name, text in dissect(exhibit.packet)],
+        "dissection": [f"{name} {text}".strip() for name, text in _layers(exhibit.packet)],
         "base64": b64encode(exhibit.packet).decode(),
     }
+
+
+def _layers(packet: bytes) -> Sequence[tuple[str, str]]:
+    try:
+        from smartrouter.cli.dissection import dissect  # scapy takes half a second to load
+    except ImportError:
+        return [("", "Install scapy to see what is in it.")]
+    return dissect(packet)
 
 
 def show_packets(screen: Screen, found: StoredAlert, exhibits: Sequence[Exhibit]) -> None:
     """The first few of them, taken apart."""
     if not exhibits:
         return
-    from smartrouter.cli.dissection import dissect
-
     screen.line("")
     screen.line(Cell("The packets behind it", Style.STRONG))
     for exhibit in exhibits[:_SHOWN]:
@@ -89,7 +93,7 @@ def show_packets(screen: Screen, found: StoredAlert, exhibits: Sequence[Exhibit]
         screen.item(
             (f"  {moment}  ",), f"{_WHAT.get(exhibit.role, exhibit.role)}, {len(exhibit.packet)} bytes"
         )
-        for name, text in dissect(exhibit.packet):
+        for name, text in _layers(exhibit.packet):
             screen.item((f"    {name:<5} ",), text)
     if len(exhibits) > _SHOWN:
         screen.line(f"  {len(exhibits) - _SHOWN} more, see --json")
@@ -114,9 +118,9 @@ def export(known: Known, found: StoredAlert, path: str, *, force: bool) -> tuple
 def replaying(known: Known, found: StoredAlert, exhibits: Sequence[Exhibit], path: str) -> str:
     """The command that replays `path`, and says of it what was said of the alert; '' where that rests on more
     than these packets."""
-    if found.reason not in _REPLAYED or found.evidence in _ELSEWHERE:
+    if found.reason not in _REPLAYED or found.evidence in _NOT_TOLD:
         return ""
-    if found.evidence in _NEED_REPLY and not any(each.role == Role.REPLY for each in exhibits):
+    if found.evidence == Evidence.DNS and not any(each.role == Role.REPLY for each in exhibits):
         return ""
     if found.evidence == Evidence.HELLO and not any(_may_name_the_server(each) for each in exhibits):
         return ""

@@ -5,6 +5,7 @@ through `smartrouter replay` back to the same words about it."""
 import json
 import shlex
 import struct
+import sys
 from base64 import b64decode
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,6 +21,8 @@ from unit.made_hellos import first_flight, from_openssl, quic_client
 from unit.made_home import TV, Home
 
 from smartrouter.cli import main
+from smartrouter.core.destinations import Match
+from smartrouter.core.events import OutageEnded
 from smartrouter.core.policy import Mode
 from smartrouter.guard.exhibits import Exhibits
 from smartrouter.linux.queue import FORWARD, LOCAL_IN, LOCAL_OUT
@@ -371,6 +374,45 @@ def test_of_a_dns_tunnel_the_query_is_kept_that_made_it_one(
     assert exported["replay"] == ""  # it took more than that one
 
 
+def test_a_scan_while_it_learns(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tv = Scene(tmp_path)
+    for host in range(1, 13):
+        tv.connect(f"203.0.113.{host}", 23)
+    assert roles(assert_replays(tv, capsys, kind="scan")) == ["first"] * 12
+
+
+@pytest.mark.parametrize("match", list(Match))
+def test_by_whatever_names_are_grouped(
+    scene: Callable[..., Scene], capsys: pytest.CaptureFixture[str], match: Match
+) -> None:
+    tv = scene(match=match)
+    with tv.home.config.open("a") as config:
+        config.write(f"config smartrouter 'main'\n\toption match '{match}'\n")
+    tv.told("a.b.evil.example")
+    tv.connect()
+    alert = assert_replays(tv, capsys, name="a.b.evil.example")
+    assert alert["destination"] == ("a.b.evil.example" if match is Match.HOST else "evil.example")
+
+
+def test_news_of_a_routine_sort(scene: Callable[..., Scene], capsys: pytest.CaptureFixture[str]) -> None:
+    tv = scene()
+    tv.told("connectivitycheck.gstatic.com")
+    tv.connect(port=80)
+    assert_replays(tv, capsys, reason="connectivity-check", severity="notice")
+
+
+def test_what_rests_on_more_than_its_packets_is_not_promised(
+    scene: Callable[..., Scene], capsys: pytest.CaptureFixture[str]
+) -> None:
+    tv = scene(4, Mode.ENFORCE)
+    tv.guard.bench.handle(OutageEnded())
+    tv.connect()
+    tv.close()
+    out = shown(tv, capsys, "alert", "1", "--pcap", str(tv.folder / "outage.pcap"))
+    assert "Replaying it would not say the same" in out
+    assert "smartrouter replay" not in out
+
+
 # -- which packets are kept ----------------------------------------------------------------------------------
 
 
@@ -459,6 +501,17 @@ def test_what_they_hold_is_inert(scene: Callable[..., Scene], capsys: pytest.Cap
         assert line == inert(line)
     said = tv.said(capsys, "alert", "1")
     assert said["packets"][0]["dissection"] == [inert(each) for each in said["packets"][0]["dissection"]]
+
+
+def test_without_scapy_they_are_kept_and_exported_all_the_same(
+    scene: Callable[..., Scene], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tv = scene()
+    tv.connect(port=8443)
+    tv.close()
+    monkeypatch.setitem(sys.modules, "smartrouter.cli.dissection", None)
+    assert "Install scapy to see what is in it." in shown(tv, capsys, "alert", "1")
+    assert "1 packet written" in shown(tv, capsys, "alert", "1", "--pcap", str(tv.folder / "x.pcap"))
 
 
 def test_a_file_that_is_there_is_left_alone_unless_it_is_forced(
