@@ -53,6 +53,5 @@ def test_the_file_that_the_package_ships_is_a_configuration_that_only_watches() 
 def test_what_the_shipped_file_shows_commented_out_is_right_too() -> None:
     text = (CHECKOUT / "openwrt-package" / "smartrouter" / "files" / "smartrouter.config").read_text()
     shown = [line.removeprefix("# ").removeprefix("#") for line in text.splitlines() if line.startswith("#")]
-    sections = "\n".join(shown).partition("config device")
-    config = from_text("".join(sections[1:]).replace("A decision of yours", "# A decision of yours"))
-    assert (len(config.devices), len(config.rules)) == (1, 1)
+    config = from_text("\n".join(line for line in shown if line.startswith(("config ", "\t"))))
+    assert (len(config.devices), len(config.rules), len(config.notify)) == (1, 1, 1)
