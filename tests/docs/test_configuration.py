@@ -10,6 +10,7 @@ from smartrouter.config.docs import reference
 from smartrouter.config.options import options_of
 from smartrouter.config.sections import SECTIONS
 from smartrouter.core.policy import Mode
+from smartrouter.notify.channels import open_channel
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 
@@ -55,3 +56,12 @@ def test_what_the_shipped_file_shows_commented_out_is_right_too() -> None:
     shown = [line.removeprefix("# ").removeprefix("#") for line in text.splitlines() if line.startswith("#")]
     config = from_text("\n".join(line for line in shown if line.startswith(("config ", "\t"))))
     assert (len(config.devices), len(config.rules), len(config.notify)) == (1, 1, 1)
+
+
+def test_the_channels_that_the_page_on_notifications_shows_are_right() -> None:
+    page = (CHECKOUT / "docs" / "notifications.md").read_text()
+    shown = [block.partition("```")[0] for block in page.split("```\n")[1::2]]
+    configs = [from_text(block) for block in shown if block.startswith("config notify")]
+    assert configs
+    for channel in configs[0].notify:
+        open_channel(channel).close()
