@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""From a device's first packet to the message at a service, and back to the next packet: the whole product."""
+"""From a device's first packet to the message at a service, and back to the next packet."""
 
 import json
 import subprocess
