@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterable, Sequence
 from enum import Enum
 from typing import NamedTuple, TextIO
 
-# Control, format (bidirectional overrides, zero width), surrogate, private use, unassigned, separators.
-_HOSTILE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+from smartrouter.core.inert import inert as inert  # listings take it from here
+
 _COLUMN_GAP = 2
 
 
@@ -156,20 +156,6 @@ def _lead(widths: dict[int, int], room: dict[int, int], widest: int) -> int:
     """By how much the widest column is ahead of the next that may shrink: both then shrink alike."""
     others = [widths[i] for i in room if i != widest]
     return max(1, widths[widest] - max(others)) if others else widths[widest]
-
-
-def inert(text: str) -> str:
-    """`text` with everything that a terminal could act on, or that hides, as a visible escape."""
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(_visible(c) if unicodedata.category(c) in _HOSTILE_CATEGORIES else c for c in text)
-
-
-def _visible(character: str) -> str:
-    code = ord(character)
-    if code < 0x100:
-        return f"\\x{code:02x}"
-    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def display_width(text: str) -> int:

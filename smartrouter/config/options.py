@@ -280,6 +280,7 @@ LABEL = _matching(
 TEXT = Kind("text of up to 200 characters on one line", _text_of_up_to(200), str, "")
 PLACE = Kind("text of up to 1000 characters on one line", _text_of_up_to(1000), str, "")
 PATH = Kind("the path of a file, from `/` on", _read_path, str)
+URL = _matching("https?://[!-~]{1,190}", "an address that begins with `https://` or `http://`")
 TOKEN = _matching("[!-~]{1,500}", "a token: ASCII without spaces")
 HASH = _matching(r"scrypt\$[!-~]{1,500}", "a hash that begins with `scrypt$`")
 

@@ -73,7 +73,7 @@ def open_channel(config: NotifyConfig) -> Channel:
 
 def without_secrets(text: str, config: NotifyConfig) -> str:
     """`text`, such as an error's, without anything secret of this channel, should it stand there."""
-    secrets = {config.token, config.app_token, config.channel}
+    secrets = {config.token, config.app_token, config.channel, config.url}
     with suppress(ValueError):
         url = urlsplit(config.channel)
         if url.scheme and url.hostname:

@@ -91,6 +91,7 @@ config notify
 	option token 'xoxb-S3cret'
 	option app_token 'xapp-S3cret'
 	option channel 'https://user:S3cret@hooks.example/x'
+	option url 'https://user:S3cret@slack.example/api/'
 	option name 'phone'
 	option min_severity 'critical'
 	option per_minute '60'
@@ -191,7 +192,8 @@ def test_every_option_is_read() -> None:
     assert config.notify == (
         NotifyConfig(
             type="slack", token="xoxb-S3cret", app_token="xapp-S3cret",
-            channel="https://user:S3cret@hooks.example/x", name="phone", min_severity=Severity.CRITICAL,
+            channel="https://user:S3cret@hooks.example/x", url="https://user:S3cret@slack.example/api/",
+            name="phone", min_severity=Severity.CRITICAL,
             per_minute=60, quiet_from="22:00", quiet_to="07:00",
         ),
     )  # fmt: skip

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""When to speak again of what was said before."""
+
+import pytest
+from unit.made_alarms import message
+
+from smartrouter.notify.repeats import QUIET, Said, is_due, read, receipt_for
+
+AT = message().at
+
+
+@pytest.mark.parametrize(
+    ("later", "outcome", "receipt", "due"),
+    [
+        (0, "", "", True),
+        (0, "", "garbage", True),
+        (1, "", receipt_for(message()), False),
+        (QUIET - 2, "", receipt_for(message()), False),
+        (QUIET, "", receipt_for(message()), True),
+        (1, "Allowed", receipt_for(message()), True),
+        (1, "Allowed", receipt_for(message(outcome="Allowed")), False),
+        (2 * QUIET, "Allowed", receipt_for(message(outcome="Allowed")), False),
+        (-QUIET, "", receipt_for(message()), False),
+    ],
+)
+def test_it_is_said_again_when_decided_or_after_an_hour(
+    later: float, outcome: str, receipt: str, due: bool
+) -> None:
+    assert is_due(message(at=AT + later, outcome=outcome), receipt) is due
+
+
+@pytest.mark.parametrize(
+    ("receipt", "said"),
+    [("", None), ("x", None), ("17", Said(17.0, False)), ("17+", Said(17.0, True)), ("17+\n", None)],
+)
+def test_receipts_are_read(receipt: str, said: Said | None) -> None:
+    assert read(receipt) == said
