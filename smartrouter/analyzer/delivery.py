@@ -23,19 +23,23 @@ from typing import NamedTuple
 from smartrouter.analyzer.courier import Courier, Done, Open
 from smartrouter.analyzer.intake import Intake
 from smartrouter.analyzer.line import Line
+from smartrouter.analyzer.standings import standings
 from smartrouter.config import Config, NotifyConfig
 from smartrouter.core.events import Moment
+from smartrouter.core.policy import Mode
 from smartrouter.notify import outbox as deciding
 from smartrouter.notify import wording
 from smartrouter.notify.channel import NotDelivered
-from smartrouter.notify.channels import answers, named, open_channel
+from smartrouter.notify.channels import SHOWING, answers, leads_elsewhere, named, open_channel
 from smartrouter.notify.message import Answer
+from smartrouter.notify.switches import Standing
 from smartrouter.store import outbox
 from smartrouter.store.alerts import StoredAlert, alert
 
 log = logging.getLogger("smartrouter.analyzer")
 
 STUCK = 90.0  # seconds after which the hand-over of a channel that was configured anew is not waited for
+STANDINGS_EVERY = 10.0  # seconds between two looks at how devices stand
 _MAX_ANSWERS = 256  # that wait to be taken up
 
 
@@ -45,6 +49,14 @@ class Answered(NamedTuple):
     alert: StoredAlert | None
     mac: str
     answer: Answer
+    by: str
+
+
+class Switched(NamedTuple):
+    """Somebody switched the mode of a device. `by`: as in `mqtt`."""
+
+    mac: str
+    mode: Mode
     by: str
 
 
@@ -67,7 +79,9 @@ class Delivery:
         self._channels_known = False
         self._intake = Intake(config)
         self._done: queue.SimpleQueue[Done] = queue.SimpleQueue()
-        self._answers: queue.Queue[tuple[str, str, Answer, str]] = queue.Queue(_MAX_ANSWERS)
+        self._answers: queue.Queue[tuple[str, str, Answer | Mode, str]] = queue.Queue(_MAX_ANSWERS)
+        self._standings: tuple[Standing, ...] = ()
+        self._next_standings = 0.0
         self._answered: deque[int] = deque(maxlen=_MAX_ANSWERS)  # alerts, lately
         self._bell, self._ringer = socket.socketpair()
         for end in (self._bell, self._ringer):
@@ -99,13 +113,14 @@ class Delivery:
             fresh = Line(each)
             if line is not None:
                 self._changed.add(key)
-                if (line.config.type, line.config.channel) != (each.type, each.channel):
+                if leads_elsewhere(line.config, each):
                     self._moved.add(key)
                 self._retire(line)
                 fresh.retired = line.courier or line.retired
                 fresh.newsroom = line.newsroom
             self._lines[key] = fresh
         self._intake.config = config
+        self._next_standings = 0.0
         for number in self._answered:
             self._intake.look_again(number)
         self._channels_known = False
@@ -122,7 +137,7 @@ class Delivery:
         if conn is not None:
             self._intake.attach(conn, self._lines.values())
 
-    def turn(self, now: Moment) -> list[Answered]:
+    def turn(self, now: Moment) -> list[Answered | Switched]:
         """Do what is due; gives what people have answered. Raises sqlite3.Error."""
         with contextlib.suppress(BlockingIOError):
             while self._bell.recv(4096):
@@ -134,6 +149,7 @@ class Delivery:
         if self._lines:
             self._intake.take_up(self._conn, self._lines, now)
         self._hand_out(self._conn, now)
+        self._show_standings(self._conn, now.running)
         return self._take_answers(self._conn)
 
     def stop(self, patience: float = 2.0) -> None:
@@ -170,7 +186,9 @@ class Delivery:
                     line.courier.listen(running)
 
     def _courier(self, key: str, config: NotifyConfig) -> Courier:
-        return Courier(key, config, self._ended, self._heard, self._opener)
+        courier = Courier(key, config, self._ended, self, self._opener)
+        courier.show(self._standings)
+        return courier
 
     # -- from the outbox to the channels --------------------------------------------------------------
 
@@ -261,9 +279,16 @@ class Delivery:
         self._done.put(done)
         self._ring()
 
-    def _heard(self, channel: str, key: str, answer: Answer, by: str) -> None:
+    def answered(self, channel: str, key: str, answer: Answer, by: str) -> None:
+        """See `courier.Heard`."""
         with contextlib.suppress(queue.Full):  # nobody clicks so fast
             self._answers.put_nowait((channel, key, answer, by))
+        self._ring()
+
+    def switched(self, channel: str, mac: str, mode: Mode, by: str) -> None:
+        """See `courier.Heard`."""
+        with contextlib.suppress(queue.Full):
+            self._answers.put_nowait((channel, mac, mode, by))
         self._ring()
 
     def _ring(self) -> None:
@@ -272,24 +297,49 @@ class Delivery:
 
     # -- answers --------------------------------------------------------------------------------------
 
-    def _take_answers(self, conn: sqlite3.Connection) -> list[Answered]:
-        found = []
+    def troubles(self) -> dict[str, str]:
+        """What keeps people from answering, by channel."""
+        couriers = {key: line.courier for key, line in self._lines.items() if line.courier is not None}
+        return {key: courier.trouble for key, courier in couriers.items() if courier.trouble}
+
+    def _show_standings(self, conn: sqlite3.Connection, running: float) -> None:
+        """Tell channels that show it how the devices stand, where that has changed."""
+        shows = any(line.config.type in SHOWING for line in self._lines.values())
+        if not shows or running < self._next_standings:
+            return
+        self._next_standings = running + STANDINGS_EVERY
+        found = standings(conn, self._intake.config)
+        if found != self._standings:
+            self._standings = found
+            for line in self._lines.values():
+                if line.courier is not None:
+                    line.courier.show(found)
+
+    def _take_answers(self, conn: sqlite3.Connection) -> list[Answered | Switched]:
+        found: list[Answered | Switched] = []
         while not self._answers.empty():
             channel, key, answer, by = self._answers.get()
-            answered = self._understood(conn, channel, key, answer, by)
+            answered: Answered | Switched | None = None
+            if self._speaks(channel, by):
+                if isinstance(answer, Answer):
+                    answered = self._understood(conn, channel, key, answer, by)
+                elif any(each.mac == key for each in self._standings):
+                    answered = Switched(key, answer, by)
             if answered is None:
                 log.warning("channel %s: an answer to nothing that waits for one; it does nothing", channel)
             else:
                 found.append(answered)
         return found
 
+    def _speaks(self, channel: str, by: str) -> bool:
+        """Does a channel speak for its own people?"""
+        line = self._lines.get(channel)
+        return line is not None and by.partition(":")[0] == line.config.type
+
     def _understood(
         self, conn: sqlite3.Connection, channel: str, key: str, answer: Answer, by: str
     ) -> Answered | None:
         """What the answer is about; None if it was never asked, or has been answered."""
-        line = self._lines.get(channel)
-        if line is None or not by.startswith(f"{line.config.type}:"):
-            return None
         row = outbox.rows(conn, channel, [key]).get(key)
         if row is None or not row.sent_revision:
             return None

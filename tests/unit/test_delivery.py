@@ -17,16 +17,19 @@ import pytest
 from unit.made_effects import NOON, PLUG, TV, raised, write
 from unit.stand_in import StandIn, service
 
-from smartrouter.analyzer.delivery import Answered, Delivery
+from smartrouter.analyzer.delivery import STANDINGS_EVERY, Answered, Delivery, Switched
 from smartrouter.analyzer.intake import GATHER, NAMELESS
 from smartrouter.config import Config, NotifyConfig, from_text
 from smartrouter.core.effects import Kind, Severity
 from smartrouter.core.events import Moment
+from smartrouter.core.policy import Mode
 from smartrouter.notify.channel import Channel, NotDelivered
 from smartrouter.notify.channels import open_channel
 from smartrouter.notify.message import Answer, Message
+from smartrouter.notify.switches import Standing
 from smartrouter.store import open_reader, open_writer
 from smartrouter.store.alerts import AlertState, set_alert_state, set_reverse
+from smartrouter.store.changes import Sighting, upsert_devices
 from smartrouter.store.outbox import Health, channels
 
 SECRET = "S3cret"
@@ -43,7 +46,7 @@ class World:
         self.running, self.wall = 1000.0, NOON
         self.sections: list[str] = []
         self.opener: Callable[[NotifyConfig], Channel] = open_channel
-        self.answered: list[Answered] = []
+        self.answered: list[Answered | Switched] = []
         self.waits_for_all = True
         self._delivery: Delivery | None = None
 
@@ -580,6 +583,7 @@ def test_an_answer_is_taken_up_with_who_gave_it(world: World, chat: Chat, answer
     chat.press("alert:1", answer)
     world.go(STEP)
     [found] = world.answered
+    assert isinstance(found, Answered)
     assert found.alert is not None
     assert (found.alert.destination, found.alert.service, found.mac) == ("example.net", "web", TV)
     assert (found.answer, found.by) == (answer, "slack:U024BE7LH")
@@ -670,7 +674,7 @@ def test_what_no_rule_can_decide_cannot_be_allowed(world: World, chat: Chat) -> 
     assert world.answered == []
     chat.press("alert:2", Answer.MUTE)
     world.go(STEP)
-    assert [each.answer for each in world.answered] == [Answer.MUTE]
+    assert [each.answer for each in world.answered if isinstance(each, Answered)] == [Answer.MUTE]
 
 
 def test_a_flood_can_be_muted(world: World, chat: Chat) -> None:
@@ -682,6 +686,68 @@ def test_a_flood_can_be_muted(world: World, chat: Chat) -> None:
     chat.press(key, Answer.MUTE)
     world.go(STEP)
     assert world.answered == [Answered(None, PLUG, Answer.MUTE, "slack:U024BE7LH")]
+
+
+class Panel(Chat):
+    """A channel that shows how devices stand, and on which their mode is switched."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shown: list[tuple[Standing, ...]] = []
+        self.wanted: Callable[[str, Mode, str], None] | None = None
+        self.trouble = ""
+
+    def obey(self, wanted: Callable[[str, Mode, str], None]) -> None:
+        self.wanted = wanted
+
+    def show(self, devices: tuple[Standing, ...]) -> None:
+        self.shown.append(devices)
+
+
+@pytest.fixture
+def panel(world: World) -> Panel:
+    panel = Panel()
+    world.opener = lambda config: panel
+    upsert_devices(
+        world.guard, [Sighting(TV, "tv", iot=True, maker="Acme"), Sighting(PLUG, "phone", iot=False)], NOON
+    )
+    world.sections = ["config notify\n\toption type 'mqtt'\n\toption channel 'mqtt://127.0.0.1'\n"]
+    world.turn()
+    assert panel.opened.wait(5)
+    return panel
+
+
+def until(what: Callable[[], object]) -> None:
+    end = time.monotonic() + 5
+    while not what():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_a_channel_that_shows_devices_is_told_how_they_stand(world: World, panel: Panel) -> None:
+    until(lambda: panel.shown and panel.shown[-1] == (Standing(TV, "tv", Mode.ENFORCE, "Acme"),))
+    device = f"config device\n\toption mac '{TV}'\n\toption name 'Telly'\n\toption mode 'monitor'\n"
+    world.configure(*world.sections, device)
+    world.turn()
+    until(lambda: panel.shown[-1] == (Standing(TV, "Telly", Mode.MONITOR, "Acme"),))
+    before = len(panel.shown)
+    world.go(3 * STANDINGS_EVERY, 1.0)
+    assert len(panel.shown) == before, "nothing has changed"
+
+
+def test_a_switch_of_a_watched_device_is_obeyed_and_no_other(world: World, panel: Panel) -> None:
+    assert panel.wanted is not None
+    panel.wanted(TV, Mode.MONITOR, "mqtt")
+    panel.wanted(PLUG, Mode.MONITOR, "mqtt")  # is not watched
+    panel.wanted(TV, Mode.MONITOR, "cli:root")
+    world.go(STEP)
+    assert world.answered == [Switched(TV, Mode.MONITOR, "mqtt")]
+
+
+def test_why_nobody_can_answer_is_told_without_secrets(world: World, panel: Panel) -> None:
+    assert world.delivery.troubles() == {}
+    panel.trouble = "the broker at mqtt://127.0.0.1 is gone"
+    assert world.delivery.troubles() == {"mqtt": "the broker at … is gone"}
 
 
 def test_a_channel_that_cannot_be_opened_to_listen_is_tried_again_with_pauses(world: World) -> None:
