@@ -10,13 +10,15 @@ import logging
 import queue
 import threading
 from collections.abc import Callable
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
 from smartrouter.config import NotifyConfig
 from smartrouter.core.errors import SmartrouterError
+from smartrouter.core.policy import Mode
 from smartrouter.notify.channel import Channel, NotDelivered
 from smartrouter.notify.channels import answers, without_secrets
 from smartrouter.notify.message import Answer, Message
+from smartrouter.notify.switches import Standing
 from smartrouter.store.outbox import Row
 
 log = logging.getLogger("smartrouter.analyzer")
@@ -38,6 +40,18 @@ class _Job(NamedTuple):
     message: Message
 
 
+class _Shown(NamedTuple):
+    devices: tuple[Standing, ...]
+
+
+class Heard(Protocol):
+    """Takes what people do on a channel, from the channel's threads: (channel, key of the message, what was
+    answered, who), and (channel, MAC, the mode that it is to have, who)."""
+
+    def answered(self, channel: str, key: str, answer: Answer, by: str) -> None: ...
+    def switched(self, channel: str, mac: str, mode: Mode, by: str) -> None: ...
+
+
 class Courier:
     """One channel's thread: opens the channel when it is needed, and hands over what it is given."""
 
@@ -46,7 +60,7 @@ class Courier:
         key: str,
         config: NotifyConfig,
         done: Callable[[Done], None],
-        answered: Callable[[str, str, Answer, str], None],
+        heard: Heard,
         opener: Open,
     ):
         self.key = key
@@ -54,9 +68,10 @@ class Courier:
         self.busy_since: float | None = None  # CLOCK_MONOTONIC; None while it has nothing in hand
         self.listens = False
         self._done = done
-        self._answered = answered
+        self._heard = heard
         self._opener = opener
-        self._jobs: queue.SimpleQueue[_Job | bool] = queue.SimpleQueue()  # True: open it; False: end
+        self._shown = _Shown(())
+        self._jobs: queue.SimpleQueue[_Job | _Shown | bool] = queue.SimpleQueue()  # True: open it; False: end
         self._channel: Channel | None = None
         self._thread = threading.Thread(target=self._work, name=f"channel-{key}", daemon=True)
         self._thread.start()
@@ -72,6 +87,15 @@ class Courier:
         self.listens = True
         self._jobs.put(True)
 
+    def show(self, devices: tuple[Standing, ...]) -> None:
+        """How the devices stand now, for a channel that shows that."""
+        self._jobs.put(_Shown(devices))
+
+    @property
+    def trouble(self) -> str:
+        """What keeps people from answering, as the channel says; '' if nothing does."""
+        return without_secrets(str(getattr(self._channel, "trouble", "")), self.config)
+
     def retire(self) -> None:
         """Let go of the channel once what is in hand is handed over."""
         self._jobs.put(False)
@@ -83,8 +107,12 @@ class Courier:
     # -- in its thread --------------------------------------------------------------------------------
 
     def _work(self) -> None:
-        while job := self._jobs.get():
-            row = None if isinstance(job, bool) else job.row
+        while (job := self._jobs.get()) is not False:
+            if isinstance(job, _Shown):
+                self._shown = job
+                self._show()
+                continue
+            row = job.row if isinstance(job, _Job) else None
             try:
                 receipt = self._do(job)
             except NotDelivered as error:
@@ -101,15 +129,34 @@ class Courier:
 
     def _do(self, job: _Job | bool) -> str:
         channel = self._open()
-        return "" if isinstance(job, bool) else channel.send(job.message, job.row.receipt)
+        return channel.send(job.message, job.row.receipt) if isinstance(job, _Job) else ""
 
     def _open(self) -> Channel:
-        if self._channel is None:
-            self._channel = self._opener(self.config)
-            listen = getattr(self._channel, "listen", None)
+        if self._channel is not None:
+            return self._channel
+        channel = self._opener(self.config)
+        obey, listen = getattr(channel, "obey", None), getattr(channel, "listen", None)
+        try:
+            if obey is not None:
+                obey(lambda mac, mode, by: self._heard.switched(self.key, mac, mode, by))
             if listen is not None:
-                listen(lambda key, answer, by: self._answered(self.key, key, answer, by))
-        return self._channel
+                listen(lambda key, answer, by: self._heard.answered(self.key, key, answer, by))
+        except BaseException:
+            with contextlib.suppress(Exception):
+                channel.close()
+            raise
+        self._channel = channel
+        self._show()
+        return channel
+
+    def _show(self) -> None:
+        show = getattr(self._channel, "show", None)
+        if show is None:
+            return
+        try:
+            show(self._shown.devices)
+        except Exception as fault:
+            log.error("channel %s: a fault of ours: %s", self.key, _place(fault))
 
     def _failed(self, row: Row | None, why: str, how: NotDelivered) -> None:
         if not answers(self.config):

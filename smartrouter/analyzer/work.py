@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from smartrouter.analyzer.alertlog import AlertLog
 from smartrouter.analyzer.analysis import TROUBLE, analyse, settle
-from smartrouter.analyzer.delivery import Answered, Delivery
+from smartrouter.analyzer.delivery import Answered, Delivery, Switched
 from smartrouter.analyzer.discovery import Found, Remembered
 from smartrouter.analyzer.forward import Forward
 from smartrouter.analyzer.gallery import Gallery
@@ -70,7 +70,8 @@ class Analyzer:
         self._needed: Mapping[str, frozenset[str]] = {}
         self._next_needs = self._next_portraits = 0.0
         self._troubles: dict[str, str] = {}  # what fails -> why
-        self._noted = ""  # of these, in the store
+        self._deaf: dict[str, str] = {}  # channels on which nobody can answer -> why
+        self._noted = ""  # of both, in the store
         self._run: Run | None = None
         self._has_begun = False  # has the store been open yet?
         self._delivery: Delivery | None = None
@@ -222,7 +223,11 @@ class Analyzer:
             return
         now = Moment(time.monotonic(), time.time())
         for answered in self._delivery.turn(now):
-            self._obey(answered, now.wall)
+            if isinstance(answered, Switched):
+                self._tell("switched", device=answered.mac, mode=str(answered.mode), by=answered.by)
+            else:
+                self._obey(answered, now.wall)
+        self._deaf = self._delivery.troubles()
 
     def _obey(self, answered: Answered, wall: float) -> None:
         """What lasts is written by the supervisor, which checks it; that an alert was seen stays here."""
@@ -266,7 +271,8 @@ class Analyzer:
 
     def _note_troubles(self) -> None:
         """Keep for `status` what fails, where that has changed."""
-        troubles = json.dumps(self._troubles)
+        deaf = {f"channel {key} (for answers)": why for key, why in self._deaf.items()}
+        troubles = json.dumps(self._troubles | deaf)
         if self._store is not None and troubles != self._noted:
             with suppress(sqlite3.Error):
                 set_meta(self._store.conn, TROUBLE, troubles)

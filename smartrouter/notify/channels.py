@@ -15,6 +15,7 @@ from smartrouter.config.sections import NotifyConfig
 from smartrouter.core.errors import BadConfig, SmartrouterError, Unavailable
 from smartrouter.notify.channel import Channel
 
+SHOWING = frozenset({"mqtt"})  # types that show how devices stand (`switches`)
 _PACKAGE = "smartrouter.notify"
 _SHORTEST_SECRET = 4  # characters; what is shorter stands in any text
 
@@ -46,7 +47,12 @@ def load(kinds: Iterable[str]) -> None:
 
 def answers(config: NotifyConfig) -> bool:
     """Is it opened at once, because somebody may say something on it?"""
-    return bool(config.app_token) or config.type == "mqtt"
+    return bool(config.app_token) or config.type in SHOWING
+
+
+def leads_elsewhere(before: NotifyConfig, now: NotifyConfig) -> bool:
+    """Is what was sent before not to be found there any more?"""
+    return (before.type, before.channel, before.url) != (now.type, now.channel, now.url)
 
 
 def open_channel(config: NotifyConfig) -> Channel:
@@ -73,11 +79,12 @@ def open_channel(config: NotifyConfig) -> Channel:
 
 def without_secrets(text: str, config: NotifyConfig) -> str:
     """`text`, such as an error's, without anything secret of this channel, should it stand there."""
-    secrets = {config.token, config.app_token, config.channel, config.url}
-    with suppress(ValueError):
-        url = urlsplit(config.channel)
-        if url.scheme and url.hostname:
-            secrets |= {url.password or "", unquote(url.password or ""), url.query, url.path.strip("/")}
+    secrets = {getattr(config, option.name) for option in config.options if option.secret}
+    for address in tuple(secrets):
+        with suppress(ValueError):
+            url = urlsplit(address)
+            if url.scheme and url.hostname:
+                secrets |= {url.password or "", unquote(url.password or ""), url.query, url.path.strip("/")}
     for secret in sorted(secrets, key=len, reverse=True):
         if len(secret) >= _SHORTEST_SECRET:
             text = text.replace(secret, "…")

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from slack_sdk import WebClient
     from slack_sdk.errors import SlackApiError
 
+NEEDS = ("slack_sdk", "slack_sdk.errors", "slack_sdk.socket_mode", "slack_sdk.webhook")
 _ANSWERED_KEPT = 200
 _SILENT = logging.Logger("slack", logging.CRITICAL + 1)  # in nobody's hierarchy
 # Slack's error codes after which trying again is no use, and what to do about them.

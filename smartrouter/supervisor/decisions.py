@@ -22,3 +22,14 @@ def writer(decision: Decision, at: float) -> Callable[[str], None]:
         add_rule(path, make_rule("allow", device, destination, service, until=until, by=by, at=at))
 
     return write
+
+
+def switcher(device: str, mode: str) -> Callable[[str], None]:
+    """What writes the mode of a device into the file at a path."""
+
+    def write(path: str) -> None:
+        from smartrouter.config.changes import set_mode
+
+        set_mode(path, mode, device)
+
+    return write

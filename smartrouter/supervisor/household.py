@@ -28,6 +28,7 @@ from smartrouter.supervisor.relay import (
     sound_doubts,
     sound_names,
     sound_packets,
+    sound_switch,
 )
 from smartrouter.supervisor.seen import Claims, Seen, sound_macs
 from smartrouter.supervisor.watchdog import QueueWatch
@@ -262,6 +263,8 @@ class Household:
                 self._relay(ANALYZER, "overheard", "packets", sound_packets(message.get("packets")), now)
             case "analyzer", "answered":
                 self._decide(message, now)
+            case "analyzer", "switched":
+                self._switch(message, now)
             case "analyzer", "looked_up":
                 self._relay(GUARD, "looked_up", "names", sound_answers(message.get("names")), now)
             case "guard", "look_up":
@@ -271,9 +274,7 @@ class Household:
 
     def _decide(self, message: Mapping[str, Any], now: float) -> None:
         """Somebody answered an alert on a channel."""
-        shares = self.found.get("shares", {})
-        types = {channel["type"] for channel in shares.get(ANALYZER, {}).get("notify", ())}
-        decision = sound_decision(message, types)
+        decision = sound_decision(message, self._channel_types())
         if decision is None:
             log.warning("an answer that makes no sense, or from no channel of ours: it does nothing")
             return
@@ -289,6 +290,19 @@ class Household:
             )
 
         self.change(decisions.writer(decision, time.time()), decided, now)
+
+    def _switch(self, message: Mapping[str, Any], now: float) -> None:
+        """Somebody switched a device's mode on a channel."""
+        switch = sound_switch(message, self._channel_types())
+        if switch is None:
+            log.warning("a switch that makes no sense, or of no channel of ours: it does nothing")
+            return
+        log.info("%s: %s is to %s", message["by"], *switch)
+        self.change(decisions.switcher(*switch), _nobody, now)
+
+    def _channel_types(self) -> set[str]:
+        shares = self.found.get("shares", {})
+        return {channel["type"] for channel in shares.get(ANALYZER, {}).get("notify", ())}
 
     def _relay(self, part: str, do: str, what: str, things: Sequence[object], now: float) -> None:
         self.relays[do].send(self.children.get(part), do, what, things, now)

@@ -19,7 +19,8 @@ MAX_DOUBTS = 64
 MAX_ADDRESSES = 128  # of one name
 MAX_TTL = 86400  # seconds
 ANSWERS = ALLOW, ALLOW_HOUR, MUTE = "allow", "allow-hour", "mute"  # of notify.message.Answer
-_BY = re.compile(r"[a-z]{1,16}:[A-Za-z0-9_.@-]{1,64}")
+_BY = re.compile(r"[a-z]{1,16}(:[A-Za-z0-9_.@-]{1,64})?")
+_MODES = ("monitor", "enforce")  # core.policy.Mode
 _DOUBTS = ("other-system", "two-places")  # core.policy.Reason
 _LONGEST_PACKET = 4096  # characters of base64: 3 kB
 _LONGEST_DETAIL = 500  # characters
@@ -92,11 +93,23 @@ def sound_decision(given: Mapping[str, Any], types: Collection[str]) -> Decision
     if not _is_texts(texts, len(texts), _LONGEST_DETAIL):
         return None
     decision = Decision(*texts)
-    if decision.answer not in ANSWERS or not is_mac(decision.device) or not _BY.fullmatch(decision.by):
-        return None
-    if decision.by.partition(":")[0] not in types:
+    if decision.answer not in ANSWERS or not is_mac(decision.device) or not _speaks(decision.by, types):
         return None
     return decision if decision.destination or decision.answer == MUTE else None
+
+
+def sound_switch(given: Mapping[str, Any], types: Collection[str]) -> tuple[str, str] | None:
+    """Likewise: a MAC, and the mode that somebody switched it to."""
+    texts = [given.get(key, "") for key in ("device", "mode", "by")]
+    if not _is_texts(texts, 3, _LONGEST_DETAIL):
+        return None
+    device, mode, by = texts
+    return (device, mode) if is_mac(device) and mode in _MODES and _speaks(by, types) else None
+
+
+def _speaks(by: str, types: Collection[str]) -> bool:
+    """Is `by` somebody on a channel of one of these types?"""
+    return bool(_BY.fullmatch(by)) and by.partition(":")[0] in types
 
 
 def _is_texts(given: object, count: int, longest: int) -> bool:

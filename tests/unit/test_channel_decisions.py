@@ -12,8 +12,8 @@ from smartrouter.core.errors import BadConfig
 from smartrouter.core.policy import Action
 from smartrouter.notify.message import Answer
 from smartrouter.supervisor import relay
-from smartrouter.supervisor.decisions import DAY, HOUR, writer
-from smartrouter.supervisor.relay import Decision, sound_decision
+from smartrouter.supervisor.decisions import DAY, HOUR, switcher, writer
+from smartrouter.supervisor.relay import Decision, sound_decision, sound_switch
 
 GIVEN: dict[str, Any] = {
     "tell": "answered", "answer": "allow", "device": TV, "destination": "example.net", "service": "web",
@@ -38,11 +38,30 @@ def test_a_sound_answer_is_taken() -> None:
 @pytest.mark.parametrize("change", [
     {"answer": "deny"}, {"answer": "keep-blocking"}, {"answer": None}, {"device": "*"}, {"device": "TV"},
     {"destination": ""}, {"destination": 7}, {"destination": "a\nb"}, {"service": ["web"]},
-    {"by": "cli:root"}, {"by": "web:admin"}, {"by": "slack"}, {"by": "slack:a b"}, {"by": ""},
+    {"by": "cli:root"}, {"by": "web:admin"}, {"by": "slack:"}, {"by": "slack:a b"}, {"by": ""},
     {"by": "ntfy:somebody"}, {"destination": "x" * 9999},
 ])  # fmt: skip
 def test_anything_else_is_not(change: dict[str, Any]) -> None:
     assert sound_decision({**GIVEN, **change}, {"slack"}) is None
+
+
+def test_who_has_no_name_is_the_channel() -> None:
+    assert sound_decision({**GIVEN, "by": "mqtt"}, {"mqtt"}) == DECISION._replace(by="mqtt")
+    assert sound_decision({**GIVEN, "by": "mqtt"}, {"slack"}) is None
+
+
+@pytest.mark.parametrize(("change", "found"), [
+    ({}, (TV, "enforce")), ({"mode": "monitor"}, (TV, "monitor")), ({"mode": "panic"}, None),
+    ({"mode": None}, None), ({"device": "*"}, None), ({"by": "slack:U1"}, None), ({"by": "cli:root"}, None),
+])  # fmt: skip
+def test_a_switch_is_checked_too(change: dict[str, Any], found: tuple[str, str] | None) -> None:
+    assert sound_switch({"device": TV, "mode": "enforce", "by": "mqtt", **change}, {"mqtt"}) == found
+
+
+def test_to_switch_writes_the_device_s_mode(path: Path) -> None:
+    switcher(TV, "enforce")(str(path))
+    [device] = load(path).devices
+    assert (device.mac, device.mode) == (TV, "enforce")
 
 
 def test_nobody_answers_where_no_channel_is_configured() -> None:

@@ -11,8 +11,9 @@ from unit.made_alerts import told
 from smartrouter.analyzer.courier import Courier, Done
 from smartrouter.config import NotifyConfig
 from smartrouter.core.errors import BadConfig
+from smartrouter.core.policy import Mode
 from smartrouter.notify.channel import NotDelivered
-from smartrouter.notify.message import Message
+from smartrouter.notify.message import Answer, Message
 from smartrouter.store.outbox import Row
 
 ROW = Row(1, "alert:12", "", 1, "{}", "", 1, 0, "the receipt before", "", False, 0, 0.0)
@@ -34,10 +35,20 @@ class Channel:
         raise OSError("closing may fail, too")
 
 
+class Deaf:
+    """Nobody listens."""
+
+    def answered(self, channel: str, key: str, answer: Answer, by: str) -> None:
+        raise AssertionError
+
+    def switched(self, channel: str, mac: str, mode: Mode, by: str) -> None:
+        raise AssertionError
+
+
 def hand_over(do: Callable[[Message, str], str], config: NotifyConfig = HOOK) -> tuple[Done, Channel]:
     done: queue.SimpleQueue[Done] = queue.SimpleQueue()
     channel = Channel(do)
-    courier = Courier("hook", config, done.put, lambda *_: None, lambda _: channel)
+    courier = Courier("hook", config, done.put, Deaf(), lambda _: channel)
     courier.give(ROW, told(), 0.0)
     found = done.get(timeout=5)
     courier.retire()
@@ -76,6 +87,28 @@ def test_a_failure_is_told_without_secrets(
         retry_after,
     )
     assert "S3cret" not in caplog.text
+
+
+def test_a_channel_that_cannot_listen_is_opened_anew() -> None:
+    class Broken(Channel):
+        def listen(self, answered: object) -> None:
+            raise NotDelivered("no connection")
+
+    done: queue.SimpleQueue[Done] = queue.SimpleQueue()
+    opened: list[Broken] = []
+
+    def opener(_: NotifyConfig) -> Broken:
+        opened.append(Broken(lambda *_: ""))
+        return opened[-1]
+
+    courier = Courier("hook", HOOK.replace(app_token="xapp-1"), done.put, Deaf(), opener)
+    for _ in range(2):
+        courier.listen(0.0)
+        found = done.get(timeout=5)
+        assert (found.row, str(found.failure)) == (None, "no connection")
+    courier.retire()
+    courier.join(5)
+    assert [each.closed for each in opened] == [1, 1]
 
 
 def test_after_a_failure_the_channel_is_opened_anew_but_where_people_answer() -> None:

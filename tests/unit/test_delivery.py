@@ -17,15 +17,19 @@ import pytest
 from unit.made_effects import NOON, PLUG, TV, raised, write
 from unit.stand_in import StandIn, service
 
-from smartrouter.analyzer.delivery import GATHER, NAMELESS, Answered, Delivery
+from smartrouter.analyzer.delivery import STANDINGS_EVERY, Answered, Delivery, Switched
+from smartrouter.analyzer.intake import GATHER, NAMELESS
 from smartrouter.config import Config, NotifyConfig, from_text
 from smartrouter.core.effects import Kind, Severity
 from smartrouter.core.events import Moment
+from smartrouter.core.policy import Mode
 from smartrouter.notify.channel import Channel, NotDelivered
 from smartrouter.notify.channels import open_channel
 from smartrouter.notify.message import Answer, Message
+from smartrouter.notify.switches import Standing
 from smartrouter.store import open_reader, open_writer
 from smartrouter.store.alerts import AlertState, set_alert_state, set_reverse
+from smartrouter.store.changes import Sighting, upsert_devices
 from smartrouter.store.outbox import Health, channels
 
 SECRET = "S3cret"
@@ -42,7 +46,7 @@ class World:
         self.running, self.wall = 1000.0, NOON
         self.sections: list[str] = []
         self.opener: Callable[[NotifyConfig], Channel] = open_channel
-        self.answered: list[Answered] = []
+        self.answered: list[Answered | Switched] = []
         self.waits_for_all = True
         self._delivery: Delivery | None = None
 
@@ -265,6 +269,21 @@ def test_a_muted_device_is_silent_and_another_is_not(world: World, hook: StandIn
     assert hook.keys == ["alert:2/1", "alert:3/1"]
 
 
+def test_of_a_muted_device_no_updates_are_sent_either(world: World, hook: StandIn) -> None:
+    write(world.guard, raised())
+    world.go(2)
+    world.configure(
+        *world.sections, f"config device\n\toption mac '{TV}'\n\toption mute_until '2026-12-24T18:00:00Z'\n"
+    )
+    for second in range(20):
+        write(world.guard, raised(at=NOON + second))
+    world.go(2)
+    assert hook.keys == ["alert:1/1"]
+    set_alert_state(world.guard, 1, AlertState.DENIED, "cli:root", NOON)
+    world.go(2)
+    assert hook.keys == ["alert:1/1", "alert:1/2"], "but a decision is"
+
+
 def test_what_waits_about_a_device_that_is_muted_then_is_not_sent(world: World, hook: StandIn) -> None:
     hook.status = 503
     write(world.guard, raised(), raised(PLUG))
@@ -274,7 +293,11 @@ def test_what_waits_about_a_device_that_is_muted_then_is_not_sent(world: World, 
     )
     hook.status = 204
     world.go(60)
-    assert hook.keys == ["alert:2/1"]
+    world.configure(*world.sections[:1])
+    for second in range(20):
+        write(world.guard, raised(at=NOON + second))
+    world.go(60)
+    assert hook.keys == ["alert:2/1"], "nor when the device is muted no more"
 
 
 def test_each_channel_gets_what_it_wants(world: World, hook: StandIn) -> None:
@@ -560,6 +583,7 @@ def test_an_answer_is_taken_up_with_who_gave_it(world: World, chat: Chat, answer
     chat.press("alert:1", answer)
     world.go(STEP)
     [found] = world.answered
+    assert isinstance(found, Answered)
     assert found.alert is not None
     assert (found.alert.destination, found.alert.service, found.mac) == ("example.net", "web", TV)
     assert (found.answer, found.by) == (answer, "slack:U024BE7LH")
@@ -595,6 +619,29 @@ def test_what_could_not_be_done_is_said_where_it_was_answered(world: World, chat
     assert chat.sent[1][0].answers, "so that it can be tried again"
 
 
+def test_other_quiet_hours_do_not_lose_where_a_message_is(world: World, chat: Chat) -> None:
+    world.configure(world.sections[0] + "\toption quiet_from '01:00'\n\toption quiet_to '02:00'\n")
+    set_alert_state(world.guard, 1, AlertState.DISMISSED, "cli:root", NOON)
+    world.go(2)
+    assert [receipt for _, receipt in chat.sent] == ["", "thread of alert:1"]
+    world.configure(world.sections[0] + "\toption channel '#elsewhere'\n")
+    set_alert_state(world.guard, 1, AlertState.OPEN)
+    world.go(2)
+    assert [receipt for _, receipt in chat.sent][2:] == [""]
+
+
+def test_that_a_rule_has_ended_is_said_where_it_was_made(world: World, chat: Chat) -> None:
+    rule = (
+        f"config rule\n\toption device '{TV}'\n\toption destination 'example.net'\n\toption action 'allow'\n"
+        "\toption until '2026-11-21T12:01:00Z'\n\toption by 'slack:U1'\n\toption at '2026-11-21T12:00:00Z'\n"
+    )
+    world.configure(*world.sections, rule)
+    set_alert_state(world.guard, 1, AlertState.ALLOWED, "slack:U1", NOON)
+    world.go(70)
+    assert ["that is over" in message.outcome for message, _ in chat.sent] == [False, False, True]
+    assert chat.sent[1][0].outcome.startswith("allowed until ")
+
+
 @pytest.mark.parametrize(("key", "answer", "by"), [
     ("alert:2", Answer.ALLOW, "slack:U1"),  # was never sent
     ("alert:1; DROP TABLE alerts", Answer.ALLOW, "slack:U1"),
@@ -627,7 +674,7 @@ def test_what_no_rule_can_decide_cannot_be_allowed(world: World, chat: Chat) -> 
     assert world.answered == []
     chat.press("alert:2", Answer.MUTE)
     world.go(STEP)
-    assert [each.answer for each in world.answered] == [Answer.MUTE]
+    assert [each.answer for each in world.answered if isinstance(each, Answered)] == [Answer.MUTE]
 
 
 def test_a_flood_can_be_muted(world: World, chat: Chat) -> None:
@@ -639,6 +686,68 @@ def test_a_flood_can_be_muted(world: World, chat: Chat) -> None:
     chat.press(key, Answer.MUTE)
     world.go(STEP)
     assert world.answered == [Answered(None, PLUG, Answer.MUTE, "slack:U024BE7LH")]
+
+
+class Panel(Chat):
+    """A channel that shows how devices stand, and on which their mode is switched."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shown: list[tuple[Standing, ...]] = []
+        self.wanted: Callable[[str, Mode, str], None] | None = None
+        self.trouble = ""
+
+    def obey(self, wanted: Callable[[str, Mode, str], None]) -> None:
+        self.wanted = wanted
+
+    def show(self, devices: tuple[Standing, ...]) -> None:
+        self.shown.append(devices)
+
+
+@pytest.fixture
+def panel(world: World) -> Panel:
+    panel = Panel()
+    world.opener = lambda config: panel
+    upsert_devices(
+        world.guard, [Sighting(TV, "tv", iot=True, maker="Acme"), Sighting(PLUG, "phone", iot=False)], NOON
+    )
+    world.sections = ["config notify\n\toption type 'mqtt'\n\toption channel 'mqtt://127.0.0.1'\n"]
+    world.turn()
+    assert panel.opened.wait(5)
+    return panel
+
+
+def until(what: Callable[[], object]) -> None:
+    end = time.monotonic() + 5
+    while not what():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_a_channel_that_shows_devices_is_told_how_they_stand(world: World, panel: Panel) -> None:
+    until(lambda: panel.shown and panel.shown[-1] == (Standing(TV, "tv", Mode.ENFORCE, "Acme"),))
+    device = f"config device\n\toption mac '{TV}'\n\toption name 'Telly'\n\toption mode 'monitor'\n"
+    world.configure(*world.sections, device)
+    world.turn()
+    until(lambda: panel.shown[-1] == (Standing(TV, "Telly", Mode.MONITOR, "Acme"),))
+    before = len(panel.shown)
+    world.go(3 * STANDINGS_EVERY, 1.0)
+    assert len(panel.shown) == before, "nothing has changed"
+
+
+def test_a_switch_of_a_watched_device_is_obeyed_and_no_other(world: World, panel: Panel) -> None:
+    assert panel.wanted is not None
+    panel.wanted(TV, Mode.MONITOR, "mqtt")
+    panel.wanted(PLUG, Mode.MONITOR, "mqtt")  # is not watched
+    panel.wanted(TV, Mode.MONITOR, "cli:root")
+    world.go(STEP)
+    assert world.answered == [Switched(TV, Mode.MONITOR, "mqtt")]
+
+
+def test_why_nobody_can_answer_is_told_without_secrets(world: World, panel: Panel) -> None:
+    assert world.delivery.troubles() == {}
+    panel.trouble = "the broker at mqtt://127.0.0.1 is gone"
+    assert world.delivery.troubles() == {"mqtt": "the broker at … is gone"}
 
 
 def test_a_channel_that_cannot_be_opened_to_listen_is_tried_again_with_pauses(world: World) -> None:
