@@ -6,7 +6,8 @@ FOLDER/NAME.way say when it starts: `dies` (before its first beat), `fails` (say
 first configuration), `deaf` (answers nothing but its first configuration), `refuses` (every configuration),
 `refuses-changes` (all but the first), `leaves` (after its first configuration), `stays` (on SIGTERM),
 `drops` (becomes the service user first), `tells` (that it has seen a device, who answers for an address, and
-where a name leads), `asks` (where a name leads), `chatters` (asks that without an end).
+where a name leads), `asks` (where a name leads), `answers` (as somebody did on a channel), `chatters` (asks
+that without an end).
 """
 
 import json
@@ -24,6 +25,7 @@ DEVICE = {
     "hostname": "plug",
     "maker": "Acme",
 }
+ANSWER = {"answer": "allow", "device": DEVICE["mac"], "destination": "a.example", "service": "web"}
 LOOKED_UP = {"name": "a.example", "addresses": ["198.51.100.5"], "ttl": 300}
 
 
@@ -64,6 +66,9 @@ def main() -> int:
                     channel.tell("seen", devices=[DEVICE, {"mac": "nonsense"}])
                     channel.tell("claims", claims=[[DEVICE["mac"], "192.0.2.5"], ["nonsense"]])
                     channel.tell("looked_up", names=[LOOKED_UP, {"name": "nonsense"}])
+                if configured == 1 and request.do == "configure" and "answers" in ways:
+                    for by in ("ntfy:nobody", "cli:root", "slack:U024BE7LH"):
+                        channel.tell("answered", **ANSWER, by=by)
                 if request.do == "configure" and "asks" in ways:
                     channel.tell("look_up", names=["a.example", None])
                 if "leaves" in ways:

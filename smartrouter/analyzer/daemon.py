@@ -21,6 +21,7 @@ from smartrouter.core.names import registrable_domain
 from smartrouter.linux import interfaces, privileges
 from smartrouter.linux.leases import LeaseFiles, lease_paths
 from smartrouter.makers import Makers
+from smartrouter.notify import channels
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -43,7 +44,6 @@ def main(arguments: "Namespace") -> int:
     with Channel(arguments.channel) as channel:
         makers = _makers()
         registrable_domain("example.com")  # reads its list; our files may be closed to the user we become
-        privileges.drop(privileges.service_user(), keep_net_admin=False)
         try:
             return _run_supervised(channel, makers, LeaseFiles(paths), stopping)
         except Gone:
@@ -60,6 +60,7 @@ def _makers() -> Makers:
 
 def _run_supervised(channel: Channel, makers: Makers, leases: LeaseFiles, stopping: threading.Event) -> int:
     analyzer: Analyzer | None = None
+    has_rights = True
     poll = select.poll()
     poll.register(channel.fileno(), select.POLLIN)
     try:
@@ -71,6 +72,9 @@ def _run_supervised(channel: Channel, makers: Makers, leases: LeaseFiles, stoppi
             poll.poll(_patience(analyzer))
             for request in channel.requests():
                 try:
+                    if has_rights and request.do == "configure":
+                        _drop_rights(request.arguments)
+                        has_rights = False
                     if analyzer is None and request.do == "configure":
                         analyzer = Analyzer(request.arguments, makers, channel.tell, leases)
                         for number in analyzer.filenos():
@@ -84,6 +88,12 @@ def _run_supervised(channel: Channel, makers: Makers, leases: LeaseFiles, stoppi
         if analyzer is not None:
             analyzer.stop()
     return 0
+
+
+def _drop_rights(share: dict[str, Any]) -> None:
+    """Nothing is done before the first configuration; it says what there is to import before that."""
+    channels.load({str(section.get("type")) for section in share["config"].get("notify", ())})
+    privileges.drop(privileges.service_user(), keep_net_admin=False)
 
 
 def _patience(analyzer: Analyzer | None) -> float:
@@ -101,6 +111,9 @@ def _answer(analyzer: Analyzer | None, do: str, arguments: dict[str, Any]) -> di
             return analyzer.status()
         case "overheard" if analyzer is not None:
             analyzer.overheard(arguments.get("packets"))
+            return {}
+        case "not_done" if analyzer is not None:
+            analyzer.not_done(arguments.get("alert"), arguments.get("why"))
             return {}
         case "look_up" if analyzer is not None:
             analyzer.look_up(arguments.get("names"))

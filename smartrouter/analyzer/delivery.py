@@ -108,6 +108,7 @@ class Delivery:
         self._again: set[int] = set()  # alerts whose messages may have changed, though they have not
         self._done: queue.SimpleQueue[Done] = queue.SimpleQueue()
         self._answers: queue.Queue[tuple[str, str, Answer, str]] = queue.Queue(_MAX_ANSWERS)
+        self._not_done: dict[int, str] = {}  # alerts -> why what was answered could not be done
         self._answered: deque[int] = deque(maxlen=_MAX_ANSWERS)  # alerts, lately
         self._bell, self._ringer = socket.socketpair()
         for end in (self._bell, self._ringer):
@@ -118,6 +119,12 @@ class Delivery:
     def fileno(self) -> int:
         """Readable when a hand-over has ended, or somebody has answered."""
         return self._bell.fileno()
+
+    @property
+    def busy(self) -> bool:
+        """Has a channel something in hand? Then `fileno` will be readable once it has not."""
+        couriers = [each for line in self._lines.values() for each in (line.courier, line.retired)]
+        return any(each is not None and each.busy_since is not None for each in couriers)
 
     # -- configuration and store ----------------------------------------------------------------------
 
@@ -141,6 +148,12 @@ class Delivery:
         self._config = config
         self._again.update(self._answered)
         self._channels_known = False
+
+    def not_done(self, number: int, why: str) -> None:
+        """What was answered about this alert could not be done: say so where it was answered."""
+        if number in self._answered:
+            self._not_done[number] = f"not done: {why}"
+            self._again.add(number)
 
     def attach(self, conn: sqlite3.Connection | None) -> None:
         """Use this store from now on."""
@@ -278,7 +291,7 @@ class Delivery:
         mode = (told.mode if told else None) or self._config.main.mode
         until = told.mute_until if told else None
         muted = until is not None and until > wall
-        said = ""
+        said = self._not_done.pop(found.id, "")
         if told is not None and until is not None and muted:
             by = f" by {told.muted_by}" if told.muted_by else ""
             said = f"its alerts are not sent until {wording.moment(until)}{by}"

@@ -100,6 +100,11 @@ class Analyzer:
         """The guard wants the addresses of these names; `tell` will say what came of it."""
         self._forward.ask(names)
 
+    def not_done(self, number: object, why: object) -> None:
+        """What somebody answered on a channel could not be done."""
+        if self._delivery is not None and isinstance(number, int) and isinstance(why, str):
+            self._delivery.not_done(number, why)
+
     def overheard(self, packets: object) -> None:
         """The guard overheard what devices said of themselves."""
         self._gallery.heard(packets if isinstance(packets, list) else (), time.time())
@@ -219,9 +224,9 @@ class Analyzer:
             if self._store is not None and found is not None:
                 set_alert_state(self._store.conn, found.id, AlertState.DISMISSED, by, wall)
             return
-        facts = {"answer": str(answered.answer), "device": answered.mac, "by": by}
+        facts: dict[str, object] = {"answer": str(answered.answer), "device": answered.mac, "by": by}
         if found is not None:
-            facts |= {"destination": found.destination, "service": found.service}
+            facts |= {"destination": found.destination, "service": found.service, "alert": found.id}
         self._tell("answered", **facts)
 
     # -- the store -------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from typing import Any
 
 from smartrouter.cli.decisions import dismiss
 from smartrouter.cli.explained import SEVERITIES, explained_json, show
+from smartrouter.cli.follow import follow
 from smartrouter.cli.known import Known
 from smartrouter.core.effects import Evidence, Kind, Severity
 from smartrouter.notify.wording import about, tried
@@ -36,6 +37,8 @@ ALERT = {
     "count": "attempts",
     "blocked": "how many of them were blocked",
     "state": "`open`, `allowed`, `denied`, `dismissed`, or `merged` into a greater alert, as that of a scan",
+    "decided_by": "who gave it its state: `cli:root`, `slack:U024BE7LH` …; empty if nobody did",
+    "decided_at": "epoch seconds of that, or null",
     "addresses": "the addresses that were tried, the most frequent first, 32 at most",
     "targets": "the same with `address`, `port`, `protocol` (IANA number) and `count`",
 }
@@ -48,6 +51,12 @@ def listing(arguments: Namespace) -> int:
     """`smartrouter alerts [ID]`."""
     if arguments.id is not None:
         return single(arguments)
+    if arguments.follow:
+        return follow(
+            lambda: Known(arguments),
+            lambda each: _is_wanted(each, arguments.kind, arguments.severity),
+            arguments.json,
+        )
     known = Known(arguments)
     with known.store() as conn:
         found = alerts(conn, state=None if arguments.all else AlertState.OPEN, limit=_ALL)

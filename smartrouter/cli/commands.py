@@ -20,6 +20,9 @@ _DEVICES = f"{_DEVICE}; * for all devices"
 _DURATION = "90s, 30m, 1h, 2d …"
 
 
+ONCE = "2m"  # how long `--once` lasts
+
+
 class BadUsage(SmartrouterError):
     """The arguments contradict each other, in a way that the tree does not say."""
 
@@ -132,6 +135,10 @@ def _add_listings(commands: _Commands) -> None:
     alerts.add_argument(
         "--severity", choices=("notice", "warning", "critical"), help="only those as loud as this, or louder"
     )
+    alerts.add_argument(
+        "--follow", action="store_true",
+        help="those that come from now on, and what becomes of them, a line each, until it is interrupted",
+    )  # fmt: skip
     alerts.set_defaults(dismiss=False)
     alert = commands.add(
         "alert", Does(of_alerts, "single"), "Show one alert: why it was raised, what it may be, what to do.",
@@ -139,6 +146,16 @@ def _add_listings(commands: _Commands) -> None:
     )  # fmt: skip
     alert.add_argument("id", metavar="ID", type=_positive, help="the number of an alert")
     alert.add_argument("--dismiss", action="store_true", help="you have seen it: report it no more")
+
+    notify = commands.add(
+        "notify", Does("smartrouter.cli.notify"), "Show where alerts are sent, and how each channel does.",
+        "`smartrouter notify test` sends a sample through each, or through one, and says what went wrong; "
+        "exit status 1 if anything did. docs/notifications.md explains the channels.", json=True,
+    )  # fmt: skip
+    notify.add_argument("what", nargs="?", choices=("test",), help="send a sample")
+    notify.add_argument(
+        "channel", metavar="CHANNEL", nargs="?", help="through this one only, by the name that `notify` shows"
+    )
 
 
 def _add_decisions(commands: _Commands) -> None:
@@ -165,8 +182,20 @@ def _add_decisions(commands: _Commands) -> None:
             default="",
             help="only this one: web, tcp/8883, icmp …; usually any",
         )
-        command.add_argument(
+        time = command.add_mutually_exclusive_group()
+        time.add_argument(
             "--for", dest="duration", metavar="TIME", help=f"how long: {_DURATION}; usually for good"
+        )
+        time.add_argument(
+            "--once", dest="duration", action="store_const", const=ONCE,
+            help=f"for {ONCE} only: time enough to try once",
+        )  # fmt: skip
+        command.add_argument(
+            "--exact", action="store_true",
+            help="of an alert: the exact name alone; usually its whole domain",
+        )  # fmt: skip
+        command.add_argument(
+            "--all-devices", action="store_true", help="of an alert: for every device, not just this one"
         )
     forget = commands.add(
         "forget",
@@ -216,6 +245,13 @@ def _add_decisions(commands: _Commands) -> None:
         "device", metavar="DEVICE", nargs="?", help="only this device; usually all that have no own mode"
     )
     mode.add_argument("--yes", action="store_true", help="do not ask")
+    mute = commands.add(
+        "mute", Does(decisions, "mute"), "Send nothing of a device for a time; its alerts are kept.",
+        json=True,
+    )  # fmt: skip
+    mute.add_argument("device", metavar="DEVICE", help=_DEVICE)
+    mute.add_argument("duration", metavar="TIME", nargs="?", help=f"how long: {_DURATION}")
+    mute.add_argument("--end", action="store_true", help="send of it again")
     pause = commands.add(
         "pause",
         Does(decisions, "pause"),

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The commands by which the user decides: allow, deny, forget, learn, mode, pause; and to dismiss an alert.
+"""The commands by which the user decides: allow, deny, forget, learn, mode, mute, pause; and to dismiss an
+alert.
 
 Each but the last is one request to the running smartrouter, which does it; here it is put together from what
 the user typed, and what came of it is said. That an alert was seen is nobody's business but the store's.
@@ -7,6 +8,7 @@ the user typed, and what came of it is said. That an alert was seen is nobody's 
 
 import json
 import os
+import pwd
 import re
 import sys
 import time
@@ -44,16 +46,17 @@ def deny(arguments: Namespace) -> int:
 def _rule(action: str, arguments: Namespace) -> int:
     known = Known(arguments)
     if arguments.destination is None:
-        device, destination, service = _of_alert(known, action, arguments.device)
+        device, destination, service = _of_alert(known, action, arguments.device, exact=arguments.exact)
         service = arguments.service or service
+        device = EVERY_DEVICE if arguments.all_devices else device
+    elif arguments.exact or arguments.all_devices:
+        raise BadUsage(f"{action}: --exact and --all-devices go with the number of an alert")
     else:
         device = _device_or_all(known, arguments.device)
         destination, service = arguments.destination, arguments.service
     until = None if arguments.duration is None else time.time() + _seconds(arguments.duration)
     request = {"do": action, "device": device, "destination": destination, "service": service, "until": until}
-    user = os.environ.get("SUDO_USER", "")
-    if _USER.fullmatch(user):
-        request["by"] = f"cli:{user}"
+    request |= _by()
     answer = ask(arguments.run_dir, request, PATIENCE)
     who = "Every device" if device == EVERY_DEVICE else known.label(device)
     how = "may use" if action == "allow" else "may not use"
@@ -137,6 +140,19 @@ def mode(arguments: Namespace) -> int:
     return _say(arguments, answer, f"{who} {what} from now on.")
 
 
+def mute(arguments: Namespace) -> int:
+    """`smartrouter mute`."""
+    if (arguments.duration is None) != arguments.end:
+        raise BadUsage("mute: give either a TIME such as 1d, or --end")
+    known = Known(arguments)
+    device = known.mac_of(arguments.device)
+    seconds = 0.0 if arguments.end else _seconds(arguments.duration)
+    request = {"do": "mute", "device": device, "seconds": seconds} | _by()
+    answer = ask(arguments.run_dir, request, PATIENCE)
+    text = f"Nothing of {known.label(device)} is sent until {when(time.time() + seconds)}; alerts are kept."
+    return _say(arguments, answer, text if seconds else f"What {known.label(device)} does is sent again.")
+
+
 def pause(arguments: Namespace) -> int:
     """`smartrouter pause`."""
     if (arguments.duration is None) != arguments.end:
@@ -155,8 +171,22 @@ def dismiss(known: Known, number: int) -> StoredAlert:
     if found.state not in (AlertState.OPEN, AlertState.DISMISSED):
         raise SmartrouterError(f"alert {number} does not wait for you: it is {found.state}")
     with known.writing() as conn:
-        set_alert_state(conn, number, AlertState.DISMISSED)
+        set_alert_state(conn, number, AlertState.DISMISSED, _user(), time.time())
     return known.alert(number)
+
+
+def _by() -> dict[str, str]:
+    """Whom to note as having decided, where the kernel does not know: who became root by sudo."""
+    user = os.environ.get("SUDO_USER", "")
+    return {"by": f"cli:{user}"} if _USER.fullmatch(user) else {}
+
+
+def _user() -> str:
+    """The same, or who runs this."""
+    try:
+        return _by().get("by") or f"cli:{pwd.getpwuid(os.getuid()).pw_name}"
+    except KeyError:
+        return f"cli:{os.getuid()}"
 
 
 def _say(arguments: Namespace, answer: dict[str, Any], text: str) -> int:
@@ -174,8 +204,9 @@ def _device_or_all(known: Known, text: str) -> str:
     return EVERY_DEVICE if text in (EVERY_DEVICE, "all") else known.mac_of(text)
 
 
-def _of_alert(known: Known, action: str, number: str) -> tuple[str, str, str]:
-    """Device, destination and service of an alert, which stands where a device usually does."""
+def _of_alert(known: Known, action: str, number: str, *, exact: bool) -> tuple[str, str, str]:
+    """Device, destination and service of an alert, which stands where a device usually does. `exact`: the
+    very name, not its group."""
     if not number.isdecimal():
         raise BadUsage("give a DEVICE and a DESTINATION, or the number of an alert")
     found = known.alert(int(number))
@@ -188,6 +219,12 @@ def _of_alert(known: Known, action: str, number: str) -> tuple[str, str, str]:
             f"alert {number} ({found.kind}) is about no destination that a rule could name. {instead}"
             f"`smartrouter alert {number}` says more; with --dismiss it is reported no more."
         )
+    if exact:
+        if not found.name:
+            raise SmartrouterError(
+                f"alert {number} has no name; without --exact it is about {found.destination}"
+            )
+        return found.mac, found.name, found.service
     if action == Action.DENY and found.kind == Kind.FRONTING and found.targets:
         # The address is what the device knows: by its name alone the connection would go on passing.
         return found.mac, found.targets[0][0], found.service

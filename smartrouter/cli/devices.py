@@ -328,7 +328,7 @@ def _show_rules(screen: Screen, rules: list[dict[str, Any]], now: float) -> None
             rule["destination"],
             rule["service"] or "any",
             _until_text(rule["until"], now),
-            rule["by"] or "-",
+            " ".join(filter(None, (rule["by"], "" if rule["at"] is None else when(rule["at"])))) or "-",
         ]
         for rule in rules
     ]

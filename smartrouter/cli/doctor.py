@@ -16,6 +16,7 @@ from smartrouter.cli import checks
 from smartrouter.cli.checks import Check, Level
 from smartrouter.cli.household import hidden_devices, hidden_names
 from smartrouter.cli.known import Known
+from smartrouter.cli.notify import checked
 from smartrouter.core.effects import Evidence
 from smartrouter.core.errors import BadConfig, Unavailable
 from smartrouter.core.events import Scope
@@ -72,6 +73,7 @@ def examine(arguments: Namespace) -> Iterator[Check]:
         yield from checks.network(known.config)
         yield from checks.disk(known.config)
         yield from household(known)
+        yield from channels(known)
     yield from checks.running(arguments.run_dir)
 
 
@@ -95,6 +97,15 @@ def household(known: Known) -> Iterator[Check]:
         yield Check("repeaters", Level.WARNING, *hidden_devices(known, repeaters))
     if not nameless and not repeaters:
         yield Check("devices", Level.OK, f"{len(watched)} devices are watched; nothing odd about them.")
+
+
+def channels(known: Known) -> Iterator[Check]:
+    """Can alerts be sent where they are to be?"""
+    for name, wrong in checked(known):
+        if wrong:
+            yield Check("channels", Level.WARNING, wrong)
+        else:
+            yield Check("channels", Level.OK, f"Nothing is wrong with the channel {name}.")
 
 
 def _is_nameless(latest: list[StoredAttempt]) -> bool:

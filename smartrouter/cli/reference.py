@@ -12,6 +12,7 @@ from smartrouter.cli.classify import CLASSIFIED, GIVEN
 from smartrouter.cli.devices import DETAILS, DEVICE
 from smartrouter.cli.doctor import CHECK, REPORT
 from smartrouter.cli.explained import EXPLAINED
+from smartrouter.cli.notify import CHANNEL, TESTED
 from smartrouter.cli.status import STATUS
 
 _HEAD = """\
@@ -39,7 +40,7 @@ _KEYS: Mapping[str, tuple[tuple[str, Mapping[str, str]], ...]] = {
     "status": (("An object with", STATUS),),
     "devices": (("A list of objects with", DEVICE),),
     "device": (("What `devices` gives, and", {k: v for k, v in DETAILS.items() if k not in DEVICE}),),
-    "alerts": (("A list of objects with", ALERT),),
+    "alerts": (("A list of objects (with --follow, an object a line) with", ALERT),),
     "alert": (("What `alerts` gives, and", EXPLAINED),),
     "classify": (
         (
@@ -48,12 +49,17 @@ _KEYS: Mapping[str, tuple[tuple[str, Mapping[str, str]], ...]] = {
         ),
         ("It prints lines with an object of", CLASSIFIED),
     ),
+    "notify": (
+        ("A list of objects with", CHANNEL),
+        ("`notify test` gives a list of objects with", TESTED),
+    ),
     "doctor": (("An object with", REPORT), ("Each check is an object with", CHECK)),
 }
 _ANSWERS: Mapping[str, str] = {
     "allow": "`applied`: whether it counts already; `note`: if not, when it will.",
     "deny": "`applied`: whether it counts already; `note`: if not, when it will.",
     "mode": "`applied`: whether it counts already; `note`: if not, when it will.",
+    "mute": "`applied`: whether it counts already; `note`: if not, when it will.",
     "forget": "`forgotten`: how many destinations.",
     "learn": "`state`: `learning` or `protected`.",
     "pause": "`seconds`: how long the pause lasts now.",

@@ -16,6 +16,7 @@ from typing import Any
 from smartrouter.analyzer.analysis import TROUBLE, last_run
 from smartrouter.cli.household import hidden_devices, hidden_names
 from smartrouter.cli.known import Known
+from smartrouter.cli.notify import complaint, standing
 from smartrouter.control import ask
 from smartrouter.core.effects import Severity
 from smartrouter.core.errors import BadConfig, SmartrouterError, Unavailable
@@ -50,6 +51,7 @@ STATUS = {
     "store": "what is stored: `devices`, `attempts`, `blocked`, `learned`, `open_alerts`, `bytes` …; null if "
     "there is no store",
     "alerts": "alerts that wait for you, by severity; null if there is no store",
+    "channels": "where alerts are sent, as `smartrouter notify --json` gives it; null if there is no store",
     "nameless": "MACs of devices that connect, but ask for no names in the router's sight",
     "repeaters": "MACs that hide several devices behind them",
     "analysis": "the last periodic run: `at`, `seconds`, `rows` (attempts that were new), `findings`, "
@@ -76,7 +78,7 @@ def gather(arguments: Namespace) -> dict[str, Any]:
     """Everything under the keys of `STATUS`, and some more."""
     found: dict[str, Any] = _ABSENT | {"config": {"path": arguments.config, "error": ""}, "needs": []}
     found |= {"running": False, "store": None, "alerts": None, "nameless": [], "repeaters": []}
-    found |= {"analysis": None, "store_problem": ""}
+    found |= {"analysis": None, "store_problem": "", "channels": None}
     try:
         found |= ask(arguments.run_dir, {"do": "status"}, PATIENCE)
         found["running"] = True
@@ -115,6 +117,7 @@ def _read(found: dict[str, Any], known: Known) -> None:
             undecided = [d for d in devices(conn) if _is_undecided(known, d)]
             waiting = Counter(each.severity for each in alerts(conn, state=AlertState.OPEN, limit=_ALL))
             hidden = household(conn)
+            sent_to = standing(known, conn)
     except Unavailable as error:
         found["store_problem"] = str(error)
         if found["running"]:
@@ -129,6 +132,8 @@ def _read(found: dict[str, Any], known: Known) -> None:
         wait = "waits" if stored.open_alerts == 1 else "wait"
         count = _counted(stored.open_alerts, "alert")
         found["needs"].append(f"{count} {wait} for you ({loud}): `smartrouter alerts`.")
+    found["channels"] = sent_to
+    found["needs"] += [said for each in sent_to if (said := complaint(each, time.time()))]
     if hidden.nameless:
         found["needs"].append(" ".join(hidden_names(known, list(hidden.nameless))))
     if hidden.repeaters:
@@ -233,6 +238,7 @@ def _facts(found: dict[str, Any]) -> list[tuple[str, str | Cell]]:
         ("devices", _devices_text(guard)),
         ("packets", _packets_text(guard)),
         ("parts", ", ".join(_part_text(part) for part in found["parts"])),
+        ("alerts to", ", ".join(_channel_text(each) for each in found["channels"] or ())),
         ("analysis", "" if run is None else _run_text(run)),
         ("stored", found["store_problem"] if store is None else _store_text(store)),
     ]
@@ -240,6 +246,11 @@ def _facts(found: dict[str, Any]) -> list[tuple[str, str | Cell]]:
 
 def _part_text(part: dict[str, Any]) -> str:
     return f"{part['name']} {part['state']} ({part['rss_kib'] // 1024} MiB)"
+
+
+def _channel_text(channel: dict[str, Any]) -> str:
+    waiting = f", {channel['waiting']} waiting" if channel["waiting"] else ""
+    return f"{channel['name']} ({channel['state']}, {channel['sent']} sent{waiting})"
 
 
 def _run_text(run: dict[str, Any]) -> str:

@@ -24,7 +24,7 @@ LONGEST = 1500  # characters; Discord takes 2000, others cut or split themselves
 LONGEST_TITLE = 200
 _TYPES = {"notice": "info", "warning": "warning", "critical": "failure"}
 _LOOKS = str.maketrans("*_~`<>[]@#|&\\", "∗ˍ∼ˋ‹›［］＠＃￨＆＼")
-_FINAL = frozenset({400, 401, 403, 404, 405, 410})
+_FINAL = frozenset({401, 403, 404, 410})
 _ALLOWED = "an address as apprise has them, such as `tgram://TOKEN/CHAT`"
 
 

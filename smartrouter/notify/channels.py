@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Which channels there are, what each is called, and how to open one: the module of its type, imported when
 it is used. Each such module has `open_channel(config) -> Channel`, which raises BadConfig for what the
-configuration lacks, and waits for no network.
+configuration lacks, and waits for no network; and, if it imports libraries only there, their names in
+`NEEDS`.
 """
 
 from collections.abc import Iterable
 from contextlib import suppress
 from importlib import import_module
-from importlib.util import find_spec
 from typing import cast
 from urllib.parse import unquote, urlsplit
 
@@ -34,9 +34,14 @@ def named(configured: Iterable[NotifyConfig]) -> dict[str, NotifyConfig]:
     return {name: channel for channel in channels for name, each in found.items() if each is channel}
 
 
-def exists(kind: str) -> bool:
-    """Is there such a channel in this version?"""
-    return find_spec(f"{_PACKAGE}.{kind}") is not None
+def load(kinds: Iterable[str]) -> None:
+    """Import what channels of these types take, while it can still be read: who has dropped their rights may
+    not look where it lies. What is missing is told when the channel is opened."""
+    for kind in kinds:
+        with suppress(Exception):
+            module = import_module(f"{_PACKAGE}.{kind}")
+            for name in getattr(module, "NEEDS", ()):
+                import_module(name)
 
 
 def answers(config: NotifyConfig) -> bool:
@@ -47,11 +52,12 @@ def answers(config: NotifyConfig) -> bool:
 def open_channel(config: NotifyConfig) -> Channel:
     """Open the channel that is configured so. Raises BadConfig, and Unavailable if it, or the library that it
     needs, is not there."""
-    if not exists(config.type):
-        raise Unavailable(f"this version has no channel of type {config.type}")
+    name = f"{_PACKAGE}.{config.type}"
     try:
-        module = import_module(f"{_PACKAGE}.{config.type}")
+        module = import_module(name)
     except ImportError as error:
+        if error.name == name:
+            raise Unavailable(f"this version has no channel of type {config.type}") from None
         raise Unavailable(
             f"the channel {config.type} needs the Python module {error.name}, which is not there (or which "
             "smartrouter's user may not read): install it, and restart smartrouter"

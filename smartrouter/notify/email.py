@@ -233,7 +233,7 @@ def _refusal(error: smtplib.SMTPException) -> NotDelivered:
         case smtplib.SMTPResponseException():
             return NotDelivered(
                 f"the mail server does not take the mail ({error.smtp_code}); look into its log",
-                is_final=error.smtp_code >= 500,
+                is_final=error.smtp_code >= 500 and isinstance(error, smtplib.SMTPSenderRefused),
             )
         case _:
             return NotDelivered(

@@ -27,12 +27,10 @@ _REPLACES = "replaces:"  # begins the receipts of servers that put a message in 
 _PRIORITIES = {"notice": 2, "warning": 3, "critical": 5}  # low, default, max
 _TAGS = {"notice": "information_source", "warning": "warning", "critical": "rotating_light"}
 _FINAL: Mapping[int, str] = {
-    400: "ntfy does not take the message as it is; please report this",
     401: "ntfy does not accept the token; mend `option token`",
     403: "ntfy does not let us write to the topic; mend `option token`, or the topic's rules on the server",
     404: "there is no ntfy at that address; mend `option channel` or `option url`",
     405: "there is no ntfy at that address; mend `option channel` or `option url`",
-    413: "ntfy finds the message too long; please report this",
 }
 
 
@@ -144,6 +142,8 @@ def _refusal(answer: Response) -> NotDelivered:
         )
     if status in _FINAL:
         return NotDelivered(f"{_FINAL[status]} (HTTP status {status})", is_final=True)
+    if status in (400, 413):
+        return NotDelivered(f"ntfy does not take the message; please report this (HTTP status {status})")
     if status == 429:
         return NotDelivered("ntfy wants fewer messages; it goes on later", retry_after=wait)
     return NotDelivered(f"the ntfy server answered with HTTP status {status}", retry_after=wait)

@@ -49,6 +49,9 @@ _FINAL: Mapping[str, str] = {
     "restricted_action": "the workspace does not let the app post in this channel; ask its administrator",
     "org_login_required": "the workspace is being moved, and wants a login; ask its administrator",
     "ekm_access_denied": "the workspace's administrator has suspended messages",
+}
+# What is wrong with one message alone: the next may do.
+_OF_ONE: Mapping[str, str] = {
     "invalid_blocks": "Slack does not take the message as it is; please report this",
     "invalid_blocks_format": "Slack does not take the message as it is; please report this",
     "msg_too_long": "Slack finds the message too long; please report this",
@@ -263,7 +266,7 @@ def _refusal(error: "SlackApiError") -> _Refusal:
     if status == 429 or code in ("ratelimited", "rate_limited", "message_limit_exceeded"):
         return _Refusal("Slack wants fewer messages; it goes on later", code, retry_after=wait)
     if code:
-        return _Refusal(f"Slack said no: {code}", code, retry_after=wait)
+        return _Refusal(f"{_OF_ONE.get(code, 'Slack said no')} ({code})", code, retry_after=wait)
     what = f"with HTTP status {status}" if status != 200 else "with something that is not Slack's"
     return _Refusal(f"Slack answered {what}", code, retry_after=wait)
 
@@ -275,7 +278,6 @@ def _hook_refusal(status: int, headers: Mapping[str, str]) -> NotDelivered:
         return NotDelivered(f"{_HOOK_GONE} (HTTP status {status})", is_final=True)
     if status in (400, 413):
         return NotDelivered(
-            f"Slack does not take the message as it is; please report this (HTTP status {status})",
-            is_final=True,
+            f"Slack does not take the message as it is; please report this (HTTP status {status})"
         )
     return NotDelivered(f"Slack answered with HTTP status {status}", retry_after=retry_after(headers))

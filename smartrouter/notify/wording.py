@@ -65,12 +65,13 @@ class Alerted(Protocol):
 
 
 class About(NamedTuple):
-    """What else is known of an alert's device. `mode`: the one that it is in; `muted`: who muted it, and
-    until when, in words; '' if nobody did. `ends`: when the rule that decided ends, epoch seconds."""
+    """What else is known of an alert's device. `mode`: the one that it is in; `note`: what was answered,
+    though the alert is open: that the device is muted, by whom and until when, or why it could not be done;
+    '' if nothing. `ends`: when the rule that decided ends, epoch seconds."""
 
     label: str
     mode: str
-    muted: str = ""
+    note: str = ""
     ends: float | None = None
 
 
@@ -180,7 +181,7 @@ def message(found: Alerted, known: About, revision: int = 1, link: str = "") -> 
         alert=found.id,
         link=link,
         answers=answers(found),
-        outcome=decided(found, known.ends) or known.muted,
+        outcome=decided(found, known.ends) or known.note,
     )
 
 
@@ -196,7 +197,7 @@ def answers(found: Alerted) -> tuple[Answer, ...]:
 def news_of(found: Alerted, known: About) -> str:
     """What would be worth telling again if it changed: how often only by its number of digits."""
     named = found.name or found.reverse or ""
-    outcome = decided(found, known.ends) or known.muted
+    outcome = decided(found, known.ends) or known.note
     return "|".join(
         (found.severity, named, str(found.blocked > 0), str(len(str(found.occurrences))), outcome)
     )

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from smartrouter.channel import Answer, Then
+from smartrouter.channel import Answer, Then, plain
 from smartrouter.core.errors import BadConfig, SmartrouterError, Unavailable
 from smartrouter.journal import Journal
 from smartrouter.linux import process, queue_stats
@@ -279,6 +279,10 @@ class Household:
 
         def decided(answer: Answer) -> None:
             note = answer.get("error") or answer["ok"]["note"]
+            analyzer = self.children.get(ANALYZER)
+            if "error" in answer and analyzer is not None:
+                facts = {"alert": message.get("alert"), "why": plain(answer["error"], 300)}
+                analyzer.ask("not_done", facts, time.monotonic(), _nobody)
             log.info(
                 "%s: %s of %s%s", decision.by, decision.answer, decision.device, f": {note}" if note else ""
             )

@@ -6,6 +6,7 @@
     {"do": "mode", "mode", "device"?}
     {"do": "watch", "watch", "device"}
     {"do": "pause", "seconds"}
+    {"do": "mute", "device", "seconds", "by"?}
     {"do": "forget", "device", "destination", "service"?}
     {"do": "learn", "device", "finish"?}
     {"do": "same", "device", "other"}
@@ -31,6 +32,7 @@ from smartrouter.supervisor.household import GUARD, Household
 
 STATUS_PATIENCE = 1.0  # seconds for the guard's part of the status
 LONGEST_PAUSE = 7 * 86400  # seconds; who wants more wants monitor mode
+LONGEST_MUTE = 366 * 86400  # seconds
 _LONGEST_TEXT = 300  # characters of one value; a name has 253 at most
 _MAC = re.compile(r"[0-9a-f]{2}(?:[:-]?[0-9a-f]{2}){5}")
 _BY = re.compile(r"[a-z]{1,16}:[A-Za-z0-9_.@-]{1,64}")
@@ -54,6 +56,7 @@ _REQUESTS: Mapping[str, Mapping[str, _Field]] = {
     "mode": {"mode": _TEXT, "device": _MAYBE_TEXT},
     "watch": {"watch": _TEXT, "device": _TEXT},
     "pause": {"seconds": _Field((int, float))},
+    "mute": {"device": _TEXT, "seconds": _Field((int, float)), "by": _MAYBE_TEXT},
     "forget": {"device": _TEXT, "destination": _TEXT, "service": _MAYBE_TEXT},
     "learn": {"device": _TEXT, "finish": _Field((bool,), required=False)},
     "same": {"device": _TEXT, "other": _TEXT},
@@ -87,6 +90,8 @@ class Orders:
                     self._same(request, reply, now)
                 case "watch":
                     self._watch(request, reply, now)
+                case "mute":
+                    self._mute(request, peer, reply, now)
                 case "reload":
                     self._household.reload(reply, now)
                 case _:
@@ -125,6 +130,19 @@ class Orders:
             from smartrouter.config.changes import set_watch
 
             set_watch(path, watch, device)
+
+        self._household.change(write, reply, now)
+
+    def _mute(self, request: dict[str, Any], peer: Peer, reply: Reply, now: float) -> None:
+        device, seconds = _mac(request["device"]), request["seconds"]
+        if not 0 <= seconds <= LONGEST_MUTE:
+            raise BadRequest(f"seconds: from 0 (end it) to {LONGEST_MUTE}")
+        by, at = _decided_by(request.get("by"), peer, self._household.user.uid), time.time()
+
+        def write(path: str) -> None:
+            from smartrouter.config.changes import set_mute
+
+            set_mute(path, device, at + seconds, by)
 
         self._household.change(write, reply, now)
 

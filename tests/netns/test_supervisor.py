@@ -379,6 +379,25 @@ def test_what_the_analyzer_sees_reaches_the_guard_and_its_successor(router: Rout
     router.until(lambda: times_seen() > before)
 
 
+def test_an_answer_on_a_configured_channel_becomes_a_rule_that_both_parts_get(router: Router) -> None:
+    router.configure("config notify", "\toption type 'slack'", "\toption token 'xoxb-1'")
+    router.behave("analyzer", "answers")
+    router.start()
+
+    def rules(part: str) -> list[dict[str, str]]:
+        shares: list[dict[str, Any]] = [asked for asked in router.heard(part) if asked["do"] == "configure"]
+        found: list[dict[str, str]] = shares[-1]["config"]["rule"]
+        return found
+
+    router.until(lambda: rules("guard") and rules("analyzer"))
+    for part in ("guard", "analyzer"):
+        [rule] = rules(part)
+        assert (rule["device"], rule["destination"], rule["service"]) == (MAC, "a.example", "web")
+        assert (rule["action"], rule["by"]) == ("allow", "slack:U024BE7LH")
+        assert "until" not in rule
+    assert router.log.read_text().count("it does nothing") == 2
+
+
 def times(router: Router, part: str, wanted: dict[str, Any]) -> int:
     """How often was the part asked just this?"""
     return sum(asked == wanted for asked in router.heard(part))

@@ -167,6 +167,16 @@ def test_a_rule_decides_the_alerts_that_it_speaks_of(store: Store, said: Rule, s
     assert found.state == state
 
 
+def test_whose_rule_it_was_and_when_is_kept(store: Store) -> None:
+    store.put(raised())
+    rules = (rule("other.example")._replace(by="cli:root"), rule("example.net")._replace(
+        by="slack:U024BE7LH", at="2026-11-21T12:00:00Z"
+    ))  # fmt: skip
+    settle(store.conn, Settings(rules=rules), NOW)
+    (found,) = alerts(store.conn)
+    assert (found.decided_by, found.decided_at) == ("slack:U024BE7LH", 1795262400.0)
+
+
 def test_an_alert_without_a_name_is_decided_by_its_address(store: Store) -> None:
     store.put(raised(destination="203.0.113.9", name=""))
     network = Rule("*", ip_network("203.0.113.0/24"), "", Action.ALLOW)

@@ -8,22 +8,25 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from unit.analyzer_scene import FAR, HUE, PLUG
-from unit.made_effects import raised
+from unit.made_effects import TV, raised
 
+from smartrouter.analyzer import delivery
 from smartrouter.analyzer.analysis import TROUBLE
 from smartrouter.analyzer.work import Analyzer
 from smartrouter.config import from_text
 from smartrouter.linux.leases import LeaseFiles
 from smartrouter.makers import Makers
+from smartrouter.notify.message import Answer, Message
 from smartrouter.store.connect import open_reader
 from smartrouter.store.queries import meta
 from smartrouter.store.writer import Writer
+from smartrouter.supervisor.relay import sound_decision
 
 SCENE = Path(__file__).with_name("analyzer_scene.py")
 ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to make a network namespace")
@@ -177,12 +180,12 @@ def analyzer(tmp_path: Path) -> Iterator[Analyzer]:
     analyzer.stop()
 
 
-def share(folder: Path, alert_file: str = "alerts.txt") -> dict[str, Any]:
+def share(folder: Path, alert_file: str = "alerts.txt", more: str = "") -> dict[str, Any]:
     text = (
         "config smartrouter 'main'\n\tlist device 'sr-none'\n"
         f"\toption database '{folder}/store.db'\n\toption alert_file '{folder}/{alert_file}'\n"
     )
-    return {"config": from_text(text).to_share("analyzer"), "lan": ["sr-none"], "iot": []}
+    return {"config": from_text(text + more).to_share("analyzer"), "lan": ["sr-none"], "iot": []}
 
 
 def raise_alert(folder: Path, name: str) -> None:
@@ -226,3 +229,72 @@ def test_another_alert_file_is_taken_up_at_once(analyzer: Analyzer, tmp_path: Pa
     raise_alert(tmp_path, "new.example")
     analyzer.turn()
     assert " -> new.example @ " in (tmp_path / "others.txt").read_text()
+
+
+class Chat:
+    """A channel on which somebody answers whatever is sent."""
+
+    def __init__(self, answers: list[Answer]):
+        self.answers = answers
+        self.sent: list[Message] = []
+        self.answered: Callable[[str, Answer, str], None] | None = None
+
+    def listen(self, answered: Callable[[str, Answer, str], None]) -> None:
+        self.answered = answered
+
+    def send(self, message: Message, receipt: str) -> str:
+        self.sent.append(message)
+        if self.answers and self.answered is not None:
+            self.answered(message.key, self.answers.pop(), "slack:U024BE7LH")
+        return "receipt"
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+
+@pytest.mark.parametrize(("answer", "told"), [
+    (Answer.ALLOW, {"answer": "allow", "destination": "example.net", "service": "web", "alert": 1}),
+    (Answer.ALLOW_HOUR, {"answer": "allow-hour", "destination": "example.net", "service": "web", "alert": 1}),
+    (Answer.MUTE, {"answer": "mute", "destination": "example.net", "service": "web", "alert": 1}),
+    (Answer.KEEP_BLOCKING, None),
+])  # fmt: skip
+def test_what_is_answered_is_told_to_the_supervisor_and_what_was_seen_is_kept_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: Answer, told: dict[str, Any] | None
+) -> None:
+    chat = Chat([answer])
+    monkeypatch.setattr(delivery.Delivery.__init__, "__defaults__", (lambda config: chat, lambda: 1.0))
+    heard: list[dict[str, Any]] = []
+
+    def tell(what: str, **facts: Any) -> None:
+        if what == "answered":
+            heard.append(facts)
+
+    section = "config notify\n\toption type 'slack'\n\toption token 'xoxb-1'\n\toption app_token 'xapp-1'\n"
+    analyzer = Analyzer(share(tmp_path, more=section), Makers(), tell, LeaseFiles([tmp_path / "leases"]))
+    try:
+        analyzer.turn()
+        writer = Writer(str(tmp_path / "store.db"))
+        writer.put(raised())
+        assert writer.flush(5.0)
+        writer.close()
+        conn = open_reader(str(tmp_path / "store.db"))
+
+        def state() -> str:
+            return str(conn.execute("SELECT state || ' ' || decided_by FROM alerts").fetchone()[0])
+
+        until = time.monotonic() + 10
+        while not (heard if told else state() != "open ") and time.monotonic() < until:
+            analyzer.turn()
+            time.sleep(0.02)
+        if told is None:
+            assert state() == "dismissed slack:U024BE7LH"
+            while len(chat.sent) < 2 and time.monotonic() < until:
+                analyzer.turn()
+                time.sleep(0.02)
+            assert chat.sent[1].outcome.startswith("dismissed by slack:U024BE7LH at ")
+        else:
+            assert heard == [{**told, "device": TV, "by": "slack:U024BE7LH"}]
+            assert sound_decision(heard[0], {"slack"}) is not None
+        conn.close()
+    finally:
+        analyzer.stop()

@@ -19,13 +19,14 @@ from smartrouter.cli.reference import commands
 
 RUN = [sys.executable, "-m", "smartrouter"]
 WORDS = (
-    "status devices device alerts alert allow deny forget learn same watch mode pause "
-    "replay evaluate classify doctor demo run guard analyzer"
+    "status devices device alerts alert allow deny forget learn same watch mode mute pause "
+    "notify replay evaluate classify doctor demo run guard analyzer"
 )
 # What each command needs at least, besides its name.
 NEEDED = {
     "device": ["x"], "alert": ["1"], "allow": ["x"], "deny": ["x"], "forget": ["x"], "learn": ["x"],
-    "same": ["x"], "watch": ["x", "never"], "mode": ["monitor"], "replay": ["x"], "evaluate": ["x"],
+    "same": ["x"], "watch": ["x", "never"], "mute": ["x"], "mode": ["monitor"], "replay": ["x"],
+    "evaluate": ["x"],
 }  # fmt: skip
 
 

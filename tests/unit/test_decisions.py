@@ -19,6 +19,8 @@ from smartrouter.cli import main
 from smartrouter.core.effects import Keep, Kind, Withdraw
 from smartrouter.core.learning import Progress, State
 from smartrouter.core.policy import Reason
+from smartrouter.store import open_reader
+from smartrouter.store.alerts import alert as stored
 
 DONE = {"ok": {"applied": True, "note": ""}}
 
@@ -50,6 +52,49 @@ def test_a_device_may_be_meant_by_its_mac_and_its_names(home: Home, device: str)
     assert asked(home, "allow", device, "example.com") == {
         "do": "allow", "device": TV, "destination": "example.com", "service": "", "until": None,
     }  # fmt: skip
+
+
+def test_a_decision_may_be_for_once_and_says_until_when(
+    home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    until = asked(home, "allow", "1", "--once")["until"]
+    assert abs(until - (time.time() + 120)) < 10
+    assert "Living-room TV may use evil.example (web) until " in capsys.readouterr().out
+    assert main(home.command("allow", "1", "--once", "--for", "1h")) == 2
+
+
+def test_of_an_alert_the_exact_name_and_every_device_may_be_meant(
+    home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert asked(home, "deny", "1", "--exact", "--all-devices") == {
+        "do": "deny", "device": "*", "destination": "evil.example", "service": "web", "until": None,
+    }  # fmt: skip
+    assert main(home.command("allow", "2", "--exact")) == 1
+    assert "alert 2 has no name; without --exact it is about 198.51.100.99" in capsys.readouterr().err
+    assert main(home.command("allow", "tv", "example.com", "--exact")) == 2
+    assert main(home.command("allow", "tv", "example.com", "--all-devices")) == 2
+
+
+def test_a_device_is_muted_for_a_time(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    home.answers = {"mute": DONE}
+    assert asked(home, "mute", "tv", "1d") == {"do": "mute", "device": TV, "seconds": 86400.0}
+    assert "Nothing of Living-room TV is sent until " in capsys.readouterr().out
+    assert asked(home, "mute", "tv", "--end")["seconds"] == 0.0
+    assert "What Living-room TV does is sent again." in capsys.readouterr().out
+    assert main(home.command("mute", "tv")) == 2
+    assert main(home.command("mute", "tv", "1d", "--end")) == 2
+
+
+def test_who_dismissed_an_alert_is_kept(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SUDO_USER", "anna")
+    assert main(home.command("alert", "1", "--dismiss")) == 0
+    conn = open_reader(home.database)
+    found = stored(conn, 1)
+    conn.close()
+    assert found is not None
+    assert (found.state, found.decided_by) == ("dismissed", "cli:anna")
+    assert found.decided_at is not None
+    assert abs(found.decided_at - time.time()) < 10
 
 
 @pytest.mark.parametrize("word", ["*", "all"])

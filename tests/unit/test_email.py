@@ -177,7 +177,7 @@ def test_what_is_handed_over_twice_is_the_same_mail() -> None:
         ({"RCPT": "550 no such user"}, True, "address in `option channel` (550)"),
         ({"RCPT": "450 greylisted"}, False, "(450)"),
         ({"MAIL": "553 not yours"}, True, "(553)"),
-        ({"DATA": "554 spam"}, True, "(554)"),
+        ({"DATA": "554 spam"}, False, "(554)"),
         ({"DATA": "452 disk full"}, False, "(452)"),
         ({"DATA": "421 going down"}, False, "(421)"),
     ],

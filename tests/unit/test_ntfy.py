@@ -137,7 +137,7 @@ def test_a_hostile_name_is_inert(hostile: str) -> None:
         (Reply(401), True, None, "`option token`"),
         (Reply(403), True, None, "`option token`"),
         (Reply(404), True, None, "`option channel`"),
-        (Reply(413), True, None, "too long"),
+        (Reply(413), False, None, "please report"),
         (Reply(302, headers=(("Location", "https://evil.example/"),)), True, None, "another address"),
         (Reply(429, headers=(("Retry-After", "30"),)), False, 30.0, "fewer"),
         (Reply(500, body="<html>"), False, None, "status 500"),

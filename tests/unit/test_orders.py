@@ -152,6 +152,19 @@ def test_what_is_the_guards_business_is_asked_of_the_guard(
     assert household.asked == [asked]
 
 
+def test_a_device_is_muted_for_a_time_and_who_wanted_that_is_noted(household: Paper, config: Path) -> None:
+    assert order(household, {"do": "mute", "device": MAC, "seconds": 3600, "by": "cli:anna"})["ok"]["applied"]
+    [device] = load(config).devices
+    assert device.mute_until is not None
+    assert abs(device.mute_until - time.time() - 3600) < 10
+    assert device.muted_by == "cli:anna"
+    order(household, {"do": "mute", "device": MAC, "seconds": 0})
+    [device] = load(config).devices
+    assert device.mute_until is not None
+    assert device.mute_until <= time.time()
+    assert device.muted_by == "cli:root"
+
+
 def test_without_a_running_guard_that_is_said(config: Path) -> None:
     answer = order(Paper(config, "guard"), {"do": "pause", "seconds": 60})
     assert answer == {"error": "the guard is not running (stopped)"}
@@ -207,6 +220,9 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"do": "pause", "seconds": -1}, "seconds: from 0"),
     ({"do": "pause", "seconds": LONGEST_PAUSE + 1}, "seconds: from 0"),
     ({"do": "pause", "seconds": float("inf")}, "seconds: from 0"),
+    ({"do": "mute", "device": MAC, "seconds": -1}, "seconds: from 0"),
+    ({"do": "mute", "device": MAC, "seconds": 1e12}, "seconds: from 0"),
+    ({"do": "mute", "device": "*", "seconds": 1}, "device: '*' is no MAC"),
     ({"do": "learn", "device": MAC, "finish": "yes"}, "finish has the wrong type"),
     ({"do": "forget", "device": "*", "destination": "*"}, "device: '*' is no MAC"),
     ({"do": "x" * 10_000}, "is unknown"),

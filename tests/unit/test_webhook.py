@@ -8,16 +8,20 @@ from collections.abc import Iterator
 from email.utils import formatdate
 from pathlib import Path
 
+import jsonschema
 import pytest
-from unit.made_alerts import told
+from unit.made_alerts import ALERT, SCAN, told
+from unit.made_effects import NOON
 from unit.stand_in import StandIn, certificate, service
 
 from smartrouter.config import NotifyConfig
+from smartrouter.core.effects import Kind
 from smartrouter.core.errors import BadConfig
 from smartrouter.notify import webhook
 from smartrouter.notify.channel import NotDelivered
 from smartrouter.notify.message import Message
 from smartrouter.notify.webhook import open_channel
+from smartrouter.notify.wording import flood, quiet, sample
 
 SECRET = "S3cret-token"
 
@@ -170,6 +174,25 @@ def test_plain_text_where_tls_was_wanted_is_told(there: StandIn) -> None:
     assert str(failure(there.url(scheme="https"))).startswith("no TLS with it: ")
 
 
-def test_the_json_is_what_the_documentation_says() -> None:
-    schema = json.loads(Path(__file__).parents[2].joinpath("docs/webhook.schema.json").read_text())
-    assert set(schema["properties"]) == set(webhook.body_of(told()))
+SCHEMA = json.loads(Path(__file__).parents[2].joinpath("docs/webhook.schema.json").read_text())
+
+
+@pytest.mark.parametrize("message", [
+    told(), told("\ud800\x1b", destination=""), told(state="allowed", decided_by="cli:root", decided_at=NOON),
+    told(kind=Kind.PERSON, destination="", service="", name="", targets=()),
+    flood("flood:x", [ALERT, SCAN], "TV", "critical", 9.0), quiet("quiet:1", [told()], NOON, "warning"),
+    sample(NOON),
+])  # fmt: skip
+def test_the_json_is_what_the_documentation_says(message: Message) -> None:
+    said = json.loads(json.dumps(webhook.body_of(message)))
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    jsonschema.Draft202012Validator(SCHEMA).validate(said)
+    assert list(said) == SCHEMA["required"] == list(SCHEMA["properties"])
+
+
+@pytest.mark.parametrize(
+    "change", [{"severity": "loud"}, {"mac": "TV"}, {"facts": [["a", "b"]]}, {"version": 2}]
+)
+def test_and_not_just_anything(change: dict[str, object]) -> None:
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({**webhook.body_of(told()), **change}, SCHEMA)
