@@ -9,6 +9,7 @@ import contextlib
 import logging
 import os
 import re
+import time
 from typing import Any
 
 import apprise
@@ -36,7 +37,7 @@ class Apprise:
 
     def send(self, message: Message, receipt: str) -> str:
         """See `channel.Channel`."""
-        if not repeats.is_due(message, receipt):
+        if not repeats.is_due(message, receipt, time.time()):
             return receipt
         title, body = texts(message)
         kind = "success" if message.outcome else _TYPES.get(message.severity, "warning")
@@ -50,7 +51,7 @@ class Apprise:
                 done = False
             status = _status(said.getvalue())
         if done:
-            return repeats.receipt_for(message)
+            return repeats.receipt_for(message, time.time())
         if status:
             failure = NotDelivered(
                 f"the service does not take the message (status {status})"

@@ -16,6 +16,7 @@ import re
 import ssl
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
@@ -91,13 +92,13 @@ class Mqtt:
         sent = [self._publish(*each, retain=True) for each in self._introduction(device, message)]
         said = plain.values(message)
         sent.append(self._publish(self._topics.of(device, "alert"), json.dumps(said), retain=True))
-        is_due = repeats.is_due(message, receipt)
+        is_due = repeats.is_due(message, receipt, time.time())
         if is_due:
             event = {"event_type": message.kind if message.kind in EVENTS else OTHER, **said}
             sent.append(self._publish(self._topics.of(device, "event"), json.dumps(event)))
         for each in sent:
             self._wait_for(each)
-        return repeats.receipt_for(message) if is_due else receipt
+        return repeats.receipt_for(message, time.time()) if is_due else receipt
 
     def listen(self, answered: Callable[[str, Answer, str], None]) -> None:
         """See `channel.Answers`."""

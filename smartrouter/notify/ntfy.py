@@ -9,6 +9,7 @@ import base64
 import json
 import re
 import ssl
+import time
 from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
@@ -45,15 +46,15 @@ class Ntfy:
     def send(self, message: Message, receipt: str) -> str:
         """See `channel.Channel`."""
         is_replacing = receipt.startswith(_REPLACES)
-        if not is_replacing and not repeats.is_due(message, receipt):
+        if not is_replacing and not repeats.is_due(message, receipt, time.time()):
             return receipt
         made = notification(message, self._topic)
         answer = post(self._server, json.dumps(made).encode(), self._headers, "the ntfy server", self._tls)
         if answer.status != 200:
             raise _refusal(answer)
         if is_replacing or _sequence(answer.body) == made["sequence_id"]:
-            return _REPLACES + repeats.receipt_for(message)
-        return repeats.receipt_for(message)
+            return _REPLACES + repeats.receipt_for(message, time.time())
+        return repeats.receipt_for(message, time.time())
 
     def close(self) -> None:
         """See `channel.Channel`; each message has a connection of its own."""

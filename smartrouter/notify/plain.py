@@ -28,9 +28,10 @@ def lines(message: Message) -> Iterator[str]:
         yield _line("Destination: " + message.destination + _behind(message.service))
     if message.blocked is not None:
         yield "Blocked: " + ("yes" if message.blocked else "no, only reported")
-    for what, text in message.facts[:MOST_FACTS]:
-        yield _line(f"{what}: {text}")
-    if left := len(message.facts[MOST_FACTS:]):
+    further = facts(message)
+    for what, text in further[:MOST_FACTS]:
+        yield _line(f"{what[:1].upper()}{what[1:]}: {text}")
+    if left := len(further[MOST_FACTS:]):
         yield f"… and {left} more"
     if message.outcome:
         yield _line("Decided: " + message.outcome)
@@ -39,6 +40,12 @@ def lines(message: Message) -> Iterator[str]:
         yield f"On the router: smartrouter alert {message.alert}"
     if link(message):
         yield link(message)
+
+
+def facts(message: Message) -> list[tuple[str, str]]:
+    """The facts that are not said by the message's own fields."""
+    said = {"device": message.device or message.mac, "destination": message.destination}
+    return [(what, text) for what, text in message.facts if not said.get(what)]
 
 
 def values(message: Message, longest: int = LONGEST_LINE) -> dict[str, object]:

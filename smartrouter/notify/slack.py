@@ -10,6 +10,7 @@ import logging
 import re
 import ssl
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -106,19 +107,20 @@ class Slack:
         place = _place(receipt)
         shown = self._shown(message)
         if place is None:
-            return self._post(shown, message)
+            return self._post(shown)
         try:
             self._call("chat_update", channel=place.channel, ts=place.ts, **shown)
         except _Refusal as error:
             if error.code not in _GONE:
                 raise
-            return self._post(shown, message)
-        if message.outcome or message.at - place.said < repeats.QUIET:
+            return self._post(shown)
+        now = time.time()
+        if message.outcome or 0 <= now - place.said < repeats.QUIET:
             return place.text()
         self._call(
             "chat_postMessage", channel=place.channel, thread_ts=place.ts, text=fallback(message), **_BARE
         )
-        return place._replace(said=message.at).text()
+        return place._replace(said=now).text()
 
     def listen(self, answered: Callable[[str, Answer, str], None]) -> None:
         """See `channel.Answers`. Without an `app_token` there are no buttons, and so nothing to hear."""
@@ -156,12 +158,12 @@ class Slack:
         shown = blocks(message, with_buttons=bool(self._app_token), by=by)
         return {"text": fallback(message), "blocks": shown, "parse": "none", "link_names": False}
 
-    def _post(self, shown: Mapping[str, Any], message: Message) -> str:
+    def _post(self, shown: Mapping[str, Any]) -> str:
         done = self._call("chat_postMessage", channel=self._channel, **{**shown, **_BARE})
-        return _Place(str(done.get("channel") or ""), str(done.get("ts") or ""), message.at).text()
+        return _Place(str(done.get("channel") or ""), str(done.get("ts") or ""), time.time()).text()
 
     def _post_to_hook(self, message: Message, receipt: str) -> str:
-        if not repeats.is_due(message, receipt):
+        if not repeats.is_due(message, receipt, time.time()):
             return receipt
         from slack_sdk.webhook import WebhookClient
 
@@ -175,7 +177,7 @@ class Slack:
             failure = not_reached(error, "Slack's webhook")
         else:
             if done.status_code == 200:
-                return repeats.receipt_for(message)
+                return repeats.receipt_for(message, time.time())
             failure = _hook_refusal(done.status_code, done.headers)
         raise failure  # here, not above: the error that it came from may quote the address
 

@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from smartrouter.core.inert import inert
+from smartrouter.notify import plain
 from smartrouter.notify.message import Answer, Message
 
 Block = dict[str, Any]
@@ -109,13 +110,14 @@ def _subject(message: Message) -> Iterator[str]:
 
 
 def _facts(message: Message) -> Iterator[Block]:
-    shown = message.facts[:FACTS]
+    facts = plain.facts(message)
+    shown = facts[:FACTS]
     short = [(what, text) for what, text in shown if len(text) <= _PROSE]
-    yield from _fields(f"*{_word(what)}*\n{_code(text)}" for what, text in short)
+    yield from _fields(f"*{_word(_title(what))}*\n{_code(text)}" for what, text in short)
     for what, text in shown:
         if len(text) > _PROSE:
-            yield {"type": "section", "text": _plain(f"{what}: {text}", SECTION // 2)}
-    if left := len(message.facts) - len(shown):
+            yield {"type": "section", "text": _plain(f"{_title(what)}: {text}", SECTION // 2)}
+    if left := len(facts) - len(shown):
         yield {"type": "section", "text": _plain(f"… and {left} more", HEADER)}
 
 
@@ -169,6 +171,10 @@ def _mrkdwn(text: str) -> dict[str, Any]:
 def _code(text: str) -> str:
     """`text` as a code span; without spaces at its ends, with which Slack would not take it for one."""
     return f"`{_escaped(text.replace('`', 'ˋ').strip(), NAME) or '–'}`"
+
+
+def _title(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _word(text: str) -> str:

@@ -9,6 +9,7 @@ from unit.made_alarms import (
     HOSTILE,
     PASSWORD,
     SECRETS,
+    Clock,
     failure_of,
     hostile_message,
     message,
@@ -46,11 +47,13 @@ def test_a_message_has_title_text_and_type(server: HttpStandIn) -> None:
     assert made["type"] == "warning"
 
 
-def test_it_is_not_said_again_and_again(server: HttpStandIn) -> None:
+def test_it_is_not_said_again_and_again(server: HttpStandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
     channel = opened(server)
     receipt = channel.send(message(), "")
     receipt = channel.send(message(revision=2), receipt)
-    receipt = channel.send(message(revision=3, at=message().at + QUIET), receipt)
+    clock.now += QUIET
+    receipt = channel.send(message(revision=3), receipt)
     channel.send(message(revision=4, outcome="Allowed by web:admin"), receipt)
     assert [request.json["type"] for request in server.seen] == ["warning", "warning", "success"]
 

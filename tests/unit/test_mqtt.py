@@ -14,6 +14,7 @@ from unit.made_alarms import (
     HOSTILE,
     PASSWORD,
     SECRETS,
+    Clock,
     failure_of,
     hostile_message,
     message,
@@ -99,13 +100,15 @@ class Retained:
             self.messages = listener.messages
 
 
-def test_later_revisions_renew_the_last_alert_and_are_no_new_event(
-    real: RealBroker, channel: Mqtt, prefix: str
+def test_later_revisions_renew_the_last_alert_and_few_are_an_event(
+    real: RealBroker, channel: Mqtt, prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    clock = Clock(monkeypatch)
     with listening(real) as listener:
         receipt = channel.send(message(), "")
         receipt = channel.send(message(revision=2), receipt)
-        receipt = channel.send(message(revision=3, at=message().at + QUIET), receipt)
+        clock.now += QUIET
+        receipt = channel.send(message(revision=3), receipt)
         channel.send(message(revision=4, outcome="Allowed"), receipt)
         alerts = listener.wait(f"{prefix}/{TV}/alert", 4)
         events = listener.wait(f"{prefix}/{TV}/event", 3)

@@ -14,6 +14,7 @@ from unit.made_alarms import (
     HOSTILE,
     SECRETS,
     TOKEN,
+    Clock,
     failure_of,
     hostile_message,
     message,
@@ -78,20 +79,27 @@ def test_the_first_message_is_posted_and_the_next_takes_its_place(
     assert (updated["parse"], updated["link_names"]) == ("none", False)
 
 
-def test_what_happens_again_goes_into_the_thread_once_an_hour(slack: Slack, service: SlackStandIn) -> None:
-    first = message()
-    receipt = slack.send(first, "")
-    for minute in range(0, 181, 10):
-        receipt = slack.send(first._replace(revision=minute + 2, at=first.at + minute * 60), receipt)
+def test_what_happens_again_goes_into_the_thread_once_an_hour(
+    slack: Slack, service: SlackStandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock(monkeypatch)
+    receipt = slack.send(message(), "")
+    for turn in range(19):
+        receipt = slack.send(message(revision=turn + 2), receipt)
+        clock.now += 600
     replies = [each for each in service.calls("postMessage") if "thread_ts" in each]
     assert len(replies) == 3
     assert {each["thread_ts"] for each in replies} == {"1522180885.000001"}
     assert len(service.calls("update")) == 19
 
 
-def test_an_outcome_takes_the_buttons_away_and_makes_no_noise(slack: Slack, service: SlackStandIn) -> None:
+def test_an_outcome_takes_the_buttons_away_and_makes_no_noise(
+    slack: Slack, service: SlackStandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock(monkeypatch)
     receipt = slack.send(message(), "")
-    slack.send(message(outcome="Allowed by web:admin", at=message().at + 2 * QUIET), receipt)
+    clock.now += 2 * QUIET
+    slack.send(message(outcome="Allowed by web:admin"), receipt)
     (posted,), (updated,) = service.calls("postMessage"), service.calls("update")
     assert "actions" in [block["type"] for block in posted["blocks"]]
     assert "actions" not in [block["type"] for block in updated["blocks"]]
@@ -99,10 +107,13 @@ def test_an_outcome_takes_the_buttons_away_and_makes_no_noise(slack: Slack, serv
 
 
 @pytest.mark.parametrize("code", ["message_not_found", "cant_update_message", "edit_window_closed"])
-def test_a_message_that_is_gone_is_posted_anew(slack: Slack, service: SlackStandIn, code: str) -> None:
+def test_a_message_that_is_gone_is_posted_anew(
+    slack: Slack, service: SlackStandIn, code: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Clock(monkeypatch)
     service.next.append(Reply(body=json.dumps({"ok": False, "error": code})))
     receipt = slack.send(message(), "C024BE91L:1522180885.000099:1522180885")
-    assert receipt == "C024BE91L:1522180885.000001:1522180885"
+    assert receipt == "C024BE91L:1522180885.000001:1522180900"
 
 
 @pytest.mark.parametrize("receipt", ["C024BE91L:1522180885.000009", "C024BE91L:1522180885.000009:1522180885"])
@@ -121,12 +132,16 @@ def test_no_buttons_without_a_way_to_hear_of_them(service: SlackStandIn) -> None
     assert slack.trouble == ""
 
 
-def test_a_webhook_posts_once_and_again_when_it_is_decided(service: SlackStandIn) -> None:
+def test_a_webhook_posts_once_and_again_when_it_is_decided(
+    service: SlackStandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock(monkeypatch)
     slack = hook(service)
     receipt = slack.send(message(), "")
     receipt = slack.send(message(revision=2), receipt)
     assert len(service.seen) == 1
-    receipt = slack.send(message(revision=3, at=message().at + QUIET), receipt)
+    clock.now += QUIET
+    receipt = slack.send(message(revision=3), receipt)
     slack.send(message(revision=4, outcome="Denied by cli"), receipt)
     assert [each.path for each in service.seen] == ["/services/T0SECRETHOOK/B0/x"] * 3
     assert "actions" not in [block["type"] for block in service.seen[0].json["blocks"]]

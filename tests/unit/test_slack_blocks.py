@@ -39,7 +39,7 @@ def test_a_message_says_who_what_why_and_where_to_read_on() -> None:
         "*Destination*\n`ads.example.net`\n`web`",
         "*Blocked*\nno, only reported",
     ]
-    assert made[2]["fields"][1]["text"] == "*evidence*\n`named by the router's DNS`"
+    assert made[2]["fields"][1]["text"] == "*Evidence*\n`named by the router's DNS`"
     assert made[4]["elements"][0]["text"].startswith("alert 17 · 2018-03-27 ")
     assert made[4]["elements"][1]["text"] == "<http://192.168.1.1:8081/alerts/17|Open its page>"
 
