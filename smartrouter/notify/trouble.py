@@ -51,9 +51,9 @@ def _failing(error: BaseException) -> str:
     match error:
         case ssl.SSLCertVerificationError():
             return (
-                f"shows a certificate that is not valid for it ({getattr(error, 'verify_message', 'no reason given')}); if it is one of "
-                "your own authority, name that in the environment variable SSL_CERT_FILE; look at the "
-                "router's clock too"
+                f"shows a certificate that is not valid for it ({getattr(error, 'verify_message', '')}); if it "
+                "is one of your own authority, name that in the environment variable SSL_CERT_FILE; look "
+                "at the router's clock too"
             )
         case ssl.SSLError():
             return f"does not speak TLS as it should ({getattr(error, 'reason', None) or 'no reason given'})"

@@ -61,9 +61,12 @@ def channel(real: RealBroker, prefix: str) -> Iterator[Mqtt]:
     made.close()
 
 
-def opened(port: int, prefix: str, scheme: str = "mqtt", token: str = "") -> Mqtt:
+def opened(port: int, prefix: str, scheme: str = "mqtt", token: str = "", *, listens: bool = True) -> Mqtt:
     address = f"{scheme}://127.0.0.1:{port}/{prefix}?discovery={prefix}/ha"
-    return open_channel(settings("mqtt", channel=address, token=token))
+    channel = open_channel(settings("mqtt", channel=address, token=token))
+    if listens:
+        channel.listen(lambda *_: None)
+    return channel
 
 
 # Out
@@ -165,6 +168,17 @@ def test_whether_we_are_there_is_known(real: RealBroker, prefix: str) -> None:
         sock.shutdown(socket.SHUT_RDWR)  # as when the router loses power: the broker speaks for us
         assert listener.wait(f"{prefix}/status", 4)[-1] == "offline"
         channel.close()
+
+
+def test_one_that_only_hands_over_says_nothing_of_us(real: RealBroker, channel: Mqtt, prefix: str) -> None:
+    with listening(real) as listener:
+        listener.wait(f"{prefix}/status")
+        sample = opened(real.port, prefix, listens=False)  # as `smartrouter notify test` does
+        sample.send(message(kind="test", mac=""), "")
+        sample.close()
+        assert listener.wait(f"{prefix}/router/event")[0]["event_type"] == "test"
+        channel.send(message(), "")
+        assert listener.wait(f"{prefix}/status") == ["online"]
 
 
 # Switches and answers
