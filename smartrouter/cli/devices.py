@@ -66,6 +66,8 @@ DETAILS = DEVICE | {
     "and `last_used` in epoch seconds",
     "rules": "your rules about it: `action`, `device` (`*`: all), `destination`, `service` (empty: any), "
     "`until` (epoch seconds, or null), `by`, `at` (epoch seconds, or null)",
+    "mute_until": "epoch seconds until which nothing of it is sent, or null",
+    "muted_by": "who wanted that; empty if nobody is known",
     "latest": "its latest attempts, newest first: `at`, `name`, `address`, `port`, `protocol`, `service`, "
     "`scope`, `evidence`, `accepted`, `reason`",
     "alerts": "its open alerts, as `smartrouter alerts --json` gives them",
@@ -153,6 +155,7 @@ def _details(known: Known, conn: sqlite3.Connection, mac: str, progress: Progres
             for learned in queries.learned(conn, mac)
         ],
         "rules": [_rule_json(rule) for rule in known.config.rules if rule.device in (mac, EVERY_DEVICE)],
+        **_mute_json(known, mac),
         "latest": [_attempt_json(attempt) for attempt in attempts_of(conn, mac, _LATEST)],
         "alerts": [alert_json(known, found) for found in alerts(conn, state=AlertState.OPEN, mac=mac)],
     }
@@ -165,6 +168,13 @@ def _progress_json(progress: Progress) -> dict[str, Any]:
 
 def _rule_json(rule: RuleConfig) -> dict[str, Any]:
     return dict(vars(rule))
+
+
+def _mute_json(known: Known, mac: str) -> dict[str, Any]:
+    told = next((each for each in known.config.devices if each.mac == mac), None)
+    if told is None or told.mute_until is None or told.mute_until <= time.time():
+        return {"mute_until": None, "muted_by": ""}
+    return {"mute_until": told.mute_until, "muted_by": told.muted_by}
 
 
 def _attempt_json(attempt: StoredAttempt) -> dict[str, Any]:
@@ -291,6 +301,7 @@ def _show_device(screen: Screen, known: Known, found: dict[str, Any]) -> None:
                 "alerts",
                 Cell(str(found["open_alerts"]), Style.WARNING if found["open_alerts"] else Style.PLAIN),
             ),
+            *([("muted", _mute_text(found))] if found["mute_until"] is not None else []),
         ]
     )
     _show_destinations(screen, found["destinations"], now)
@@ -312,6 +323,11 @@ def _learning_text(known: Known, found: Mapping[str, Any], now: float) -> str:
     if not known.settings.learning.auto:
         return text
     return f"{text} in {progress['units']} different hours, the last {progress['quiet']} without anything new"
+
+
+def _mute_text(found: Mapping[str, Any]) -> str:
+    by = f" (by {found['muted_by']})" if found["muted_by"] else ""
+    return f"nothing of it is sent until {when(found['mute_until'])}{by}"
 
 
 def _show_destinations(screen: Screen, destinations: list[dict[str, Any]], now: float) -> None:

@@ -19,6 +19,7 @@ from smartrouter.notify.message import Answer, Message
 from smartrouter.notify.wording import About, Alerted
 
 SEVERITIES = ("notice", "warning", "critical")  # core.effects.Severity, the quietest first
+LOUDEST = len(SEVERITIES) - 1
 FEW = 3  # alerts of one device in `WINDOW` that are told one by one
 WINDOW = 60.0  # seconds; a flood ends when nothing came for so long
 GROWN = 2  # times as many: worth a revision of a flood's message
@@ -39,11 +40,13 @@ class Policy(NamedTuple):
 
 
 class News(NamedTuple):
-    """An alert that is new or has changed, and what is known around it."""
+    """An alert that is new or has changed, and what is known around it. `answered`: that it is told again is
+    the answer to somebody."""
 
     alert: Alerted
     about: About
     muted: bool = False
+    answered: bool = False
 
 
 class Told(Protocol):
@@ -176,6 +179,8 @@ def _follow_up(plan: Plan, key: str, before: Told, each: News) -> None:
     """The channel has, or will have, this alert already."""
     told = wording.news_of(each.alert, each.about)
     if before.part_of or told == before.told:
+        return
+    if each.muted and each.alert.state == wording.OPEN and not each.answered:
         return
     if before.sent_revision:
         plan.put.append((wording.message(each.alert, each.about, before.revision + 1), told))

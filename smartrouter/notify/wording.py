@@ -67,12 +67,13 @@ class Alerted(Protocol):
 class About(NamedTuple):
     """What else is known of an alert's device. `mode`: the one that it is in; `note`: what was answered,
     though the alert is open: that the device is muted, by whom and until when, or why it could not be done;
-    '' if nothing. `ends`: when the rule that decided ends, epoch seconds."""
+    '' if nothing. `ends`: when the rule that decided ends, epoch seconds; `is_over`: it has."""
 
     label: str
     mode: str
     note: str = ""
     ends: float | None = None
+    is_over: bool = False
 
 
 # -- one alert, in words -----------------------------------------------------------------------------
@@ -142,9 +143,9 @@ def commands(found: Alerted) -> list[tuple[str, str]]:
     return [*ways, (f"smartrouter alert {number} --dismiss", "reports it no more")]
 
 
-def decided(found: Alerted, ends: float | None = None) -> str:
+def decided(found: Alerted, ends: float | None = None, is_over: bool = False) -> str:
     """What became of an alert, by whom and when: `allowed until 18:00 by slack:U024BE7LH at …`; '' while it
-    is open. `ends`: when that ends by itself."""
+    is open. `ends`: when that ends by itself; `is_over`: it has, and all is as it was before."""
     if found.state == OPEN:
         return ""
     if found.state == MERGED:
@@ -152,7 +153,7 @@ def decided(found: Alerted, ends: float | None = None) -> str:
     until = f" until {moment(ends)}" if ends is not None else ""
     by = f" by {found.decided_by}" if found.decided_by else ""
     at = f" at {moment(found.decided_at)}" if found.decided_at is not None else ""
-    return f"{found.state}{until}{by}{at}"
+    return f"{found.state}{until}{by}{at}" + ("; that is over" if is_over else "")
 
 
 # -- one alert, as a message -------------------------------------------------------------------------
@@ -181,7 +182,7 @@ def message(found: Alerted, known: About, revision: int = 1, link: str = "") -> 
         alert=found.id,
         link=link,
         answers=answers(found),
-        outcome=decided(found, known.ends) or known.note,
+        outcome=decided(found, known.ends, known.is_over) or known.note,
     )
 
 
@@ -197,7 +198,7 @@ def answers(found: Alerted) -> tuple[Answer, ...]:
 def news_of(found: Alerted, known: About) -> str:
     """What would be worth telling again if it changed: how often only by its number of digits."""
     named = found.name or found.reverse or ""
-    outcome = decided(found, known.ends) or known.note
+    outcome = decided(found, known.ends, known.is_over) or known.note
     return "|".join(
         (found.severity, named, str(found.blocked > 0), str(len(str(found.occurrences))), outcome)
     )

@@ -100,6 +100,12 @@ def alerts_changed(conn: sqlite3.Connection, cursor: int, limit: int) -> list[St
     )
 
 
+def alerts_decided(conn: sqlite3.Connection, by: str, at: float | None) -> list[StoredAlert]:
+    """The alerts that were decided by this one, at that time."""
+    which = "WHERE decided_at = :at AND decided_by = :by ORDER BY a.id"
+    return _alerts(conn, which, {"by": by, "at": at})
+
+
 def latest_change(conn: sqlite3.Connection) -> int:
     """The number of the latest change of any alert."""
     latest: int = conn.execute("SELECT latest FROM alert_changes").fetchone()[0]

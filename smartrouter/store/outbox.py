@@ -83,9 +83,15 @@ _ROW = (
 # -- channels ----------------------------------------------------------------------------------------
 
 
-def keep_channels(conn: sqlite3.Connection, keys: Collection[str], changed: Collection[str] = ()) -> None:
+def keep_channels(
+    conn: sqlite3.Connection,
+    keys: Collection[str],
+    changed: Collection[str] = (),
+    moved: Collection[str] = (),
+) -> None:
     """These channels there are; others go, with all that waited on them. New ones get what is raised from
-    now on. Those that have `changed` are tried again, and do not find earlier messages any more."""
+    now on. Those that have `changed` are tried again; those that have `moved` find no earlier message any
+    more."""
     with transaction(conn):
         wanted = json.dumps(list(keys))
         conn.execute("DELETE FROM channels WHERE key NOT IN (SELECT value FROM json_each(?))", (wanted,))
@@ -99,7 +105,7 @@ def keep_channels(conn: sqlite3.Connection, keys: Collection[str], changed: Coll
                 WHERE key = ?""",
             [(key,) for key in changed],
         )
-        conn.executemany("UPDATE outbox SET receipt = '' WHERE channel = ?", [(key,) for key in changed])
+        conn.executemany("UPDATE outbox SET receipt = '' WHERE channel = ?", [(key,) for key in moved])
 
 
 def channels(conn: sqlite3.Connection) -> dict[str, Health]:

@@ -10,6 +10,7 @@ from smartrouter.config.docs import reference
 from smartrouter.config.options import options_of
 from smartrouter.config.sections import SECTIONS
 from smartrouter.core.policy import Mode
+from smartrouter.notify.channels import open_channel
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 
@@ -53,6 +54,14 @@ def test_the_file_that_the_package_ships_is_a_configuration_that_only_watches() 
 def test_what_the_shipped_file_shows_commented_out_is_right_too() -> None:
     text = (CHECKOUT / "openwrt-package" / "smartrouter" / "files" / "smartrouter.config").read_text()
     shown = [line.removeprefix("# ").removeprefix("#") for line in text.splitlines() if line.startswith("#")]
-    sections = "\n".join(shown).partition("config device")
-    config = from_text("".join(sections[1:]).replace("A decision of yours", "# A decision of yours"))
-    assert (len(config.devices), len(config.rules)) == (1, 1)
+    config = from_text("\n".join(line for line in shown if line.startswith(("config ", "\t"))))
+    assert (len(config.devices), len(config.rules), len(config.notify)) == (1, 1, 1)
+
+
+def test_the_channels_that_the_page_on_notifications_shows_are_right() -> None:
+    page = (CHECKOUT / "docs" / "notifications.md").read_text()
+    shown = [block.partition("```")[0] for block in page.split("```\n")[1::2]]
+    configs = [from_text(block) for block in shown if block.startswith("config notify")]
+    assert configs
+    for channel in configs[0].notify:
+        open_channel(channel).close()

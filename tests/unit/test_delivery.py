@@ -17,7 +17,8 @@ import pytest
 from unit.made_effects import NOON, PLUG, TV, raised, write
 from unit.stand_in import StandIn, service
 
-from smartrouter.analyzer.delivery import GATHER, NAMELESS, Answered, Delivery
+from smartrouter.analyzer.delivery import Answered, Delivery
+from smartrouter.analyzer.intake import GATHER, NAMELESS
 from smartrouter.config import Config, NotifyConfig, from_text
 from smartrouter.core.effects import Kind, Severity
 from smartrouter.core.events import Moment
@@ -265,6 +266,21 @@ def test_a_muted_device_is_silent_and_another_is_not(world: World, hook: StandIn
     assert hook.keys == ["alert:2/1", "alert:3/1"]
 
 
+def test_of_a_muted_device_no_updates_are_sent_either(world: World, hook: StandIn) -> None:
+    write(world.guard, raised())
+    world.go(2)
+    world.configure(
+        *world.sections, f"config device\n\toption mac '{TV}'\n\toption mute_until '2026-12-24T18:00:00Z'\n"
+    )
+    for second in range(20):
+        write(world.guard, raised(at=NOON + second))
+    world.go(2)
+    assert hook.keys == ["alert:1/1"]
+    set_alert_state(world.guard, 1, AlertState.DENIED, "cli:root", NOON)
+    world.go(2)
+    assert hook.keys == ["alert:1/1", "alert:1/2"], "but a decision is"
+
+
 def test_what_waits_about_a_device_that_is_muted_then_is_not_sent(world: World, hook: StandIn) -> None:
     hook.status = 503
     write(world.guard, raised(), raised(PLUG))
@@ -274,7 +290,11 @@ def test_what_waits_about_a_device_that_is_muted_then_is_not_sent(world: World, 
     )
     hook.status = 204
     world.go(60)
-    assert hook.keys == ["alert:2/1"]
+    world.configure(*world.sections[:1])
+    for second in range(20):
+        write(world.guard, raised(at=NOON + second))
+    world.go(60)
+    assert hook.keys == ["alert:2/1"], "nor when the device is muted no more"
 
 
 def test_each_channel_gets_what_it_wants(world: World, hook: StandIn) -> None:
@@ -593,6 +613,29 @@ def test_what_could_not_be_done_is_said_where_it_was_answered(world: World, chat
     world.go(2)
     assert [message.outcome for message, _ in chat.sent] == ["", "not done: the disk is full"]
     assert chat.sent[1][0].answers, "so that it can be tried again"
+
+
+def test_other_quiet_hours_do_not_lose_where_a_message_is(world: World, chat: Chat) -> None:
+    world.configure(world.sections[0] + "\toption quiet_from '01:00'\n\toption quiet_to '02:00'\n")
+    set_alert_state(world.guard, 1, AlertState.DISMISSED, "cli:root", NOON)
+    world.go(2)
+    assert [receipt for _, receipt in chat.sent] == ["", "thread of alert:1"]
+    world.configure(world.sections[0] + "\toption channel '#elsewhere'\n")
+    set_alert_state(world.guard, 1, AlertState.OPEN)
+    world.go(2)
+    assert [receipt for _, receipt in chat.sent][2:] == [""]
+
+
+def test_that_a_rule_has_ended_is_said_where_it_was_made(world: World, chat: Chat) -> None:
+    rule = (
+        f"config rule\n\toption device '{TV}'\n\toption destination 'example.net'\n\toption action 'allow'\n"
+        "\toption until '2026-11-21T12:01:00Z'\n\toption by 'slack:U1'\n\toption at '2026-11-21T12:00:00Z'\n"
+    )
+    world.configure(*world.sections, rule)
+    set_alert_state(world.guard, 1, AlertState.ALLOWED, "slack:U1", NOON)
+    world.go(70)
+    assert ["that is over" in message.outcome for message, _ in chat.sent] == [False, False, True]
+    assert chat.sent[1][0].outcome.startswith("allowed until ")
 
 
 @pytest.mark.parametrize(("key", "answer", "by"), [

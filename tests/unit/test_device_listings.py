@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from unit.made_home import PHONE, PLUG, TV, Home, sighting
+from unit.made_home import NOW, PHONE, PLUG, TV, Home, sighting
 
 from smartrouter.cli import main
 from smartrouter.cli.devices import DETAILS, DEVICE
 from smartrouter.cli.forecast import LEARNING, NOVELTY
+from smartrouter.config.changes import set_mute
 from smartrouter.core.effects import Keep
 from smartrouter.core.learning import Progress, State
 from smartrouter.store.changes import upsert_devices
@@ -112,6 +113,19 @@ def test_listings_fit_the_terminal(
     assert main(home.command(*arguments)) == 0
     lines = capsys.readouterr().out.splitlines()
     assert max(map(display_width, lines)) <= max(width, 60)
+
+
+def test_that_a_device_is_muted_is_shown_with_until_when_and_by_whom(
+    home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert listed(home, capsys, "device", TV)["mute_until"] is None
+    set_mute(home.config, TV, NOW + 3600, "slack:U024BE7LH")
+    tv = listed(home, capsys, "device", TV)
+    assert (tv["mute_until"], tv["muted_by"]) == (int(NOW + 3600), "slack:U024BE7LH")
+    assert main(home.command("device", TV)) == 0
+    assert "(by slack:U024BE7LH)" in capsys.readouterr().out
+    set_mute(home.config, TV, NOW - 1, "cli:root")
+    assert listed(home, capsys, "device", TV)["mute_until"] is None
 
 
 def test_the_table_shows_the_address_that_people_know(home: Home, capsys: pytest.CaptureFixture[str]) -> None:

@@ -146,7 +146,9 @@ def test_what_is_given_up_is_counted_and_stays_known(conn: sqlite3.Connection) -
     assert "a" in rows(conn, "hook", ["a"])
 
 
-def test_a_channel_that_was_changed_is_tried_again_and_begins_anew(conn: sqlite3.Connection) -> None:
+def test_a_channel_that_was_changed_is_tried_again_and_one_that_moved_begins_anew(
+    conn: sqlite3.Connection,
+) -> None:
     add(conn, "a")
     send(conn)
     note_failed(conn, "hook", None, "revoked", NOON, retry_at=None, disable=True)
@@ -155,6 +157,8 @@ def test_a_channel_that_was_changed_is_tried_again_and_begins_anew(conn: sqlite3
     keep_channels(conn, ["hook"], ["hook"])
     health = channels(conn)["hook"]
     assert (health.disabled, health.error, health.sent) == (False, "", 1)
+    assert rows(conn, "hook", ["a"])["a"].receipt == "r"
+    keep_channels(conn, ["hook"], ["hook"], ["hook"])
     assert rows(conn, "hook", ["a"])["a"].receipt == ""
 
 
