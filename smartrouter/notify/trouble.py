@@ -50,10 +50,10 @@ def _failing(error: BaseException) -> str:
         error = error.reason
     match error:
         case ssl.SSLCertVerificationError():
+            why = getattr(error, "verify_message", "")
             return (
-                f"shows a certificate that is not valid for it ({getattr(error, 'verify_message', '')}); if it "
-                "is one of your own authority, name that in the environment variable SSL_CERT_FILE; look "
-                "at the router's clock too"
+                f"shows a certificate that is not valid for it ({why}); if it is one of your own authority, "
+                "name that in the environment variable SSL_CERT_FILE; look at the router's clock too"
             )
         case ssl.SSLError():
             return f"does not speak TLS as it should ({getattr(error, 'reason', None) or 'no reason given'})"

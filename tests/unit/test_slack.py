@@ -25,8 +25,10 @@ from unit.standin_http import Reply
 from unit.standin_slack import SlackStandIn, press
 from unit.standin_tls import Authority
 
+from smartrouter.analyzer.courier import Courier
 from smartrouter.config import NotifyConfig
 from smartrouter.core.errors import BadConfig
+from smartrouter.notify.channels import open_channel
 from smartrouter.notify.message import Answer
 from smartrouter.notify.repeats import QUIET
 from smartrouter.notify.slack import Slack
@@ -419,3 +421,15 @@ def test_closing_ends_all_threads(service: SlackStandIn) -> None:
 )
 def test_presses_come_by_tls_or_from_this_machine(address: str, safe: bool) -> None:
     assert is_safe(address) is safe
+
+
+def test_the_analyzers_thread_for_it_hears_presses(service: SlackStandIn) -> None:
+    heard: Queue[tuple[str, str, Answer, str]] = Queue()
+    done: Queue[object] = Queue()
+    courier = Courier("slack", config(service), done.put, lambda *given: heard.put(given), open_channel)
+    courier.listen(0.0)
+    assert service.sockets.connected.wait(5)
+    service.sockets.send(press("keep-blocking", "alert:12"))
+    assert heard.get(timeout=2) == ("slack", "alert:12", Answer.KEEP_BLOCKING, "slack:U024BE7LH")
+    courier.retire()
+    courier.join(5)
