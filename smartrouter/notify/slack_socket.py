@@ -53,6 +53,8 @@ class AnswerSocket:
         self._heard: OrderedDict[str, None] = OrderedDict()
         self.trouble = "not connected yet"
         client.socket_mode_request_listeners.append(self._hear)
+        # Where Slack asks to be connected to anew, the library does it itself, and by this.
+        client.issue_new_wss_url = self._address  # type: ignore[method-assign]
         self._thread = threading.Thread(target=self._run, name="slack-answers", daemon=True)
         self._thread.start()
 
@@ -98,13 +100,10 @@ class AnswerSocket:
     def _connect(self) -> bool:
         """Try it once; gives whether there is no hope."""
         try:
-            address = self._new_address()
-            if not is_safe(address):
-                self.trouble = "Slack named an address that is not reached by TLS; buttons have no effect"
-                return True
             with self._client.connect_operation_lock:
-                self._client.wss_uri = address
-                self._client.connect()
+                if not self._is_connected():  # by the library, because Slack had asked for it
+                    self._client.wss_uri = self._address()
+                    self._client.connect()
         except NotDelivered as error:
             self.trouble = str(error)
             return error.is_final
@@ -113,6 +112,15 @@ class AnswerSocket:
         if not self._client.is_connected():
             self.trouble = "the connection for buttons cannot be made; it is tried again"
         return False
+
+    def _address(self) -> str:
+        """One to connect to. Raises NotDelivered."""
+        address = self._new_address()
+        if is_safe(address):
+            return address
+        raise NotDelivered(
+            "Slack named an address that is not reached by TLS; buttons have no effect", is_final=True
+        )
 
     def _hear(self, client: "BaseSocketModeClient", request: "SocketModeRequest") -> None:
         client.send_socket_mode_response({"envelope_id": request.envelope_id})

@@ -367,8 +367,20 @@ def test_when_slack_wants_it_to_connect_anew_it_does(slack: Slack, service: Slac
     Heard(slack, service)
     service.sockets.connected.clear()
     service.sockets.send({"type": "disconnect", "reason": "refresh_requested"})
+    time.sleep(0.2)
     service.sockets.drop()
     assert service.sockets.connected.wait(10)
+    assert service.sockets.connections == 2
+
+
+def test_an_address_without_tls_is_not_used(slack: Slack, service: SlackStandIn) -> None:
+    body = '{"ok": true, "url": "ws://slack.example/link/?ticket=T0SECRETHOOK"}'
+    service.next.append(Reply(body=body))
+    slack.listen(lambda *_: None)
+    deadline = time.monotonic() + 5
+    while "not reached by TLS" not in slack.trouble and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert "not reached by TLS" in slack.trouble
 
 
 def test_it_says_why_it_does_not_hear_and_tries_ever_more_slowly(slack: Slack, service: SlackStandIn) -> None:
