@@ -37,7 +37,6 @@ _LABELS = {
     Answer.KEEP_BLOCKING: "Keep blocking",
     Answer.MUTE: "Mute device",
 }
-_STYLES = {Answer.ALLOW: "primary", Answer.KEEP_BLOCKING: "danger"}
 _SIGNS = {"notice": "", "warning": "⚠ ", "critical": "⛔ "}
 _ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 # Look-alikes of what mrkdwn would act on, for our own words around the code spans and the fallback.
@@ -104,7 +103,8 @@ def _subject(message: Message) -> Iterator[str]:
         yield f"*Device*\n{_code(device)}{mac}"
     if message.destination:
         service = f"\n{_code(message.service)}" if message.service else ""
-        yield f"*Destination*\n{_code(message.destination)}{service}"
+        more = plain.more_of_destination(message)
+        yield "*Destination*\n" + (_code(more) if more else _code(message.destination) + service)
     if message.blocked is not None:
         yield "*Blocked*\n" + ("yes" if message.blocked else "no, only reported")
 
@@ -139,13 +139,12 @@ def _buttons(message: Message) -> Iterator[Block]:
     if not 0 < len(message.key) <= VALUE:
         return
     for answer in message.answers:
-        button = {
+        yield {
             "type": "button",
             "action_id": _ACTION + answer,
             "text": _plain(_LABELS[answer], 75),
             "value": message.key,
         }
-        yield button | ({"style": _STYLES[answer]} if answer in _STYLES else {})
 
 
 def _context(message: Message) -> Iterator[Block]:

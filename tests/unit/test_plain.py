@@ -32,7 +32,16 @@ def test_a_message_in_lines() -> None:
         ({}, "On the router: smartrouter alert 17", True),
         ({"alert": None}, "On the router: smartrouter alert 17", False),
         ({"outcome": "Denied"}, "On the router: smartrouter alert 17", False),
-        ({"facts": (("device", "a TV"), ("destination", "x"))}, "Device: a TV", False),
+        (
+            {"facts": (("destination", "192.0.2.1 [x.example] (web)"),)},
+            "Destination: 192.0.2.1 [x.example] (web)",
+            True,
+        ),
+        (
+            {"facts": (("destination", "192.0.2.1 [x.example] (web)"),)},
+            "Destination: ads.example.net (web)",
+            False,
+        ),
         ({"destination": "", "facts": (("destination", "x"),)}, "Destination: x", True),
         ({"facts": (("a", "b"),) * 50}, "… and 30 more", True),
     ],

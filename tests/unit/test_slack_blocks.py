@@ -85,6 +85,19 @@ def test_an_outcome_names_who_answered(outcome: str, by: str, text: str) -> None
 
 
 @pytest.mark.parametrize(
+    ("fact", "said"),
+    [
+        ("ads.example.net (web)", "`ads.example.net`\n`web`"),
+        ("192.0.2.1 [x.example] (web)", "`192.0.2.1 [x.example] (web)`"),
+    ],
+)
+def test_what_more_is_known_of_a_destination_is_said_once(fact: str, said: str) -> None:
+    made = shown(facts=(("device", "Living-room TV"), ("destination", fact)))
+    assert f"*Destination*\n{said}" in made
+    assert (made.count("*Destination*"), made.count("*Device*")) == (1, 1)
+
+
+@pytest.mark.parametrize(
     ("blocked", "said"),
     [(True, "*Blocked*\nyes"), (False, "*Blocked*\nno, only reported"), (None, None)],
 )
