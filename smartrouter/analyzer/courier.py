@@ -104,12 +104,19 @@ class Courier:
         return "" if isinstance(job, bool) else channel.send(job.message, job.row.receipt)
 
     def _open(self) -> Channel:
-        if self._channel is None:
-            self._channel = self._opener(self.config)
-            listen = getattr(self._channel, "listen", None)
-            if listen is not None:
+        if self._channel is not None:
+            return self._channel
+        channel = self._opener(self.config)
+        listen = getattr(channel, "listen", None)
+        if listen is not None:
+            try:
                 listen(lambda key, answer, by: self._answered(self.key, key, answer, by))
-        return self._channel
+            except BaseException:
+                with contextlib.suppress(Exception):
+                    channel.close()
+                raise
+        self._channel = channel
+        return channel
 
     def _failed(self, row: Row | None, why: str, how: NotDelivered) -> None:
         if not answers(self.config):

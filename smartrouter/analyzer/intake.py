@@ -19,12 +19,12 @@ from smartrouter.notify.outbox import News, Newsroom, Plan
 from smartrouter.store import outbox
 from smartrouter.store.alerts import StoredAlert, alert, alerts_changed, alerts_decided, latest_change
 from smartrouter.store.outbox import Put, Row
-from smartrouter.store.queries import device, meta
+from smartrouter.store.queries import meta, names_of
 from smartrouter.store.transaction import transaction
 
 GATHER = 0.5  # seconds that a new alert waits for others like it
 NAMELESS = 0.9  # … and one about an address without a name, for its reverse name
-AT_ONCE = 500  # alerts that are taken up in one turn
+AT_ONCE = 300  # alerts that are taken up in one turn: as many addresses as a small network has, and more
 NOTE_EVERY = 30.0  # seconds between two notes of how far the store was read, while there is nothing to send
 _CURSOR = "outbox_cursor"
 _MUTED = "muted"  # what speaks for alerts of a muted device: nobody
@@ -124,14 +124,9 @@ class Intake:
 
     def _news(self, conn: sqlite3.Connection, found: StoredAlert, wall: float) -> News:
         told = next((each for each in self.config.devices if each.mac == found.mac), None)
-        seen = device(conn, found.mac)
-        label = human_name(
-            found.mac,
-            given=told.name if told else "",
-            announced=seen.called if seen else "",
-            hostname=seen.hostname if seen else "",
-            maker=seen.maker if seen else "",
-        )
+        called, hostname, maker = names_of(conn, found.mac)
+        given = told.name if told else ""
+        label = human_name(found.mac, given=given, announced=called, hostname=hostname, maker=maker)
         mode = (told.mode if told else None) or self.config.main.mode
         until = told.mute_until if told else None
         muted = until is not None and until > wall

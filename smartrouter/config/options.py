@@ -247,10 +247,13 @@ def _read_mark(text: str) -> int:
     return mark
 
 
-def _read_text(text: str) -> str:
-    if len(text) > 200 or not text.isprintable():
-        raise ValueError
-    return text
+def _text_of_up_to(longest: int) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if len(text) > longest or not text.isprintable():
+            raise ValueError
+        return text
+
+    return read
 
 
 def _read_path(text: str) -> str:
@@ -274,7 +277,8 @@ RATE = Kind("a number from 1 to 600", _read_word({str(n): n for n in range(1, 60
 LABEL = _matching(
     "[A-Za-z0-9][A-Za-z0-9_.-]{0,31}", "a name of at most 32 letters, digits and the signs `_.-`"
 )
-TEXT = Kind("text of up to 200 characters on one line", _read_text, str, "")
+TEXT = Kind("text of up to 200 characters on one line", _text_of_up_to(200), str, "")
+PLACE = Kind("text of up to 1000 characters on one line", _text_of_up_to(1000), str, "")
 PATH = Kind("the path of a file, from `/` on", _read_path, str)
 URL = _matching("https?://[!-~]{1,190}", "an address that begins with `https://` or `http://`")
 TOKEN = _matching("[!-~]{1,500}", "a token: ASCII without spaces")

@@ -191,7 +191,7 @@ class NotifyConfig(Section):
     token: str = option(kinds.TOKEN, "", "The secret that opens the channel, such as `xoxb-…`.", secret=True)
     app_token: str = option(kinds.TOKEN, "", "A second secret, for buttons: `xapp-…`.", secret=True)
     # An address may carry a password (https://user:password@…), so it is as secret as a token.
-    channel: str = option(kinds.TEXT, "", "Where in it: `#alerts`, an address, a topic.", secret=True)
+    channel: str = option(kinds.PLACE, "", "Where in it: `#alerts`, an address, a topic.", secret=True)
     url: str = option(kinds.URL, "", "Where the service is, if not at its usual place.", secret=True)
     name: str = option(
         kinds.LABEL,

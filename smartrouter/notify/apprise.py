@@ -71,7 +71,7 @@ def open_channel(config: NotifyConfig) -> Apprise:
     _hush()
     if authority := os.environ.get("SSL_CERT_FILE"):
         os.environ.setdefault("REQUESTS_CA_BUNDLE", authority)  # what apprise goes by
-    address = config.channel or config.token
+    address = config.channel
     if not address:
         raise refused(config, "channel", "nothing", _ALLOWED)
     client = apprise.Apprise(asset=apprise.AppriseAsset(app_id="smartrouter", async_mode=False))

@@ -219,6 +219,13 @@ def _device(row: tuple[Any, ...], addresses: list[str]) -> Device:
     )  # fmt: skip
 
 
+def names_of(conn: sqlite3.Connection, mac: str) -> tuple[str, str, str]:
+    """What a device announces as its name, its host name, and its maker; '' where that is not known."""
+    found = conn.execute("SELECT called, hostname, maker FROM devices WHERE mac = ?", (mac,)).fetchone()
+    called, hostname, maker = found or ("", "", "")
+    return called, hostname, maker
+
+
 def portraits(conn: sqlite3.Connection) -> dict[str, str]:
     """What devices have shown of themselves (`changes.keep_portraits`), by MAC."""
     return dict(conn.execute("SELECT d.mac, p.portrait FROM portraits p JOIN devices d ON d.id = p.device"))

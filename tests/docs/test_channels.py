@@ -39,7 +39,7 @@ def test_its_examples_can_be_opened(kind: str) -> None:
 @pytest.mark.parametrize("kind", [kind for kind in TYPES if kind != "webhook"])
 def test_it_says_what_channel_and_token_are(kind: str) -> None:
     assert "| `channel` |" in section(kind)
-    assert ("| `token` |" in section(kind)) is (kind != "syslog")
+    assert ("| `token` |" in section(kind)) is (kind not in ("syslog", "apprise"))
 
 
 def test_nothing_of_a_channel_is_loaded_before_it_is_opened() -> None:

@@ -115,12 +115,6 @@ def test_a_certificate_has_to_be_right(
     server.close()
 
 
-def test_a_long_address_may_stand_in_token(server: HttpStandIn) -> None:
-    address = f"json://127.0.0.1:{server.port}/{'x' * 300}"
-    open_channel(settings("apprise", token=address)).send(message(), "")
-    assert server.seen[0].path.startswith("/xxx")
-
-
 @pytest.mark.parametrize(
     ("address", "says"),
     [

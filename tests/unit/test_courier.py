@@ -78,6 +78,28 @@ def test_a_failure_is_told_without_secrets(
     assert "S3cret" not in caplog.text
 
 
+def test_a_channel_that_cannot_listen_is_opened_anew() -> None:
+    class Deaf(Channel):
+        def listen(self, answered: object) -> None:
+            raise NotDelivered("no connection")
+
+    done: queue.SimpleQueue[Done] = queue.SimpleQueue()
+    opened: list[Deaf] = []
+
+    def opener(_: NotifyConfig) -> Deaf:
+        opened.append(Deaf(lambda *_: ""))
+        return opened[-1]
+
+    courier = Courier("hook", HOOK.replace(app_token="xapp-1"), done.put, lambda *_: None, opener)
+    for _ in range(2):
+        courier.listen(0.0)
+        found = done.get(timeout=5)
+        assert (found.row, str(found.failure)) == (None, "no connection")
+    courier.retire()
+    courier.join(5)
+    assert [each.closed for each in opened] == [1, 1]
+
+
 def test_after_a_failure_the_channel_is_opened_anew_but_where_people_answer() -> None:
     assert hand_over(fail(NotDelivered("no")))[1].closed == 1
     _, channel = hand_over(fail(NotDelivered("no")), HOOK.replace(app_token="xapp-1"))
