@@ -20,6 +20,7 @@ from smartrouter.notify.channel import NotDelivered
 from smartrouter.notify.loopback import is_here
 from smartrouter.notify.message import Answer
 from smartrouter.notify.slack_blocks import presses
+from smartrouter.notify.trouble import not_reached
 
 if TYPE_CHECKING:
     from slack_sdk.socket_mode import SocketModeClient
@@ -51,8 +52,10 @@ class AnswerSocket:
         self._first_wait = first_wait
         self._over = threading.Event()
         self._heard: OrderedDict[str, None] = OrderedDict()
+        self._why = "the connection for buttons cannot be made; it is tried again"
         self.trouble = "not connected yet"
         client.socket_mode_request_listeners.append(self._hear)
+        client.on_error_listeners.append(self._note)
         # Where Slack asks to be connected to anew, the library does it itself, and by this.
         client.issue_new_wss_url = self._address  # type: ignore[method-assign]
         self._thread = threading.Thread(target=self._run, name="slack-answers", daemon=True)
@@ -110,8 +113,12 @@ class AnswerSocket:
         except Exception as error:  # of the library, or of what it was sent
             self.trouble = f"the connection for buttons cannot be made ({type(error).__name__})"
         if not self._client.is_connected():
-            self.trouble = "the connection for buttons cannot be made; it is tried again"
+            self.trouble = self._why
         return False
+
+    def _note(self, error: Exception) -> None:
+        """The library tells of errors, and goes on."""
+        self._why = f"{not_reached(error, 'Slack (for buttons)')}; it is tried again"
 
     def _address(self) -> str:
         """One to connect to. Raises NotDelivered."""

@@ -23,6 +23,7 @@ from unit.made_alarms import (
 )
 from unit.standin_http import Reply
 from unit.standin_slack import SlackStandIn, press
+from unit.standin_smtp import free_port
 from unit.standin_tls import Authority
 
 from smartrouter.analyzer.courier import Courier
@@ -381,6 +382,16 @@ def test_an_address_without_tls_is_not_used(slack: Slack, service: SlackStandIn)
     while "not reached by TLS" not in slack.trouble and time.monotonic() < deadline:
         time.sleep(0.02)
     assert "not reached by TLS" in slack.trouble
+
+
+def test_it_says_what_keeps_it_from_connecting(slack: Slack, service: SlackStandIn) -> None:
+    body = json.dumps({"ok": True, "url": f"ws://127.0.0.1:{free_port()}/link/"})
+    service.next.extend([Reply(body=body)] * 20)
+    slack.listen(lambda *_: None)
+    deadline = time.monotonic() + 5
+    while "refuses connections" not in slack.trouble and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert "refuses connections" in slack.trouble
 
 
 def test_it_says_why_it_does_not_hear_and_tries_ever_more_slowly(slack: Slack, service: SlackStandIn) -> None:
