@@ -7,7 +7,8 @@ database, until all is stored; and with the share of it that the store had room 
 takes no packet out of the queue.
 
 WHAT: `flows`, `first` or `dns`, the guard's own handlers around the guard's own judge; or one of the others,
-which know the library NetfilterQueue alone: `accept`, and `scapy`, which also looks into the packet.
+which know the library NetfilterQueue alone: `accept`; `least`, which also looks up who talks to whom; and
+`scapy`, which looks into the packet with that.
 """
 
 import sys
@@ -30,6 +31,7 @@ from smartrouter.guard.inspection import Inspections
 from smartrouter.linux.queue import FORWARD, Handler, Marks, open_queue
 from smartrouter.linux.sets import Sets
 from smartrouter.store.writer import Writer
+from smartrouter.wire.packet import first_fields
 
 MARKS = Marks(0x40000000, 0x80000000)
 _FLUSH_PATIENCE = 60.0
@@ -79,9 +81,9 @@ class Paced:
         settle = handler.settle
         self._flush: Callable[[], object] = getattr(handler, "flush", _nothing)
 
-        def settled() -> None:
+        def settled() -> bool | None:
             self._last = time.monotonic()
-            settle()
+            return settle()
 
         handler.settle = settled  # type: ignore[method-assign]
         self._queue = open_queue(reader, number, handler, MARKS)
@@ -151,17 +153,25 @@ def others(what: str, number: int) -> None:
         if not left:
             raise StopIteration
 
-    if what == "scapy":
-        from scapy.layers.inet import IP, TCP
+    known: set[tuple[bytes, object, int]] = set()
+    look_up = accept
+    if what == "least":
 
-        def look(packet: Any) -> None:
-            found = IP(packet.get_payload())
-            seen.add((packet.get_hw(), found.dst, found[TCP].dport))
+        def look_up(packet: Any) -> None:
+            _, _, _, _, addresses, _, port, _, _ = first_fields(packet.get_payload())
+            known.add((packet.get_hw(), addresses, port))
             accept(packet)
 
-    seen: set[tuple[bytes, str, int]] = set()
+    elif what == "scapy":
+        from scapy.layers.inet import IP, TCP
+
+        def look_up(packet: Any) -> None:
+            found = IP(packet.get_payload())
+            known.add((packet.get_hw(), found.dst, found[TCP].dport))
+            accept(packet)
+
     queue = NetfilterQueue()
-    queue.bind(number, look if what == "scapy" else accept, 16384, COPY_PACKET, 4016, 8 << 20)
+    queue.bind(number, look_up, 16384, COPY_PACKET, 4016, 8 << 20)
     for packets in _orders():
         left = packets
         cpu, wall = time.process_time(), time.monotonic()

@@ -37,6 +37,9 @@ _HANDLERS = {
     _C: _Handler("C: recv, one verdict", "c"),
     "batch": _Handler("C: recvmmsg, the verdicts in one send", "c"),
     "accept": _Handler("NetfilterQueue alone: accept", "accept", explains=True),
+    "least": _Handler(
+        "the least that could judge: NetfilterQueue, addresses, MAC, one look-up, accept", "least"
+    ),
     "syn_memory": _Handler("ours: parse, judge, record in memory", "flows", budget=0.55),
     "syn_stored": _Handler("ours, every attempt stored", "flows", budget=0.45, stored=True),
     "syn_first": _Handler(

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The supervisor's log: lines on stderr as `logging` would write them, without the memory that it takes.
-
-For the one process that must stay small for good; all others use `logging`.
+"""The log of the supervisor and of the guard: lines on stderr as `logging` would write them, without the
+memory that it takes. For what must stay small for good; all else uses `logging`.
 """
 
 import contextlib
@@ -22,9 +21,18 @@ class Journal:
         """What is odd, and somebody else's fault."""
         self._write("WARNING", text, values)
 
-    def error(self, text: str, *values: object) -> None:
-        """What does not work."""
+    def error(self, text: str, *values: object, exc_info: BaseException | None = None) -> None:
+        """What does not work. `exc_info`: a fault of ours, with its traceback."""
+        if exc_info is not None:
+            import traceback
+
+            text += "\n%s"
+            values = (*values, "".join(traceback.format_exception(exc_info)).rstrip())
         self._write("ERROR", text, values)
+
+    def critical(self, text: str, *values: object) -> None:
+        """What somebody has to look at."""
+        self._write("CRITICAL", text, values)
 
     def exception(self, text: str, *values: object) -> None:
         """A fault of ours: with the traceback of the exception in work."""

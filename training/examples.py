@@ -30,7 +30,7 @@ _PARTS: tuple[tuple[float, tuple[str, ...]], ...] = (
     (0.1, ("params",)),
     (0.25, ("services", "models", "stack", "behaviour")),
     (0.1, ("stack",)),
-    (0.1, ("behaviour",)),
+    (0.25, ("behaviour",)),
 )
 Features = dict[str, float]
 

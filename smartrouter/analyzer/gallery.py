@@ -82,9 +82,10 @@ class Gallery:
 
     # -- to last longer than the process --------------------------------------------------------------
 
-    def unsaved(self) -> dict[str, str]:
-        """Portraits that have changed, as text, by MAC: some at a time, until `saved` says that they are."""
-        macs = [mac for mac in self._unsaved if mac in self._sitters][:_SAVE_AT_ONCE]
+    def unsaved(self, is_kept: Callable[[str], bool]) -> dict[str, str]:
+        """Portraits that have changed, as text, by MAC: some at a time, until `saved` says that they are.
+        Only of devices that are kept themselves."""
+        macs = [mac for mac in self._unsaved if mac in self._sitters and is_kept(mac)][:_SAVE_AT_ONCE]
         return {mac: self._written(self._sitters[mac]) for mac in macs}
 
     def saved(self, macs: Iterable[str]) -> None:

@@ -7,6 +7,9 @@ was heard of it for `SILENCE` seconds; it is back with the first sign of it that
 kernel keeps what it heard of a quiet device for ever and asks nobody until there is a packet for it, so that
 one address without an answer says more than others that were not asked for.
 
+What is told as it happens (`live`) is in order: a sign of life behind a loss is younger than that. What is
+read from a table has only its time, which is not so exact.
+
 Times are CLOCK_MONOTONIC seconds: wall clocks jump, most of all at boot. Bounded as the inventory is.
 """
 
@@ -17,6 +20,8 @@ from smartrouter.analyzer.discovery import MAX_ADDRESSES, MAX_DEVICES
 
 SILENCE = 1800.0  # seconds: a device that talks to the outside is heard of every minute
 DOUBT = 20.0  # seconds: who was heard on another address since then is there, whatever failed
+_JUST_NOW = 1.0  # seconds that something told as it happens may be old
+_INEXACT = 0.1  # seconds by which a table's times may be wrong; the kernel counts hundredths
 _MAX_PLACES = 2 * MAX_DEVICES  # bridges also know MACs that have no address with us
 
 
@@ -49,7 +54,9 @@ class Presence:
 
     # -- signs of life ---------------------------------------------------------------------------------
 
-    def heard(self, mac: str, address: str, interface: str, at: float, now: float) -> None:
+    def heard(
+        self, mac: str, address: str, interface: str, at: float, now: float, live: bool = False
+    ) -> None:
         """It answered for the address at that time."""
         device = self._device(mac)
         if interface != device.interface:
@@ -60,20 +67,20 @@ class Presence:
         self._macs[interface, address] = mac
         if before != mac and before in self._devices:
             self._devices[before].answers.pop(address, None)
-        self._sign(mac, device, at, now)
+        self._sign(mac, device, at, now, live)
 
     def leased(self, mac: str, address: str, now: float) -> None:
         """It was given the address, or has renewed its lease, just now."""
         device = self._device(mac)
         self._answered(device, address, now)
-        self._sign(mac, device, now, now)
+        self._sign(mac, device, now, now, live=True)
 
     def remembered(self, mac: str) -> None:
         """A lease names it, nobody knows since when."""
         if mac not in self._devices:
             self._device(mac)
 
-    def located(self, mac: str, port: str, at: float, now: float) -> None:
+    def located(self, mac: str, port: str, at: float, now: float, live: bool = False) -> None:
         """A bridge heard it behind one of its ports."""
         before = self._places.get(mac)
         if before is None or at >= before[1]:
@@ -83,7 +90,7 @@ class Presence:
             self._places.popitem(last=False)
         device = self._devices.get(mac)
         if device is not None:
-            self._sign(mac, device, at, now)
+            self._sign(mac, device, at, now, live)
 
     # -- and of the contrary ---------------------------------------------------------------------------
 
@@ -143,10 +150,11 @@ class Presence:
         self._devices.move_to_end(mac)
         return device
 
-    def _sign(self, mac: str, device: _Device, at: float, now: float) -> None:
+    def _sign(self, mac: str, device: _Device, at: float, now: float, live: bool) -> None:
         device.heard_at = max(device.heard_at, at)
         port, _ = self._places.get(mac, (device.port, 0.0))
-        present = device.present or (device.heard_at > max(device.gone_at, now - SILENCE))
+        since = now - _JUST_NOW if live else max(device.gone_at + _INEXACT, now - SILENCE)
+        present = device.present or at > since
         if (present, port) != (device.present, device.port):
             self._news[mac] = None
         device.present, device.port = present, port
@@ -154,7 +162,7 @@ class Presence:
     def _answered(self, device: _Device, address: str, at: float) -> None:
         if address not in device.answers and len(device.answers) >= MAX_ADDRESSES:
             self._forget_address(device, min(device.answers, key=lambda known: device.answers[known]))
-        device.answers[address] = at
+        device.answers[address] = max(at, device.answers.get(address, at))
 
     def _doubt(self, mac: str, device: _Device, now: float) -> None:
         if device.present and not any(at > now - DOUBT for at in device.answers.values()):

@@ -2,7 +2,9 @@
 """Which new devices with a random MAC are probably ones that were here before, under another MAC.
 
 Asks `core.identity.likeness` of those who are away; a device that is there is not the one that has just come.
-What is found is noted in the inventory, for a person to decide. Knows neither the store nor the network.
+Where a device changes its MAC without a gap, nobody sees it go: so one behind the same port of the bridge
+counts as away until it is heard of again. What is found is noted in the inventory, for a person to decide.
+Knows neither the store nor the network.
 """
 
 from collections.abc import Iterable, Mapping
@@ -26,14 +28,15 @@ class Returns:
     def look(self, macs: Iterable[str], needs: Mapping[str, frozenset[str]]) -> None:
         """These devices have shown something, or need something else. `needs`: the name groups that devices
         were seen to need, by MAC."""
-        found_now = (self._inventory.of(mac) for mac in macs if is_randomised(mac))
-        news = [found for found in found_now if found is not None]
+        told, there = {*macs}, self._inventory.everything()
+        news = [f for f in there if is_randomised(f.mac) and (f.mac in told or f.probably in told)]
         if not news:
             return
         away = sorted(self._inventory.absent(), key=lambda found: -found.at)[:MAX_COMPARED]
         for found in news:
-            earlier = [each for each in away if each.mac != found.mac and each.since < found.since]
-            known = [self._looks(each, needs) for each in earlier]
+            silent = [each for each in there if each.present and _may_have_become(each, found)]
+            earlier = [each for each in (*away, *silent) if each.since < found.since]
+            known = [self._looks(each, needs) for each in earlier if each.mac != found.mac]
             best = likeliest(self._looks(found, needs), known)
             if best is None:
                 self._inventory.recognised(found.mac, "", ())
@@ -49,3 +52,8 @@ class Returns:
         if not evidence.hostname:
             evidence = evidence._replace(hostname=found.hostname)
         return Looks(evidence, portrait.ids, needed)
+
+
+def _may_have_become(one: Found, other: Found) -> bool:
+    """Was nothing heard of `one` since `other` is there, behind the same port?"""
+    return bool(one.port) and one.port == other.port and one.at < other.since

@@ -90,6 +90,11 @@ class Scout:
         """The MACs that are in use on several interfaces at once, and these, since the last call."""
         return self._inventory.spread()
 
+    def knows(self, mac: str) -> bool:
+        """Was a device with this MAC found?"""
+        found = self._inventory.of(mac)
+        return found is not None and bool(found.interface)
+
     def there(self) -> list[Found]:
         """The devices that are there."""
         return [found for found in self._inventory.everything() if found.present]
@@ -137,7 +142,7 @@ class Scout:
 
     def _look_at_kernel(self, now: float) -> None:
         changes, lost = self._around.changes()
-        self._take(changes, now)
+        self._take(changes, now, live=True)
         if lost:
             self._read_soon()
         if now >= self._next_whole:
@@ -161,17 +166,17 @@ class Scout:
         self._soonest_whole = done + min(most, max(least, WHOLE_SHARE * (done - now)))
         self._next_whole = done + WHOLE_EVERY
 
-    def _take(self, changes: Iterable[Change], now: float) -> None:
-        """In order: a link's name counts from when it got it."""
+    def _take(self, changes: Iterable[Change], now: float, live: bool = False) -> None:
+        """In order: a link's name counts from when it got it. `live`: told as it happens."""
         for change in changes:
             match change:
                 case Neighbour():
-                    self._heard(change, now)
+                    self._heard(change, now, live)
                 case NeighbourLost():
                     self._presence.lost(*change, now)
                 case Located(mac, port, bridge, _, idle):
                     if bridge in self._bridges:
-                        self._presence.located(mac, port, now - idle, now)
+                        self._presence.located(mac, port, now - idle, now, live)
                 case LinkChanged():
                     self._link_changed(change, now)
                 case AddressChanged():
@@ -179,13 +184,14 @@ class Scout:
                     self._again |= change.there  # leases of this network may have been no use before
                     self._read_soon()
 
-    def _heard(self, neighbour: Neighbour, now: float) -> None:
+    def _heard(self, neighbour: Neighbour, now: float, live: bool) -> None:
         if (neighbour.interface, neighbour.address) in self._gateways:
             self._upstream |= {neighbour.mac}
             self._know_network()
         if self._inventory.network.holds(neighbour):
             age = max(0.0, time.time() - neighbour.at)
-            self._presence.heard(neighbour.mac, neighbour.address, neighbour.interface, now - age, now)
+            mac, address, interface, _ = neighbour
+            self._presence.heard(mac, address, interface, now - age, now, live)
             self._inventory.heard((neighbour,))
             self._claims.heard((neighbour,))
 

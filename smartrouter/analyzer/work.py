@@ -33,7 +33,7 @@ from smartrouter.linux.multicast import Memberships
 from smartrouter.makers import Makers
 from smartrouter.notify.message import Answer
 from smartrouter.store.alerts import AlertState, set_alert_state
-from smartrouter.store.changes import Sighting, keep_portraits, set_meta, upsert_devices
+from smartrouter.store.changes import Sighting, forget_presence, keep_portraits, set_meta, upsert_devices
 from smartrouter.store.connect import identity, open_writer
 from smartrouter.store.queries import devices, learned_names, portraits
 from smartrouter.store.retention import Limits
@@ -70,6 +70,7 @@ class Analyzer:
         self._troubles: dict[str, str] = {}  # what fails -> why
         self._noted = ""  # of these, in the store
         self._run: Run | None = None
+        self._has_begun = False  # has the store been open yet?
         self._delivery: Delivery | None = None
         self._stopping = threading.Event()
         self.configure(share)
@@ -201,9 +202,13 @@ class Analyzer:
 
     def _keep_portraits(self) -> None:
         """Keep what devices have shown, some at a time: flash wears."""
-        if self._store is not None and (unsaved := self._gallery.unsaved()):
+        if self._store is not None and (unsaved := self._gallery.unsaved(self._is_kept)):
             keep_portraits(self._store.conn, unsaved)
             self._gallery.saved(unsaved)
+
+    def _is_kept(self, mac: str) -> bool:
+        """Is this device in the store?"""
+        return self._scout.knows(mac) and mac not in self._unsaved
 
     def _write_alerts(self) -> None:
         if self._store is not None:
@@ -239,6 +244,9 @@ class Analyzer:
             return
         self._close_store()
         self._store = Store(*place, self._lookups)
+        if not self._has_begun:
+            forget_presence(self._store.conn)
+            self._has_begun = True
         if self._delivery is not None:
             self._delivery.attach(self._store.conn)
         self._gallery.restore(portraits(self._store.conn))

@@ -197,14 +197,14 @@ _DEVICES = (
     Column("NAME", least=14),
     Column("MAC"),
     Column("STATE"),
-    Column("MODE", rank=3),
-    Column("KIND", rank=4),
-    Column("NEEDS", right=True, rank=3),
-    Column("ADDRESS", rank=2),
-    Column("SEEN", rank=5),
+    Column("MODE", rank=2),
+    Column("KIND", rank=5),
+    Column("NEEDS", right=True, rank=4),
+    Column("ADDRESS", rank=1),
+    Column("SEEN", rank=6),
     Column("ALERTS", right=True),
-    Column("OUTLOOK", least=21, rank=6),
-    Column("MAKER", least=8, rank=1),
+    Column("OUTLOOK", least=21, rank=7),
+    Column("MAKER", least=8, rank=3),
 )
 
 

@@ -5,14 +5,16 @@ To the outside, an attempt is judged by what it is to the device (core.familiari
 by how the device stands (core.policy). What stays inside is recorded, and never blocked.
 """
 
+from collections.abc import Iterable
+
 from smartrouter.core import notes
 from smartrouter.core.consequences import BY_RULE, Consequences
 from smartrouter.core.destinations import Destination, service_of
 from smartrouter.core.detection import Detection, is_encrypted_dns
-from smartrouter.core.effects import Attempt, Effect, Inspect, Kind, Raise, Verdict
+from smartrouter.core.effects import Another, Attempt, Effect, Inspect, Kind, Raise, RecordMore, Verdict
 from smartrouter.core.events import FlowOpened, Moment, PacketUnreadable, Scope, Shortcut
 from smartrouter.core.familiarity import Familiar, decision_on, familiar, learned, unlearned
-from smartrouter.core.flows import Flows
+from smartrouter.core.flows import SILENCE, Flows
 from smartrouter.core.hellos import Hellos
 from smartrouter.core.naming import Naming
 from smartrouter.core.notes import verdict
@@ -25,7 +27,7 @@ from smartrouter.core.policy import (
     ends_in,
     ruling,
 )
-from smartrouter.core.precedents import LASTS, MAX_PRECEDENTS, News, Precedent, Repeat, recorded
+from smartrouter.core.precedents import LASTS, MAX_PRECEDENTS, News, Precedent, Repeat, Repeated, recorded
 from smartrouter.core.roster import Device, Roster
 from smartrouter.core.shortcuts import Shortcuts
 
@@ -81,20 +83,45 @@ class Attempts:
             return None
         return Repeat(device, event, precedent)
 
-    def repeated(self, repeat: Repeat, source_port: int, sequence: int, now: Moment) -> list[Effect] | None:
-        """What follows from another packet like that one; None where it is not for sure a record at most."""
-        mac, source, destination, protocol = repeat.sort
-        port, running = repeat.event.destination_port, now.running
-        if repeat.is_news or repeat.is_nameless or not repeat.holds(running):
-            return None
-        if not self._is_settled(mac, source, running):
-            return None
-        packet = (mac, source, destination, protocol, source_port, port, sequence)
-        if not self._flows.begins(packet, running):
-            return []
-        if repeat.device.standing.learning:
-            repeat.device.learning.counted_again()
-        return [recorded(packet, Scope.OUTSIDE, repeat.outcome, now)]
+    def repeated(self, packets: Iterable[Repeated], now: Moment) -> tuple[list[Effect], list[Repeated]]:
+        """What follows from packets that got the verdict of others; and those of them about which that does
+        not hold any more, or that may tell more than just once more the same."""
+        running, wall = now
+        is_settled = self._is_settled
+        same: list[Repeated] = []
+        others: list[Repeated] = []
+        for packet in packets:
+            repeat = packet[0]
+            if (
+                repeat.device.serial == repeat.serial
+                and running <= repeat.until
+                and is_settled(repeat.mac, repeat.source, running)
+            ):
+                same.append(packet)
+            else:
+                others.append(packet)
+        flows = [hash((repeat.sort, source_port, sequence)) for repeat, source_port, sequence in same]
+        attempts: list[Another] = []
+        effects: list[Effect] = [RecordMore(attempts)]
+        for (repeat, source_port, _), last in zip(same, self._flows.seen(flows, running), strict=True):
+            if last is not None and (repeat.is_tcp or running - last < SILENCE):
+                continue
+            attempts.append((wall, source_port, repeat.alike))
+            if not repeat.is_plain:
+                effects += self._more(repeat, now)
+        return (effects if attempts else []), others
+
+    def _more(self, repeat: Repeat, now: Moment) -> list[Effect]:
+        """What follows from another attempt like that one, its record apart."""
+        device, news = repeat.device, repeat.news
+        effects: list[Effect] = []
+        if device.standing.learning:
+            device.learning.counted_again()
+        if repeat.is_nameless:
+            effects += self._detection.connected_without_name(device, repeat.alike.address, now)
+        if news is not None:
+            effects += self._consequences.told(device, news, now)
+        return effects
 
     def _again(self, device: Device, event: FlowOpened, precedent: Precedent, now: Moment) -> list[Effect]:
         """The same as an attempt before it: decided alike, and recorded."""

@@ -112,6 +112,32 @@ class Record(NamedTuple):
     attempt: Attempt
 
 
+class Alike(NamedTuple):
+    """What attempts have in common that differ only in their time and source port; see `Attempt`."""
+
+    mac: str
+    source: str
+    address: str
+    port: int
+    protocol: int
+    scope: str
+    service: str
+    name: str
+    evidence: Evidence
+    accepted: bool
+    reason: Reason
+
+
+Another: TypeAlias = tuple[float, int, Alike]
+"""An attempt like others: when, from which source port, and all else. There are very many: a plain tuple."""
+
+
+class RecordMore(NamedTuple):
+    """Store these attempts, each of which is like one before it."""
+
+    attempts: list[Another]
+
+
 class Raise(NamedTuple):
     """Raise this alert, or count one more of it."""
 
@@ -280,9 +306,21 @@ class Relax(NamedTuple):
     mac: str
 
 
+def another_of(attempt: Attempt) -> Another:
+    """An attempt, taken apart into what is its own and what others may have as well."""
+    return attempt.at, attempt.source_port, Alike._make((*attempt[1:3], *attempt[4:]))
+
+
+def attempt_of(another: Another) -> Attempt:
+    """The same, written out."""
+    at, source_port, alike = another
+    return Attempt._make((at, *alike[:2], source_port, *alike[2:]))
+
+
 Effect: TypeAlias = (
     Verdict
     | Record
+    | RecordMore
     | Raise
     | Withdraw
     | Learn

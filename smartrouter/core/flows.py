@@ -13,6 +13,8 @@ nothing per packet. A flow that was forgotten counts as new: more is recorded, n
 Knows nothing of names, devices or verdicts.
 """
 
+from collections.abc import Iterable
+
 from smartrouter.core.events import TCP
 
 SILENCE = 300.0  # seconds after which a flow without sequence numbers is a new attempt
@@ -52,15 +54,35 @@ class Flows:
 
     def begins(self, packet: tuple[object, ...], running: float) -> bool:
         """The same for the first seven fields of a `FlowOpened`."""
-        # The hash stands for the tuple: a quarter of the memory. It is 64 bits wide, and keyed by the
-        # process through its texts, so that nobody can choose two flows that look alike.
-        flow = hash(packet)
+        mac, source, destination, protocol, source_port, destination_port, sequence = packet
+        # The hash stands for the tuple: a quarter of the memory.
+        flow = hash((sort_of(mac, source, destination, protocol, destination_port), source_port, sequence))
         last = self._young.get(flow)
         if last is None:
             last = self._old.pop(flow, None)
             if len(self._young) >= self._capacity:
                 self._old, self._young = self._young, {}
         self._young[flow] = running
-        if last is None:
-            return True
-        return packet[3] != TCP and running - last >= SILENCE
+        return last is None or (protocol != TCP and running - last >= SILENCE)
+
+    def seen(self, flows: Iterable[int], running: float) -> list[float | None]:
+        """Notes packets of these flows, each hash((sort, source port, sequence)) with the sort of `sort_of`;
+        gives when the packet before each was noted, None if there was none."""
+        young, old, capacity = self._young, self._old, self._capacity
+        found = []
+        for flow in flows:
+            last = young.get(flow)
+            if last is None:
+                last = old.pop(flow, None)
+                if len(young) >= capacity:
+                    old, young = self._old, self._young = young, {}
+            young[flow] = running
+            found.append(last)
+        return found
+
+
+def sort_of(mac: object, source: object, destination: object, protocol: object, port: object) -> int:
+    """What packets have in common that differ in their source port and sequence number at most, as a number.
+    It is 64 bits wide, and keyed by the process through the texts, so that nobody can choose two that look
+    alike."""
+    return hash((mac, source, destination, protocol, port))

@@ -74,6 +74,10 @@ class Hellos:
         self._detection = detection
         self._awaited = _Awaited()
 
+    def hears(self, mac: str, running: float) -> bool:
+        """Is there room for another connection of this device?"""
+        return not self._awaited.is_full(mac, running)
+
     def wanted(self, event: FlowOpened, decision: Decision, now: Moment) -> tuple[Decision, list[Effect]]:
         """Whether the first data of this connection is to be looked at, and the decision until then."""
         if decision.accept and self._awaited.is_full(event.mac, now.running):  # as in any flood

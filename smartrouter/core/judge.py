@@ -16,7 +16,7 @@ It knows nothing of packets, threads, files or the kernel. One caller at a time:
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from math import inf
 from typing import assert_never
 
@@ -70,7 +70,7 @@ from smartrouter.core.learning import Learning, Progress, Seen
 from smartrouter.core.names import registrable_domain
 from smartrouter.core.naming import Naming
 from smartrouter.core.policy import Reason, Settings
-from smartrouter.core.precedents import Repeat, another
+from smartrouter.core.precedents import Repeat, Repeated, another
 from smartrouter.core.questions import Questions
 from smartrouter.core.roster import Device, Roster, regrouped
 from smartrouter.core.shortcuts import Shortcuts
@@ -140,21 +140,26 @@ class Judge:
         sequence number at most; None if each must be handled.
 
         As long as it `holds`, such a packet gets `repeat.verdict`, and is then told with `repeated`. One that
-        `is_nameless` is handled as ever after its verdict: its first data may be wanted for a label.
+        `is_nameless` is handled as ever after its verdict, as long as the judge `hears`: its first data may
+        be wanted for a label.
         """
         return self._attempts.repeat(event)
 
-    def repeated(
-        self, repeat: Repeat, source_port: int, sequence: int, now: Moment, *, judged: bool = True
-    ) -> list[Effect]:
-        """What to do about a packet that got the verdict of `repeat`; not `judged`: from the kernel."""
+    def hears(self, mac: str, now: Moment) -> bool:
+        """Is there room for another connection of this device whose first data is looked at?"""
+        return self._hellos.hears(mac, now.running)
+
+    def repeated(self, packets: Collection[Repeated], now: Moment, *, judged: bool = True) -> list[Effect]:
+        """What to do about packets that got the verdict of earlier ones; not `judged`: from the kernel."""
         if judged:
-            self.counts[repeat.verdict.reason] += 1
-        effects = self._attempts.repeated(repeat, source_port, sequence, now)
-        if effects is not None:
-            return effects
-        settled = Shortcut.KNOWN if repeat.verdict.accept else Shortcut.BLOCKED
-        return self.handle(another(repeat, source_port, sequence, settled), now)
+            self.counts.update([repeat.reason for repeat, _, _ in packets])
+        effects, others = self._attempts.repeated(packets, now)
+        if self.roster.doubts:
+            effects += self.shortcuts.doubted(now)
+        for repeat, source_port, sequence in others:
+            settled = Shortcut.KNOWN if repeat.accept else Shortcut.BLOCKED
+            effects += self.handle(another(repeat, source_port, sequence, settled), now)
+        return effects
 
     def still(self, changes: list[Know | Block | Deny]) -> list[Know | Block | Deny]:
         """Those of `changes`, said earlier, that still hold."""

@@ -8,10 +8,11 @@ relatives know by now what was news) shows when it ends. That a device knows som
 is no precedent: it must not outlast what they know.
 """
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from smartrouter.core.effects import Alert, Attempt, Record, Verdict
+from smartrouter.core.effects import Alert, Alike, Attempt, Record, Verdict
 from smartrouter.core.events import TCP, FlowOpened, Moment, Scope, Shortcut
+from smartrouter.core.flows import sort_of
 from smartrouter.core.policy import Attempted, Decision
 
 if TYPE_CHECKING:
@@ -43,37 +44,41 @@ class Precedent(NamedTuple):
 
 class Repeat:
     """A packet that a precedent decides, and what all its like have in common with it: those of the same
-    device, from and to the same addresses, to the same port. `verdict` holds for them, too."""
+    device, from and to the same addresses, to the same port. `verdict` holds for them, too; `accept` and
+    `reason` are what it says. `alike`: what their records have in common. `is_plain`: nothing follows from
+    another one but its record. `sort`: see `core.flows`.
+
+    It `holds` while `device.serial` is `serial`, until `until`: who asks for each packet looks himself."""
 
     __slots__ = (
-        "_serial",
-        "_until",
-        "device",
-        "event",
-        "is_nameless",
-        "is_news",
-        "is_tcp",
-        "outcome",
-        "sort",
-        "verdict",
-    )
+        "accept", "alike", "device", "event", "is_nameless", "is_plain", "is_tcp", "mac", "news", "reason",
+        "serial", "sort", "source", "until", "verdict",
+    )  # fmt: skip
 
     def __init__(self, device: "Device", event: FlowOpened, precedent: Precedent):
+        mac, source, destination, protocol, _, port, *_ = event
         self.device = device
-        self._serial = device.serial
-        self._until = precedent.until
+        self.serial = device.serial
+        self.until = precedent.until
         self.event = event
-        self.sort = event[:4]  # MAC, source, destination, protocol
+        self.mac, self.source = mac, source
+        self.sort = sort_of(mac, source, destination, protocol, port)
         self.is_nameless = precedent.nameless
-        self.is_news = precedent.news is not None
-        self.is_tcp = event.protocol == TCP
-        self.outcome = precedent.outcome
+        self.news = precedent.news
+        self.is_plain = not (precedent.nameless or precedent.news or device.standing.learning)
+        self.is_tcp = protocol == TCP
+        self.alike = Alike(mac, source, destination, port, protocol, event.scope, *precedent.outcome)
         self.verdict = precedent.verdict
+        self.accept, self.reason = precedent.verdict
 
     def holds(self, running: float) -> bool:
         """Has nothing changed since? Any thread may ask, at any time: what changes at this very moment is not
         acknowledged yet, nor is the reply released that changes it."""
-        return self.device.serial == self._serial and running <= self._until
+        return self.device.serial == self.serial and running <= self.until
+
+
+Repeated: TypeAlias = tuple[Repeat, int, int]
+"""A packet that got the verdict of another: what it is like, its source port, its sequence number."""
 
 
 _tuple = tuple.__new__  # makes a NamedTuple in half the time

@@ -51,7 +51,8 @@ class Device:
         self.maker = ""  # as `kinship.organisation` has it
         self.precedents: dict[tuple[str, int, int], Precedent] = {}  # by address, protocol, port
         self.serial = 0  # how often `precedents` were cleared
-        self.settled: dict[str, tuple[Pair, ...]] = {}  # what the kernel settles by itself, by address
+        # What the kernel settles by itself, by address: nearly always one pair, and there are very many.
+        self.settled: dict[str, Pair | list[Pair]] = {}
 
     def clear_precedents(self) -> None:
         """What was decided before is to be decided anew."""

@@ -145,7 +145,8 @@ class Shortcuts:
             return effects
         self._settled[pair] = Settled(shortcut, running, running + seconds + _SLACK)
         of_device = self._roster.devices[pair.mac].settled
-        of_device[pair.address] = (*of_device.get(pair.address, ()), pair)
+        others = _pairs_at(of_device, pair.address)
+        of_device[pair.address] = [*others, pair] if others else pair
         self._counts[pair.mac, shortcut] += 1
         self._counts["", shortcut] += 1
         return [*effects, _settling(pair, shortcut, seconds, again=before is not None)]
@@ -164,9 +165,9 @@ class Shortcuts:
             return None
         device = self._roster.devices.get(pair.mac)
         if device is not None:
-            left = tuple([each for each in device.settled[pair.address] if each != pair])
+            left = [each for each in _pairs_at(device.settled, pair.address) if each != pair]
             if left:
-                device.settled[pair.address] = left
+                device.settled[pair.address] = left if len(left) > 1 else left[0]
             else:
                 del device.settled[pair.address]
         for mac in (pair.mac, ""):
@@ -187,13 +188,13 @@ class Shortcuts:
                 continue
             of_device = device.settled
             for address in list(of_device) if addresses is None else [a for a in addresses if a in of_device]:
-                for pair in list(of_device.get(address, ())):
+                for pair in _pairs_at(of_device, address):
                     effects += self._look_again(pair, now)
         return effects
 
     def let_go(self, device: Device) -> list[Effect]:
         """The device is gone, or watched no more."""
-        pairs = [pair for pairs in device.settled.values() for pair in pairs]
+        pairs = [pair for address in device.settled for pair in _pairs_at(device.settled, address)]
         return [effect for pair in pairs for effect in self._unsettle(pair)]
 
     def tick(self, now: Moment) -> list[Effect]:
@@ -266,6 +267,12 @@ class Shortcuts:
             return []
         seconds = _denied_for(device, now)
         return [*self._settle(pair, Shortcut.DENIED, seconds, now.running), Disconnect(flow)]
+
+
+def _pairs_at(settled: Mapping[str, Pair | list[Pair]], address: str) -> list[Pair]:
+    """A device's pairs with this address."""
+    found = settled.get(address, [])
+    return [found] if isinstance(found, Pair) else list(found)
 
 
 def _pair(event: FlowOpened) -> Pair:

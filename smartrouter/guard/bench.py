@@ -4,10 +4,9 @@
 Knows nothing of packets, of processes or of configuration files.
 """
 
-import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from threading import Lock
 from typing import Protocol, TypeAlias, assert_never, get_args
 
@@ -32,6 +31,7 @@ from smartrouter.core.effects import (
     NameAlias,
     Raise,
     Record,
+    RecordMore,
     Relax,
     Release,
     Unsettle,
@@ -43,12 +43,13 @@ from smartrouter.core.effects import (
 from smartrouter.core.errors import Unavailable
 from smartrouter.core.events import TCP, Event, FlowOpened, Moment, Shortcut
 from smartrouter.core.policy import Reason
-from smartrouter.core.precedents import Repeat
+from smartrouter.core.precedents import Repeat, Repeated
 from smartrouter.guard.settling import PairSets, PairWriter, Settling
+from smartrouter.journal import Journal
 
-log = logging.getLogger("smartrouter.guard")
+log = Journal("smartrouter.guard")
 
-_Stored: TypeAlias = Record | Raise | Withdraw | Label | Learn | Forget | Name | NameAlias | Keep
+_Stored: TypeAlias = Record | RecordMore | Raise | Withdraw | Label | Learn | Forget | Name | NameAlias | Keep
 _SetChange: TypeAlias = (
     AdmitReplies | DismissReplies | Inspect | Release | Cut | Watch | Unwatch | Enforce | Relax | Disconnect
 )
@@ -73,8 +74,9 @@ class Judge(Protocol):
     def still(self, changes: list[Settling]) -> list[Settling]: ...
     def handle(self, event: Event, now: Moment) -> list[Effect]: ...
     def repeat(self, event: FlowOpened) -> Repeat | None: ...
+    def hears(self, mac: str, now: Moment) -> bool: ...
     def repeated(
-        self, repeat: Repeat, source_port: int, sequence: int, now: Moment, *, judged: bool = True
+        self, packets: Collection[Repeated], now: Moment, *, judged: bool = True
     ) -> list[Effect]: ...
 
 
@@ -127,13 +129,16 @@ class Bench:
         with self.lock:
             return self.judge.handle(event, now())
 
-    def repeated(self, packets: Iterable[tuple[Repeat, int, int]], *, judged: bool = True) -> list[Effect]:
-        """Tell the judge of packets that got the verdict of earlier ones, see `Judge.repeated`: each with its
-        source port and sequence number. `judged`: here, not by the kernel."""
-        moment = now()
-        repeated = self.judge.repeated
+    def repeated(self, packets: Collection[Repeated], *, judged: bool = True) -> list[Effect]:
+        """Tell the judge of packets that got the verdict of earlier ones, see `Judge.repeated`. `judged`:
+        here, not by the kernel."""
         with self.lock:
-            return [effect for packet in packets for effect in repeated(*packet, moment, judged=judged)]
+            return self.judge.repeated(packets, now(), judged=judged)
+
+    def hears(self, mac: str) -> bool:
+        """May the first data of another connection of this device be looked at?"""
+        with self.lock:
+            return self.judge.hears(mac, now())
 
     def repeat(self, event: FlowOpened) -> Repeat | None:
         """What to judge packets like `event` by, see `Judge.repeat`."""

@@ -5,7 +5,6 @@ Under a supervisor it takes everything from the channel, and ends when that is g
 for trying things out.
 """
 
-import logging
 import signal
 import threading
 from typing import TYPE_CHECKING
@@ -15,12 +14,13 @@ from smartrouter.core.errors import SmartrouterError, Unavailable
 from smartrouter.core.names import registrable_domain
 from smartrouter.guard.share import Share
 from smartrouter.guard.wiring import Guard, Restart
+from smartrouter.journal import Journal
 from smartrouter.linux import privileges, ruleset
 
 if TYPE_CHECKING:
     from argparse import Namespace
 
-log = logging.getLogger("smartrouter.guard")
+log = Journal("smartrouter.guard")
 
 TURN = 0.2  # seconds that the main thread waits for a request at most
 
@@ -28,7 +28,6 @@ TURN = 0.2  # seconds that the main thread waits for a request at most
 def main(arguments: "Namespace") -> int:
     """`smartrouter guard [--config PATH] [--channel FD]`. Under a supervisor it takes its configuration from
     the channel; alone it reads the file, for trying things out."""
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     if arguments.channel is None:
         return _run_alone(arguments.config)
     with Channel(arguments.channel) as channel:

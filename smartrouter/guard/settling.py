@@ -9,7 +9,6 @@ even put here. So just before a transaction the judge is asked which of its chan
 transaction comes in between: what is taken back later is taken out later. Knows no packet.
 """
 
-import logging
 from collections.abc import Callable, Sequence
 from itertools import islice
 from threading import Event, Lock
@@ -17,9 +16,10 @@ from typing import Protocol, TypeAlias
 
 from smartrouter.core.effects import Block, Deny, Know, Pair, Unsettle
 from smartrouter.core.errors import Unavailable
+from smartrouter.journal import Journal
 from smartrouter.linux.pairs import PairChange
 
-log = logging.getLogger("smartrouter.guard")
+log = Journal("smartrouter.guard")
 
 A_TRANSACTION = 200  # pairs: no packet waits longer than a few of them take, about 2 ms
 GATHER = 0.02  # seconds

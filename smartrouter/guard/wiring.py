@@ -7,7 +7,6 @@ and gives its heartbeat only while the other threads live. It decides nothing it
 scapy, pyroute2 or slack_sdk: it must be small, and back in an instant.
 """
 
-import logging
 import threading
 import time
 from collections import Counter, deque
@@ -49,6 +48,7 @@ from smartrouter.guard.inspection import Inspections
 from smartrouter.guard.settling import Settling
 from smartrouter.guard.share import Share
 from smartrouter.guard.table import Table
+from smartrouter.journal import Journal
 from smartrouter.linux import conntrack, ruleset
 from smartrouter.linux.netlink import Netlink
 from smartrouter.linux.nflog import Log
@@ -59,11 +59,12 @@ from smartrouter.store.connect import open_reader
 from smartrouter.store.queries import load_state
 from smartrouter.store.writer import Writer
 
-log = logging.getLogger("smartrouter.guard")
+log = Journal("smartrouter.guard")
 
 TICK = 1.0  # seconds
 PATIENCE = 2.0  # seconds without a sign of life from a queue's thread, after which the heartbeat stops
 FLUSH_PATIENCE = 1.5  # seconds that a command waits for the store
+LINGER = 3.0  # seconds that attempts wait for more of them, soon after others were stored
 OUTAGE = 1.0  # seconds without a guard that count as an outage
 MAX_LOOK_UPS = 4096  # names that wait to be handed over: those of a large household after an outage
 LOOK_UPS_A_TURN = 256
@@ -90,7 +91,7 @@ class Guard:
         self._lost: Counter[str] = Counter()  # what was mended on the way, by what it was
         self._look_ups: deque[str] = deque(maxlen=MAX_LOOK_UPS)
         self._judge = Judge(share.settings())
-        self._writer = Writer(main.database, main.max_size)
+        self._writer = Writer(main.database, main.max_size, linger=LINGER)
         self._sets = Sets()
         self._restore(main.database)
         self._bench = Bench(

@@ -13,20 +13,20 @@ import socket
 import struct
 from collections.abc import Callable
 from threading import Event
-from time import monotonic, sleep
+from time import monotonic
 
 from smartrouter.core.errors import Unavailable
+from smartrouter.linux.answers import Answers, Fates
 from smartrouter.linux.netlink import Netlink, attribute
 from smartrouter.linux.netlink import number as u32
-from smartrouter.linux.nfnetlink_packets import Messages, limit_waiting, mac_text, message, subscribe
+from smartrouter.linux.nfnetlink_packets import Messages, limit_waiting, mac_text, subscribe
 from smartrouter.linux.queue_rule import has_queues
 from smartrouter.linux.rulings import (
     COPY,
     DRAIN,
-    DROPPED,
-    FORWARD,
     MAX_LENGTH,
     RECEIVE_BUFFER,
+    SOON,
     TURN,
     Faults,
     Handler,
@@ -36,21 +36,15 @@ from smartrouter.linux.rulings import (
 __all__ = ["BatchedQueue"]
 
 _TOGETHER = 64  # packets: with more, the first waits longer for its verdict, and little is saved
+_CLOSE = 20e-6  # seconds: where a packet is there so soon after others, more of them may be
 _METADATA = 336  # bytes beside the packet in a message; all attributes there are take 144
 
-_PACKET, _CONFIG, _VERDICTS = 0x300, 0x302, 0x303  # NFNL_SUBSYS_QUEUE << 8 | NFQNL_MSG_*
-_HEADER, _VERDICT, _MARK, _TIMESTAMP, _HWADDR, _PAYLOAD, _LENGTH = 1, 2, 3, 4, 9, 10, 13  # NFQA_*
+_PACKET, _CONFIG = 0x300, 0x302  # NFNL_SUBSYS_QUEUE << 8 | NFQNL_MSG_*
+_HEADER, _MARK, _TIMESTAMP, _HWADDR, _PAYLOAD, _LENGTH = 1, 3, 4, 9, 10, 13  # NFQA_*
 _PASSING = frozenset({_TIMESTAMP, _LENGTH})  # what differs from packet to packet and does not matter
 _COMMAND, _PARAMETERS, _LIMIT = 1, 2, 3  # NFQA_CFG_*
 _BIND = struct.pack(">BxH", 1, 0)  # nfqnl_msg_config_cmd: NFQNL_CFG_CMD_BIND
 _COPY_PACKET = 2  # NFQNL_COPY_PACKET
-_DROP, _ACCEPT = 0, 1  # NF_DROP, NF_ACCEPT (linux/netfilter.h)
-_VANISH, _AS_IT_CAME = -2, -1  # what becomes of a packet; or the mark that it goes on with
-
-# How a verdict's message ends: nfqnl_msg_verdict_hdr; and with the attribute of the mark behind it.
-_bare, _marked = struct.Struct(">I4s"), struct.Struct(">I4s4sI")
-_MARK_HEADER = u32(_MARK, 0)[:4]
-
 _MSG_WAITFORONE = 0x10000  # linux/socket.h: wait for the first datagram only
 _PASSING_ERRORS = frozenset({errno.ENOBUFS, errno.ENOMEM, errno.EAGAIN, errno.EINTR})
 
@@ -75,9 +69,9 @@ class BatchedQueue:
         self.number = number
         self._handler = handler
         self._faults = Faults(number, handler)
-        self._passing, self._blocking = marks
-        self._others = ~(marks.passing | marks.blocking)
-        self._messages = Messages(_PACKET, _PAYLOAD, _HEADER, _PASSING, _mac_hook_and_mark)
+        self._hurries = False
+        self._answers = Answers(number)
+        self._messages = Messages(_PACKET, _PAYLOAD, _HEADER, _PASSING, _facts(marks))
         with Netlink() as link:
             if not has_queues(link):
                 raise Unavailable("This kernel has no packet queues (nfnetlink_queue).")
@@ -89,10 +83,7 @@ class BatchedQueue:
         taken = f"Somebody listens to queue {number} already: another guard is running"
         self._socket = subscribe(_CONFIG, number, options, receive_buffer, taken)
         limit_waiting(self._socket, TURN)
-        empty = attribute(_VERDICT, bytes(_bare.size))
-        self._bare = message(_VERDICTS, number, empty)[: -_bare.size]
-        self._marked = message(_VERDICTS, number, empty + u32(_MARK, 0))[: -_marked.size]
-        self._arrivals = _Arrivals(self._socket.fileno(), copy + _METADATA)
+        self._arrivals = _Arrivals(self._socket, copy + _METADATA)
 
     @property
     def faults(self) -> int:
@@ -107,81 +98,83 @@ class BatchedQueue:
         try:
             while not stop.is_set():
                 beat()
+                if self._hurries:
+                    self._hurry(False)
                 self._serve_until(monotonic() + TURN, 0)
             self._serve_until(monotonic() + DRAIN, socket.MSG_DONTWAIT)
         finally:
             self.close()
+
+    def _hurry(self, hurries: bool) -> None:
+        """Wait only shortly for a packet, or as long as ever."""
+        self._hurries = hurries
+        limit_waiting(self._socket, SOON if hurries else TURN)
 
     def close(self) -> None:
         """Listen no more. The kernel drops what is still in the queue."""
         self._socket.close()
 
     def _serve_until(self, end: float, flags: int) -> None:
-        while (datagrams := self._arrivals.take(flags)) is not None:
+        """Judge what comes, until `end`, or until nothing comes."""
+        answered, is_alone = monotonic(), False
+        while (datagrams := self._arrivals.take(flags, is_alone=is_alone)) is not None:
+            is_alone = monotonic() - answered > _CLOSE
             self._serve_batch(datagrams)
-            if monotonic() >= end:
+            answered = monotonic()
+            if answered >= end:
                 return
 
     def _serve_batch(self, datagrams: list[bytes]) -> None:
         """These packets: judged, then their verdicts, then the rest. Only what must end the process (an
         exception that is no Exception) leaves this method, and only after the verdicts."""
-        handler = self._handler
-        answers: list[bytes] = []
-        run, last = _AS_IT_CAME, b""  # packets one after the other that fare alike; the last one's number
-        for number, (mac, hook, mark), packet in self._messages.each(datagrams):
+        judge = self._handler.judge
+        run, last = -3, b""  # how those fare that came just before; the number of the last of them
+        for number, (mac, hook, mark, fates), packet in self._messages.each(datagrams):
             try:
-                ruling = handler.judge(packet, mac, hook, mark)
+                ruling = judge(packet, mac, hook, mark)
             except BaseException as error:
                 ruling = self._faults.ruling(error)
-            if hook == FORWARD and (ruling is True or ruling is False):
-                fate = mark & self._others | (self._passing if ruling else self._blocking)
-            else:
-                fate = _VANISH if ruling is DROPPED else _AS_IT_CAME
+            fate = fates[ruling]
             if fate != run:
                 if last:
-                    answers.append(self._answer(last, run))
+                    self._answers.put(int.from_bytes(last, "big"), run)
                 run = fate
             last = number
         if not last:
             return
-        answers.append(self._answer(last, run))
-        self._send(b"".join(answers))
+        self._answers.put(int.from_bytes(last, "big"), run)
+        self._answers.send(self._socket)
+        is_put_off: bool | None = False
         try:
-            handler.settle()
+            is_put_off = self._handler.settle()
         except BaseException as error:
             self._faults.note(error)
+        if is_put_off and not self._hurries:
+            self._hurry(True)
         if self._faults.fatal is not None:
             raise self._faults.fatal
 
-    def _answer(self, last: bytes, fate: int) -> bytes:
-        """The verdict on all packets that still wait, up to the one numbered `last`."""
-        if fate >= 0:
-            return self._marked + _marked.pack(_ACCEPT, last, _MARK_HEADER, fate)
-        return self._bare + _bare.pack(_DROP if fate == _VANISH else _ACCEPT, last)
 
-    def _send(self, answers: bytes) -> None:
-        while True:
-            try:
-                self._socket.send(answers)
-                return
-            except OSError as error:
-                if error.errno not in _PASSING_ERRORS:
-                    raise
-                sleep(0.001)  # the kernel has no memory for it, and did none of it
+def _facts(marks: Marks) -> Callable[[dict[int, bytes]], tuple[str | None, int, int, Fates]]:
+    """What makes, of a packet's attributes: the sender's MAC, the hook, the mark, and how it may fare."""
 
+    def conclude(values: dict[int, bytes]) -> tuple[str | None, int, int, Fates]:
+        # nfqnl_msg_packet_hdr: the number in 32 bits, a protocol in 16, the hook.
+        hook = int.from_bytes(values[_HEADER][6:7], "big")
+        mark = int.from_bytes(values.get(_MARK, b""), "big")
+        return mac_text(values.get(_HWADDR)), hook, mark, Fates(hook, mark, marks)
 
-def _mac_hook_and_mark(values: dict[int, bytes]) -> tuple[str | None, int, int]:
-    hook = values[_HEADER][6:7]  # nfqnl_msg_packet_hdr: the number in 32 bits, a protocol in 16, the hook
-    mark = values.get(_MARK, b"")
-    return mac_text(values.get(_HWADDR)), int.from_bytes(hook, "big"), int.from_bytes(mark, "big")
+    return conclude
 
 
 class _Arrivals:
-    """Takes up to 64 datagrams at once. Each call uses the same memory."""
+    """Takes one datagram, or up to 64 at once, which cost more to ask for. Each call uses the same memory."""
 
-    def __init__(self, descriptor: int, size: int):
+    def __init__(self, link: socket.socket, size: int):
         """`size`: bytes of the longest datagram."""
-        self._descriptor = descriptor
+        self._link = link
+        self._size = size
+        self._descriptor = link.fileno()
         self._memory = ctypes.create_string_buffer(_TOGETHER * size)
         self._view = memoryview(self._memory).cast("B")
         self._places = range(0, _TOGETHER * size, size)
@@ -194,13 +187,23 @@ class _Arrivals:
         self._lengths = words[_Arrival.length.offset // 4 :: ctypes.sizeof(_Arrival) // 4]
         self._receive = ctypes.CDLL(None, use_errno=True).recvmmsg
 
-    def take(self, flags: int) -> list[bytes] | None:
-        """What waits, in order, at most 64; waits for the first unless MSG_DONTWAIT. None: nothing came."""
+    def take(self, flags: int, *, is_alone: bool = False) -> list[bytes] | None:
+        """What waits, in order, at most 64; waits for the first unless MSG_DONTWAIT. None: nothing came.
+        `is_alone`: the first one will do, as there is hardly a second."""
+        if is_alone:
+            try:
+                return [self._link.recv(self._size, flags)]
+            except OSError as error:
+                return self._nothing(error.errno or 0)
         count = self._receive(self._descriptor, self._arrivals, _TOGETHER, flags | _MSG_WAITFORONE, None)
         if count < 0:
             return self._nothing(ctypes.get_errno())
         view = self._view
         lengths = self._lengths[:count].tolist()
+        length = lengths[0] if lengths else 0
+        if lengths.count(length) == count:  # as with first packets of TCP; so they are cut out in one go
+            pieces = struct.iter_unpack(f"{length}s{self._size - length}x", view[: count * self._size])
+            return [datagram for (datagram,) in pieces]
         return [
             bytes(view[place : place + length]) for place, length in zip(self._places, lengths, strict=False)
         ]

@@ -9,17 +9,16 @@ taken. Standard library only: the supervisor asks.
 import json
 import os
 import re
-import shutil
 import socket
 from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 from smartrouter.core.errors import Unavailable
+from smartrouter.linux import openwrt
 
 _ZONE = re.compile(r"\w[\w-]*", re.ASCII)
 _SYSFS = "/sys/class/net"
 _DEEPEST = 4  # a port of a bond that is a port of a bridge
-_PATIENCE = 2.0  # seconds for one answer of ubus or fw4; they take some milliseconds
 
 
 class Interfaces(NamedTuple):
@@ -97,7 +96,7 @@ def _of_network(name: str, known: dict[str, str], there: Collection[str]) -> tup
 def _openwrt_networks() -> dict[str, str]:
     """netifd's logical networks and the interfaces that carry their addresses; {} without netifd."""
     try:
-        dump = json.loads(_output("ubus", "call", "network.interface", "dump") or "{}")
+        dump = json.loads(openwrt.answer("ubus", "call", "network.interface", "dump") or "{}")
         entries: list[dict[str, Any]] = dump.get("interface", [])
         pairs = [(entry.get("interface"), entry.get("l3_device") or entry.get("device")) for entry in entries]
     except (ValueError, AttributeError, TypeError):
@@ -107,27 +106,7 @@ def _openwrt_networks() -> dict[str, str]:
 
 def _firewall_zone(name: str) -> tuple[str, ...]:
     """The interfaces of OpenWrt's firewall zone of that name."""
-    return tuple(_output("fw4", "-q", "zone", name).split()) if _ZONE.fullmatch(name) else ()
-
-
-def _output(*command: str) -> str:
-    """What a program prints; '' if there is no such program, or it fails, or takes too long."""
-    if shutil.which(command[0]) is None:
-        return ""
-    import subprocess  # only OpenWrt needs it, and half a megabyte with it
-
-    try:
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            timeout=_PATIENCE,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return ""
-    return done.stdout.decode(errors="replace")
+    return tuple((openwrt.answer("fw4", "-q", "zone", name) or "").split()) if _ZONE.fullmatch(name) else ()
 
 
 def _nothing_found(missing: Sequence[str], there: Collection[str]) -> str:

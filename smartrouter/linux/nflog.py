@@ -7,7 +7,6 @@ the handler's work. Standard library only.
 """
 
 import errno
-import logging
 import socket
 import struct
 from collections.abc import Callable
@@ -15,11 +14,12 @@ from threading import Event
 from time import monotonic
 from typing import TypeAlias
 
+from smartrouter.journal import Journal
 from smartrouter.linux.netlink import attribute, string
 from smartrouter.linux.netlink import number as u32
 from smartrouter.linux.nfnetlink_packets import Messages, limit_waiting, mac_text, message, subscribe
 
-log = logging.getLogger("smartrouter.nflog")
+log = Journal("smartrouter.nflog")
 
 Logged: TypeAlias = tuple[str, str | None, bytes]
 """The rule's prefix; the sender's MAC, None if it has none; the packet, from the IP header on, cut at `copy`

@@ -20,10 +20,10 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+from smartrouter.linux import openwrt
 from smartrouter.linux.lease import LONGEST_NAME, Lease, mac_of_digits, mac_of_duid
 
 EVERY = 5.0  # seconds from one question to the next, at least
-_PATIENCE = 2.0  # seconds for an answer, which takes some milliseconds
 _BROKEN = "broken\\x20"
 _ASK = (("ubus", "call", "dhcp", "ipv4leases"), ("ubus", "call", "dhcp", "ipv6leases"))
 
@@ -130,27 +130,9 @@ class Ubus:
 
     def _ask(self) -> None:
         try:
-            texts = [_output(*command) for command in _ASK]
+            texts = [openwrt.answer(*command) for command in _ASK]
             # One object and two methods: who knows one of them is odhcpd.
             if any(text is not None for text in texts):
                 self._answer = read_answers(texts[0] or "", texts[1] or "", time.time())
         finally:
             os.eventfd_write(self._answered, 1)
-
-
-def _output(*command: str) -> str | None:
-    """What a program prints; None if it fails, or takes too long."""
-    import subprocess  # only OpenWrt needs it, and half a megabyte with it
-
-    try:
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            timeout=_PATIENCE,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.decode(errors="replace")

@@ -5,29 +5,29 @@ Knows how to serve a queue with the library NetfilterQueue, a packet at a time, 
 there is; not what is in a packet or how it is judged: that is the handler's work (`rulings`).
 """
 
-import contextlib
 import socket
 import sys
 from collections.abc import Callable
 from threading import Event
 from time import monotonic
-from typing import Any
+from typing import Any, TypeAlias
 
 from netfilterqueue import COPY_PACKET, NetfilterQueue
 
 from smartrouter.core.errors import Unavailable
+from smartrouter.linux.answers import Answers, Fates
 from smartrouter.linux.netlink import NEEDS_NET_ADMIN
 from smartrouter.linux.nfnetlink_packets import limit_waiting
 from smartrouter.linux.queue_rule import DNS_QUEUE, FLOWS_QUEUE
 from smartrouter.linux.rulings import (
     COPY,
     DRAIN,
-    DROPPED,
     FORWARD,
     LOCAL_IN,
     LOCAL_OUT,
     MAX_LENGTH,
     RECEIVE_BUFFER,
+    SOON,
     TURN,
     Faults,
     Handler,
@@ -44,6 +44,7 @@ __all__ = [
 
 
 _MAC_CACHE = 1024  # devices
+_MARK_CACHE = 256  # marks of other programs that packets come with
 
 
 def open_queue(reader: str, number: int, handler: Handler, marks: Marks, **options: int) -> Reader:
@@ -68,7 +69,26 @@ class _Macs(dict[bytes | None, str | None]):
         return text
 
 
+class _FatesOf(dict[tuple[int, int], Fates]):
+    """Those of packets that come in this hook with that mark."""
+
+    def __init__(self, marks: Marks):
+        super().__init__()
+        self._marks = marks
+
+    def __missing__(self, came: tuple[int, int]) -> Fates:
+        if len(self) >= _MARK_CACHE:
+            self.clear()
+        fates = self[came] = Fates(*came, self._marks)
+        return fates
+
+
+_Taken: TypeAlias = tuple[int, Any, bytes | None, int, int]
+"""A packet's number, its payload (or what kept it from us), the sender's hardware address, hook and mark."""
+
+_ALONE = 1
 _TOGETHER = 64  # packets that are judged one after the other, without a system call in between
+_CLOSE = 20e-6  # seconds: where the next packet is there so soon, more of them may be
 
 
 class _Enough(BaseException):
@@ -94,10 +114,12 @@ class Queue:
         self.number = number
         self._handler = handler
         self._faults = Faults(number, handler)
-        self._passing, self._blocking = marks
-        self._others = ~(marks.passing | marks.blocking)
+        self._hurries = False
+        self._answers = Answers(number)
+        self._fates = _FatesOf(marks)
         self._macs = _Macs()
-        self._waiting: list[tuple[Any, bytes, bytes | None, int, int]] = []  # taken, not answered yet
+        self._waiting: list[_Taken] = []  # not answered yet
+        self._answered = self._end = 0.0  # when the last verdict was given; when serving is to end
         self._room = sys.maxsize  # the library may hand out packets as early as in `bind`, however many
         try:
             self._queue = NetfilterQueue()
@@ -109,7 +131,9 @@ class Queue:
             raise Unavailable(
                 f"Somebody listens to queue {number} already: another guard is running ({error})."
             ) from error
-        self._limit_waiting()
+        # The library's own socket: it reads from it, and verdicts are sent on it, many at once.
+        self._link = socket.fromfd(self._queue.get_fd(), socket.AF_NETLINK, socket.SOCK_RAW)
+        limit_waiting(self._link, TURN)
 
     @property
     def faults(self) -> int:
@@ -124,31 +148,44 @@ class Queue:
         try:
             while not stop.is_set():
                 beat()
+                if self._hurries:
+                    self._hurry(False)
                 self._serve_until(monotonic() + TURN, wait=True)
             self._serve_until(monotonic() + DRAIN, wait=False)
         finally:
             self.close()
 
+    def _hurry(self, hurries: bool) -> None:
+        """Wait only shortly for a packet, or as long as ever."""
+        self._hurries = hurries
+        limit_waiting(self._link, SOON if hurries else TURN)
+
     def close(self) -> None:
         """Listen no more. The kernel drops what is still in the queue."""
         self._queue.unbind()
+        self._link.close()
 
     def _serve_until(self, end: float, *, wait: bool) -> None:
         """Judge what comes, until `end`, or until nothing comes: the first packet at once, for it may be the
-        only one, and what has come meanwhile together."""
-        while self._waiting or self._take(1, wait=wait):
+        only one; and if it came on the heels of others, what has come meanwhile together."""
+        self._end, self._answered = end, monotonic()
+        if self._waiting:
             self._judge_all()
+        while self._take(_ALONE, wait=wait):
             if self._take(_TOGETHER, wait=False):
                 self._judge_all()
             if monotonic() >= end:
                 return
 
     def _take(self, room: int, *, wait: bool) -> bool:
-        """Take so many packets, if they are there; `wait` for the first. False if none came."""
+        """Take so many packets, if they are there; `wait` for the first. Those that come `_ALONE` are judged
+        as they come, until more seem to wait. False if none wait."""
         self._room = room
         # When no packet comes, the library's `recv` times out; when enough have come, `_packet` ends it.
-        with contextlib.suppress(_Enough):
+        try:
             self._queue.run(block=wait)
+        except _Enough:
+            return True
         if self._faults.fatal is not None and not self._waiting:
             raise self._faults.fatal
         return bool(self._waiting)
@@ -158,41 +195,48 @@ class Queue:
         try:
             payload = packet.get_payload()
         except BaseException as error:
-            self._answer(packet, packet.hook, packet.mark, self._faults.ruling(error))
+            payload = error
+        waiting = self._waiting
+        waiting.append((packet.id, payload, packet.get_hw(), packet.hook, packet.mark))
+        if len(waiting) < self._room:
             return
-        self._waiting.append((packet, payload, packet.get_hw(), packet.hook, packet.mark))
-        if len(self._waiting) >= self._room:
-            raise _Enough
+        if self._room == _ALONE:
+            is_close = monotonic() - self._answered < _CLOSE
+            self._judge_all()
+            self._answered = answered = monotonic()
+            if not is_close and answered < self._end:
+                return
+        raise _Enough
 
     def _judge_all(self) -> None:
         """All that was taken: judged, then the verdicts, then the rest. Only what must end the process leaves
         this method, and only after the verdicts."""
-        judge, macs = self._handler.judge, self._macs
+        judge, macs, fates = self._handler.judge, self._macs, self._fates
         waiting, self._waiting = self._waiting, []
-        rulings: list[Ruling] = []
-        for _, payload, hardware, hook, mark in waiting:
+        if not waiting:
+            return
+        run = last = -3  # how those fare that came just before; the number of the last of them
+        for number, payload, hardware, hook, mark in waiting:
             try:
-                rulings.append(judge(payload, macs[hardware], hook, mark))
+                if type(payload) is not bytes:
+                    raise payload
+                ruling = judge(payload, macs[hardware], hook, mark)
             except BaseException as error:
-                rulings.append(self._faults.ruling(error))
-        for (packet, _, _, hook, mark), ruling in zip(waiting, rulings, strict=True):
-            self._answer(packet, hook, mark, ruling)
+                ruling = self._faults.ruling(error)
+            fate = fates[hook, mark][ruling]
+            if fate != run:
+                if last >= 0:
+                    self._answers.put(last, run)
+                run = fate
+            last = number
+        self._answers.put(last, run)
+        self._answers.send(self._link)
+        is_put_off: bool | None = False
         try:
-            self._handler.settle()
+            is_put_off = self._handler.settle()
         except BaseException as error:
             self._faults.note(error)
+        if is_put_off and not self._hurries:
+            self._hurry(True)
         if self._faults.fatal is not None:
             raise self._faults.fatal
-
-    def _answer(self, packet: Any, hook: int, mark: int, ruling: Ruling) -> None:
-        """The verdict on a packet."""
-        if hook == FORWARD and (ruling is True or ruling is False):
-            packet.set_mark(mark & self._others | (self._passing if ruling else self._blocking))
-        if ruling is DROPPED:
-            packet.drop()
-        else:
-            packet.accept()
-
-    def _limit_waiting(self) -> None:
-        with socket.fromfd(self._queue.get_fd(), socket.AF_NETLINK, socket.SOCK_RAW) as view:
-            limit_waiting(view, TURN)

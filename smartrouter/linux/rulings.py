@@ -6,19 +6,21 @@ that nobody could judge meets the gate with the mark that it came with, and `on_
 Only what is to vanish without a word, because it will come again, is dropped.
 """
 
-import logging
 from collections.abc import Callable
 from enum import Enum
 from threading import Event
 from typing import Final, Literal, NamedTuple, Protocol, TypeAlias
 
-log = logging.getLogger("smartrouter.queue")
+from smartrouter.journal import Journal
+
+log = Journal("smartrouter.queue")
 
 # The hook where a packet was queued (linux/netfilter.h: enum nf_inet_hooks).
 LOCAL_IN, FORWARD, LOCAL_OUT = 1, 2, 3
 
 TURN = 0.15  # seconds: how long a turn of serving lasts, and how long it waits for a packet. Half a second
 #              is promised for both together.
+SOON = 0.01  # seconds without a packet, after which what a handler put off is done
 DRAIN = 0.1  # seconds: what is still queued at the end is judged, so long
 COPY = 4016  # bytes of a packet: all that the library's buffer holds
 MAX_LENGTH = 16384  # packets: 0.1 s at the rate that one core judges
@@ -60,10 +62,11 @@ class Handler(Protocol):
         `mark`: as the packet came.
         """
 
-    def settle(self) -> None:
+    def settle(self) -> bool | None:
         """The verdicts on the packets judged since the last call are with the kernel: do what could wait.
 
-        Their number is the reader's affair: one, or as many as came together.
+        Their number is the reader's affair: one, or as many as came together. True: something was put off;
+        the reader shall not wait long before it calls `beat`, which sees to it.
         """
 
     def failed(self, error: BaseException) -> Ruling:

@@ -8,13 +8,13 @@ told apart from an empty answer: the kernel dropped events (`lost`), or does not
 import socket
 import time
 from collections.abc import Iterator
-from itertools import islice
+from itertools import chain, islice
 from typing import NamedTuple, TypeAlias
 
 from smartrouter.linux import bridges
 from smartrouter.linux.bridges import Located, located
 from smartrouter.linux.links import AddressChanged, LinkChanged, Links
-from smartrouter.linux.neighbours import Neighbour, NeighbourLost, neighbour
+from smartrouter.linux.neighbours import Neighbour, NeighbourLost, Neighbours
 from smartrouter.linux.rtnetlink import ADDRESSES, LINKS, NEIGHBOURS, Message, Rtnetlink
 
 Change: TypeAlias = LinkChanged | AddressChanged | Neighbour | NeighbourLost | Located
@@ -35,6 +35,7 @@ class Surroundings:
 
     def __init__(self) -> None:
         self.links = Links()
+        self._neighbours = Neighbours(self.links)
         self._rtnetlink = Rtnetlink()
 
     def fileno(self) -> int:
@@ -49,12 +50,11 @@ class Surroundings:
         """Everything; changes are heard from then on. Raises Unavailable."""
         self._rtnetlink.listen()
         links = self.links.take_all(self._rtnetlink.dump(LINKS), self._rtnetlink.dump(ADDRESSES))
-        heard = [
-            value
+        entries = chain.from_iterable(
+            islice(self._rtnetlink.dump(NEIGHBOURS, family), MAX_READ)
             for family in (socket.AF_INET, socket.AF_INET6)
-            for message in islice(self._rtnetlink.dump(NEIGHBOURS, family), MAX_READ)
-            if (value := neighbour(message, self.links, time.time()))
-        ]
+        )
+        heard = list(self._neighbours.take_all(entries, time.time()))
         ports = islice(self._rtnetlink.dump(NEIGHBOURS, bridges.FAMILY), MAX_READ)
         return Whole(links, heard, [place for message in ports if (place := located(message, self.links))])
 
@@ -73,6 +73,6 @@ class Surroundings:
             elif message["family"] == bridges.FAMILY:
                 value = located(message, self.links)
             else:
-                value = neighbour(message, self.links, now)
+                value = self._neighbours.take(message, now)
             if value is not None:
                 yield value

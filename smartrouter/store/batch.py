@@ -11,9 +11,18 @@ What is bound is exactly an int, a float, a str or None: for anything else Pytho
 """
 
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-from smartrouter.core.effects import Attempt, Forget, Keep, Learn, Name, NameAlias
+from smartrouter.core.effects import (
+    Alike,
+    Another,
+    Forget,
+    Keep,
+    Learn,
+    Name,
+    NameAlias,
+)
 from smartrouter.store.alert_rows import withdraw, write_alerts
 from smartrouter.store.labels import write_labels
 from smartrouter.store.pending import Batch
@@ -157,14 +166,32 @@ class _Words(dict[str, int]):
         return number
 
 
-def _write_attempts(conn: sqlite3.Connection, devices: _Devices, attempts: list[Attempt]) -> None:
+class _Likes:
+    """What the rows of attempts that are alike have in common, worked out once."""
+
+    def __init__(self, conn: sqlite3.Connection, devices: _Devices):
+        self.chains = _Chains(conn, devices)
+        self._words = _Words(conn)
+        self.known: dict[int, tuple[Any, ...]] = {}  # by identity; so each is kept with what it is worth
+
+    def find(self, alike: Alike, at: float) -> tuple[Any, ...]:
+        """The device's chain, the row but for what each has of its own, and what that was made of."""
+        mac, source, address, port, protocol, scope, service, name, evidence, accepted, reason = alike
+        chain, words = self.chains.get(mac) or self.chains.begin(mac, at), self._words
+        like = chain, source, address, port, protocol, service, name, words[scope], words[evidence]
+        found = self.known[id(alike)] = (*like, 1 if accepted else 0, words[reason], alike)
+        return found
+
+
+def _write_attempts(conn: sqlite3.Connection, devices: _Devices, attempts: Sequence[Another]) -> None:
     """Each attempt points at its device's attempt before it."""
     number: int = conn.execute("SELECT coalesce(max(id), 0) FROM attempts").fetchone()[0]
-    chains, words = _Chains(conn, devices), _Words(conn)
+    likes = _Likes(conn, devices)
+    chains = likes.chains
     done = 0
     for rows, insert in _INSERTS:
         while done + rows <= len(attempts):
-            conn.execute(insert, _values(attempts[done : done + rows], number + done, chains, words))
+            conn.execute(insert, _values(attempts[done : done + rows], number + done, likes))
             done += rows
     conn.executemany(
         """INSERT INTO activity (device, last, last_at, attempts, blocked) VALUES (?, ?, ?, ?, ?)
@@ -174,23 +201,17 @@ def _write_attempts(conn: sqlite3.Connection, devices: _Devices, attempts: list[
     )
 
 
-def _values(
-    attempts: list[Attempt], number: int, chains: _Chains, words: _Words
-) -> list[int | float | str | None]:
+def _values(attempts: Sequence[Another], number: int, likes: _Likes) -> list[int | float | str | None]:
     """What `attempts`, the next ones after `number`, are as rows, one row behind the other."""
     values: list[int | float | str | None] = []
-    for (
-        at, mac, source, source_port, address, port, protocol, scope, service, name, evidence, accepted,
-        reason,
-    ) in attempts:  # fmt: skip
+    recall = likes.known.get
+    for at, source_port, alike in attempts:
         number += 1
-        chain = chains.get(mac) or chains.begin(mac, at)
-        values += (
-            number, at, chain.device, chain.last, source, source_port, address, port, protocol, service,
-            name, words[scope], words[evidence], 1 if accepted else 0, words[reason],
-        )  # fmt: skip
-        chain.last = number
-        chain.at = at
+        known = recall(id(alike)) or likes.find(alike, at)
+        chain, source, address, port, protocol, service, name, scope, evidence, accepted, reason, _ = known
+        values += (number, at, chain.device, chain.last, source, source_port, address, port, protocol)
+        values += (service, name, scope, evidence, accepted, reason)
+        chain.last, chain.at = number, at
         chain.attempts += 1
         if not accepted:
             chain.blocked += 1

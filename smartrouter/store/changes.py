@@ -55,6 +55,12 @@ def upsert_devices(conn: sqlite3.Connection, sightings: Iterable[Sighting], at: 
         trim_devices(conn)
 
 
+def forget_presence(conn: sqlite3.Connection) -> None:
+    """Nobody is known to be there: who left meanwhile is told of by nobody."""
+    with transaction(conn):
+        conn.execute("UPDATE devices SET present = 0 WHERE present")
+
+
 def keep_portraits(conn: sqlite3.Connection, portraits: Mapping[str, str]) -> None:
     """Keep what devices have shown of themselves, by MAC; of unknown ones nothing."""
     with transaction(conn):

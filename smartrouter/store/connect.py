@@ -18,9 +18,7 @@ from smartrouter.store.schema import STEPS, migrate, version
 WRITE_PATIENCE = 1.0  # seconds that a writer waits for the lock; nobody holds it for more than 50 ms
 READ_PATIENCE = 5.0
 KEEP_DAMAGED = 2  # files set aside that are kept
-CACHE = (
-    512  # KiB of the file that a connection keeps in memory, twice what a batch writes; not the usual 2,000
-)
+CACHE = 256  # KiB of the file that a connection keeps in memory, what a batch writes; not the usual 2,000
 LOG_LIMIT = 2**20  # bytes that the write-ahead log is cut back to
 _STATE = (
     "meta",

@@ -5,18 +5,20 @@ Used by one thread. Knows nothing of queues and of when to try again.
 """
 
 import contextlib
-import logging
 import sqlite3
 import time
 from collections import Counter
 
+from smartrouter.journal import Journal
 from smartrouter.store import batch as rows
 from smartrouter.store.connect import LOG_LIMIT, identity, is_damage, open_writer, prepare, set_aside
-from smartrouter.store.pending import Batch
+from smartrouter.store.pending import Batch, empty
 from smartrouter.store.retention import LONGEST_STEP, drop_attempts, used_bytes
 from smartrouter.store.transaction import transaction
 
-log = logging.getLogger("smartrouter.store")
+log = Journal("smartrouter.store")
+
+A_TRANSACTION = 2000  # attempts
 
 
 class Disk:
@@ -42,10 +44,13 @@ class Disk:
     def write(self, batch: Batch, *, durable: bool) -> None:
         """Write `batch`, and if `durable` sync it and all that was written before.
 
-        Raises Unavailable, sqlite3.Error or OSError for trouble; nothing of the batch is written then. After
-        damage was found the next call begins a new file.
+        Raises Unavailable, sqlite3.Error or OSError for trouble; what the batch still holds is not written
+        then. After damage was found the next call begins a new file.
         """
         try:
+            while len(batch.attempts) > A_TRANSACTION:  # with a larger one the log outgrows its bound
+                self._write(empty()._replace(attempts=batch.attempts[:A_TRANSACTION]), False)
+                del batch.attempts[:A_TRANSACTION]
             self._write(batch, durable)
         except sqlite3.Error as error:
             if is_damage(error):  # renamed while open, so that closing leaves its write-ahead log alone

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, TypeAlias, TypeVar
 from smartrouter.core.destinations import Destination
 from smartrouter.core.effects import (
     Alert,
-    Attempt,
+    Another,
     Effect,
     Forget,
     Keep,
@@ -25,8 +25,10 @@ from smartrouter.core.effects import (
     NameAlias,
     Raise,
     Record,
+    RecordMore,
     Severity,
     Withdraw,
+    another_of,
 )
 
 MAX_ATTEMPTS = 20_000  # a second of a flood that a slow disk may stand still; about 8 MB
@@ -83,7 +85,7 @@ class Batch(NamedTuple):
     """What is written in one transaction. `withdrawn`: with the occurrences that came before that, if any,
     and were not written yet; `alerts`: those that came after it, or were not withdrawn."""
 
-    attempts: list[Attempt]
+    attempts: list[Another]
     withdrawn: dict[AlertKey, Tally | None]
     alerts: dict[AlertKey, Tally]
     labels: dict[tuple[str, str], Label]
@@ -160,6 +162,7 @@ class Pending:
         self.dropped: Counter[str] = Counter()
         self._sorts: dict[type, Callable[[Any], bool]] = {
             Record: self._record,
+            RecordMore: self._record_more,
             Raise: self._raise,
             Withdraw: self._withdraw,
             Label: self._label,
@@ -175,8 +178,8 @@ class Pending:
         were taken up since `take`."""
         attempts, room = self._batch.attempts, self._max_attempts
         for effect in effects:
-            if type(effect) is Record and len(attempts) < room:  # nearly all; so they are counted by `take`
-                attempts.append(effect.attempt)
+            if type(effect) is Record and len(attempts) < room:
+                attempts.append(another_of(effect.attempt))
             elif type(effect) in self._sorts:
                 self.add(effect)
         return len(attempts) + self._states
@@ -192,7 +195,7 @@ class Pending:
             taken = False
         if not taken:
             self.dropped[sort.__name__] += 1
-        elif sort is not Record:
+        elif sort is not Record and sort is not RecordMore:  # these are counted by `take`
             self._put[sort.__name__] += 1
             self._states += 1
         return taken
@@ -219,7 +222,16 @@ class Pending:
     def _record(self, effect: Record) -> bool:
         if len(self._batch.attempts) >= self._max_attempts:
             return False
-        self._batch.attempts.append(effect.attempt)
+        self._batch.attempts.append(another_of(effect.attempt))
+        return True
+
+    def _record_more(self, effect: RecordMore) -> bool:
+        attempts, more = self._batch.attempts, effect.attempts
+        room = self._max_attempts - len(attempts)
+        if len(more) > room:
+            self.dropped[Record.__name__] += len(more) - max(room, 0)
+            more = more[: max(room, 0)]
+        attempts += more
         return True
 
     def _raise(self, effect: Raise) -> bool:

@@ -16,7 +16,6 @@ A commit survives a crash of the process at once, and a power cut when it was sy
 for is, and state is every half minute; attempts are when SQLite copies its log into the database.
 """
 
-import logging
 import math
 import sqlite3
 import time
@@ -27,10 +26,11 @@ from typing import TypedDict
 
 from smartrouter.core.effects import Effect
 from smartrouter.core.errors import SmartrouterError
+from smartrouter.journal import Journal
 from smartrouter.store.disk import Disk
 from smartrouter.store.pending import MAX_ATTEMPTS, Batch, Pending
 
-log = logging.getLogger("smartrouter.store")
+log = Journal("smartrouter.store")
 
 EVERY = 0.5  # seconds between two batches
 ENOUGH = 2000  # effects that make a batch at once: a tenth of the room for attempts

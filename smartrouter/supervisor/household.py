@@ -232,7 +232,8 @@ class Household:
                     child.ask("seen", {"devices": devices}, now, _nobody)
                 for claims in self._claims.batches():
                     child.ask("claims", {"claims": claims}, now, _nobody)
-                child.ask("study", {"devices": self._studied}, now, _nobody)
+                if self._studied:
+                    child.ask("study", {"devices": self._studied}, now, _nobody)
 
         if "around" in self.found:
             child.configure(self._share(child, now), now, configured)

@@ -63,6 +63,12 @@ _IPV6 = Struct("!xxxxHBx16s16s")  # payload length, next header, addresses
 _TCP_HEADER = Struct("!HHIxxxxBB")
 _THREE_NUMBERS = Struct("!HHH")
 _MAX_DATAGRAM = 0xFFFF
+LEAST = 40  # bytes that a packet of TCP has
+first_fields = Struct("!HHxxHxBxx8sHHIxxxxH").unpack_from
+"""Of a packet of TCP in IPv4 without options, from its first 34 bytes on: version, length of the header and
+type of service; total length; fragment; protocol; both addresses; source port, destination port, sequence
+number; data offset with flags. For who has read a packet that agrees with this one in all but the source port
+and the number, and so need not look whether these make sense."""
 _tuple = tuple.__new__  # makes a NamedTuple in half the time
 
 

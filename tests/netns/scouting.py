@@ -65,7 +65,7 @@ class Watcher:
                 if what():
                     return monotonic() - begun
             left = begun + patience - monotonic()
-            assert left > 0, f"not within {patience} s; known are {self.devices}"
+            assert left > 0, f"not within {patience} s; known are {[*self.devices.values()][-5:]}"
             due = self.scout.next_deadline() - monotonic()
             self._poll.poll(max(0.0, min(left, due)) * 1000)
             self.look()

@@ -23,8 +23,10 @@ from smartrouter.core.effects import (
     Pair,
     Raise,
     Record,
+    RecordMore,
     Unsettle,
     Verdict,
+    attempt_of,
 )
 from smartrouter.core.events import (
     Alias,
@@ -166,6 +168,8 @@ def comparable(effects: list[Effect]) -> list[object]:
                 found.append(plain(effect))
             case Record():
                 found.append(plain(effect.attempt))
+            case RecordMore():
+                found += [plain(attempt_of(each)) for each in effect.attempts]
             case Raise():
                 found.append(plain(effect.alert))
             case _:
@@ -191,7 +195,7 @@ class Follower:
         if repeat is not None and repeat.holds(now.running) and not repeat.is_nameless:
             self.followed += 1
             verdict: Effect = repeat.verdict
-            return [verdict, *self.judge.repeated(repeat, event.source_port, event.sequence, now)]
+            return [verdict, *self.judge.repeated([(repeat, event.source_port, event.sequence)], now)]
         effects = self.judge.handle(event, now)
         self._repeats[sort] = self.judge.repeat(event)
         return effects

@@ -8,6 +8,7 @@ import socket
 import struct
 import threading
 from collections.abc import Iterator
+from math import inf
 from typing import Any, NamedTuple
 
 import pytest
@@ -123,6 +124,7 @@ def kernel(monkeypatch: pytest.MonkeyPatch) -> Iterator[Kernel]:
     monkeypatch.setattr(batched_queue, "subscribe", lambda *_: kernel.reader)
     monkeypatch.setattr(batched_queue, "Netlink", contextlib.nullcontext)
     monkeypatch.setattr(batched_queue, "has_queues", lambda _: True)
+    monkeypatch.setattr(batched_queue, "_CLOSE", inf)  # seconds: what is sent is sent at once
     yield kernel
     kernel.socket.close()
     kernel.reader.close()

@@ -22,6 +22,7 @@ from smartrouter.core.effects import (
     Know,
     LookUp,
     Pair,
+    RecordMore,
     Relax,
     Release,
     Unsettle,
@@ -43,6 +44,7 @@ ONE, TWO = Pair(MAC, "203.0.113.9", 6, 443), Pair(MAC, "203.0.113.9", 17, 443)
 YES = Verdict(True, Reason.LEARNED)
 
 STORED: list[Effect] = [
+    RecordMore([]),
     record(), raised(), withdraw(), label(), learn(), forget(), told(), alias(), keep(),
 ]  # fmt: skip
 SET_CHANGES: list[tuple[Effect, tuple[Any, ...]]] = [
@@ -84,6 +86,9 @@ class Around:
 
     def repeat(self, *_: object) -> Any:
         raise NotImplementedError
+
+    def hears(self, mac: str, now: Moment) -> bool:
+        return True
 
     def repeated(self, *_: object, **__: object) -> Any:
         raise NotImplementedError

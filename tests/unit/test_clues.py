@@ -56,6 +56,9 @@ MAC = "5c:cf:7f:07:ae:fb"
         ("kitchen 2", "name.room"),
         ("SEP00112233AABB", "name.telephone"),
         ("MikroTik", "name.network"),
+        ("DIR-615", "name.network"),
+        ("WRT54G", "name.network"),
+        ("TL-WR841N", "name.network"),
         ("DiskStation", "name.server"),
         ("PS4-123", "name.console"),
         ("camilla", ""),
@@ -101,6 +104,9 @@ def test_a_name_that_is_the_makers_is_told_if_it_makes_things() -> None:
         ("dhcpcd-5.2.10:Linux-3.0.31:armv7l:SMDK4x12", "client.dhcpcd"),
         ("dhcpcd-6.8.2:Linux-4.4.22+:armv7l:MT8167B", "client.dhcpcd-board"),
         ("dhcpcd-9.4.1:Linux-5.15.12:x86_64:GenuineIntel", "client.dhcpcd-pc"),
+        ("Linux 2.6.17-gentoo-r7 i686", "client.dhcpcd-pc"),
+        ("Linux 2.6.18 mips", "client.dhcpcd-board"),
+        ("SUNW.Sun-Blade-100", "client.personal"),
         ("PXEClient:Arch:00000:UNDI:002001", "client.boot"),
         ("AAPLBSDPC/i386/iMac4,1", "client.apple"),
         ("Cisco Systems, Inc. IP Phone CP-7960", "client.telephone"),
@@ -167,7 +173,7 @@ def test_a_clients_usual_list_is_no_second_witness() -> None:
     evidence = Evidence("", vendor_class="udhcp 1.19.4", params=(1, 3, 6, 12, 15, 28, 42))
     assert [clue.feature for clue in clues(evidence)] == ["client.udhcp"]
     liar = evidence._replace(vendor_class="MSFT 5.0")
-    assert [clue.feature for clue in clues(liar)] == ["client.windows", "options.busybox"]
+    assert [clue.feature for clue in clues(liar)] == ["client.windows-unlike", "options.busybox"]
 
 
 @pytest.mark.parametrize(
@@ -185,6 +191,8 @@ def test_a_clients_usual_list_is_no_second_witness() -> None:
         ("42:b4:44:b4:f0:ee", "", "mac.random"),
         (MAC, "", ""),
         ("", "", ""),
+        ("52:54:00:12:34:56", "", "maker.virtual"),
+        ("00:15:5d:12:34:56", "Microsoft Corporation", "maker.virtual"),
         ("00:00:00:00:00:01", "Xerox Corporation", ""),
         ("00:11:22:33:44:55", "CIMSYS Inc", ""),
     ],
@@ -227,6 +235,8 @@ def test_announcements_tell_things_from_computers(
         (SynShape(128, 2920, "M", 1460), "stack.small"),
         (SynShape(64, 5744, "MNNS", 1440), "stack.small"),
         (SynShape(64, 8688, "MNWNNT", 1460, 0), ""),
+        (SynShape(64, 1024, "M", 1460), ""),
+        (SynShape(64, 8192, ""), ""),
         (None, ""),
     ],
 )

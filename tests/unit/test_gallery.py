@@ -27,6 +27,10 @@ WINDOWS = said("MSFT 5.0", 1, 3, 6, 15, 31, 33, 43, 44, 46, 47, 121, 249, 252)
 SERVICE = message([], [record("_hap._tcp.local", PTR, name("Lamp._hap._tcp.local"))])
 
 
+def everybody(_mac: str) -> bool:
+    return True
+
+
 def syn(destination: str = "203.0.113.9", ttl: int = 64) -> bytes:
     options = [("MSS", 1460)]
     return bytes(IP(src="192.168.1.2", dst=destination, ttl=ttl) / TCP(dport=443, flags="S", options=options))
@@ -114,9 +118,9 @@ def test_so_are_connections_that_begin_otherwise() -> None:
 def test_what_was_shown_outlasts_the_process() -> None:
     gallery, again = Gallery(), Gallery()
     hear(gallery, "dhcp", BUSYBOX)
-    unsaved = gallery.unsaved()
+    unsaved = gallery.unsaved(everybody)
     gallery.saved(unsaved)
-    assert gallery.unsaved() == {}
+    assert gallery.unsaved(everybody) == {}
     again.restore(unsaved)
     assert again.changed() == [CAMERA]
     portrait = again.of(CAMERA)
@@ -124,6 +128,13 @@ def test_what_was_shown_outlasts_the_process() -> None:
     assert portrait.hostname == "cam"
     hear(again, "dhcp", WINDOWS)
     assert again.doubts()
+
+
+def test_what_a_device_shows_before_it_is_found_is_kept_once_it_is() -> None:
+    gallery = Gallery()
+    hear(gallery, "dhcp", BUSYBOX)
+    assert gallery.unsaved(lambda _: False) == {}
+    assert list(gallery.unsaved(everybody)) == [CAMERA]
 
 
 @pytest.mark.parametrize("stored", ["", "no JSON", "[]", '{"portrait": 7, "systems": []}'])
@@ -149,5 +160,5 @@ def test_made_up_macs_fill_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(20):
         hear(gallery, "mdns", SERVICE, mac=f"02:00:00:00:00:{number:02x}")
     assert len(gallery._sitters) == 5
-    gallery.saved(gallery.unsaved())
+    gallery.saved(gallery.unsaved(everybody))
     assert len(gallery._unsaved) <= 5

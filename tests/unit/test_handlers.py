@@ -2,6 +2,7 @@
 """What a queued packet is to the judge: the event that it becomes."""
 
 from collections import Counter
+from math import inf
 from types import SimpleNamespace
 from typing import Any
 
@@ -41,6 +42,9 @@ class Script:
 
     def repeat(self, event: FlowOpened) -> Repeat | None:
         return None  # each packet is to be handled
+
+    def hears(self, mac: str, now: Moment) -> bool:
+        return True
 
     def repeated(self, *_: object, **__: object) -> Any:
         raise AssertionError("nothing is to be repeated")
@@ -137,14 +141,15 @@ class Repeating(Script):
         self.repeated_count = 0
 
     def repeat(self, event: FlowOpened) -> Any:
-        return SimpleNamespace(holds=lambda _: True, is_tcp=True, is_nameless=False, verdict=YES)
+        device = SimpleNamespace(serial=1)
+        return SimpleNamespace(device=device, serial=1, until=inf, is_nameless=False, accept=True)
 
-    def repeated(self, *_: object, **__: object) -> list[Effect]:
-        self.repeated_count += 1
-        return [Record(None)]  # type: ignore[arg-type]
+    def repeated(self, *told: Any, **_: object) -> list[Effect]:
+        self.repeated_count += len(told[0])
+        return [Record(None)] * len(told[0])  # type: ignore[arg-type]
 
 
-def test_further_packets_of_a_sort_get_its_verdict_and_their_records_are_stored_together() -> None:
+def test_further_packets_of_a_sort_get_its_verdict_and_are_told_of_together() -> None:
     stored: list[Effect] = []
     script = Repeating()
     handler = FlowHandler(Bench(script, NO_SETS, stored.extend, fail_open=True), MARKS)

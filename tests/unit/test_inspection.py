@@ -56,6 +56,9 @@ class Script:
     def repeat(self, event: FlowOpened) -> Repeat | None:
         return None  # each packet is to be handled
 
+    def hears(self, mac: str, now: Moment) -> bool:
+        return True
+
     def repeated(self, *_: object, **__: object) -> Any:
         raise AssertionError("nothing is to be repeated")
 

@@ -10,6 +10,7 @@ import pytest
 
 from smartrouter.core.errors import Unavailable
 from smartrouter.linux import interfaces
+from smartrouter.linux import openwrt as programs
 from smartrouter.linux.interfaces import Interfaces, find
 
 DUMP = {
@@ -98,7 +99,7 @@ def test_whatever_ubus_says_interfaces_are_still_found_by_name(bin_: Path, answe
 
 def test_a_program_that_hangs_is_not_waited_for(bin_: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program(bin_ / "ubus", "exec /bin/sleep 60")
-    monkeypatch.setattr(interfaces, "_PATIENCE", 0.2)
+    monkeypatch.setattr(programs, "_PATIENCE", 0.2)
     before = time.monotonic()
     assert find(["lan"], NO, NO).lan == ("br-lan",)
     assert time.monotonic() - before < 5

@@ -31,6 +31,18 @@ def test_a_fault_comes_with_its_traceback(capsys: pytest.CaptureFixture[str]) ->
     assert written.endswith("ValueError: 50 %s off\n")
 
 
+def test_a_fault_that_is_handed_over_comes_with_its_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    try:
+        raise ValueError("50 %s off")
+    except ValueError as error:
+        fault = error
+    Journal("smartrouter.guard").error("fault %d", 3, exc_info=fault)
+    Journal("smartrouter.guard").critical("gone")
+    written = capsys.readouterr().err
+    assert written.startswith("ERROR smartrouter.guard: fault 3\nTraceback")
+    assert written.endswith("ValueError: 50 %s off\nCRITICAL smartrouter.guard: gone\n")
+
+
 @pytest.mark.parametrize("closed", [True, False])
 def test_nobody_to_read_it_is_no_reason_to_end(monkeypatch: pytest.MonkeyPatch, closed: bool) -> None:
     class Broken(io.StringIO):

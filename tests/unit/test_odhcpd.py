@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from smartrouter.linux import odhcpd
+from smartrouter.linux import odhcpd, openwrt
 from smartrouter.linux.lease import Lease
 from smartrouter.linux.odhcpd import Ubus, parse, read_answers
 
@@ -155,7 +155,7 @@ def test_it_asks_when_something_may_be_new_and_not_again_too_soon(bin_: Path, ub
 
 def test_nobody_waits_while_it_asks(bin_: Path, ubus: Ubus, monkeypatch: pytest.MonkeyPatch) -> None:
     program(bin_, "exec /bin/sleep 60")
-    monkeypatch.setattr(odhcpd, "_PATIENCE", 0.2)
+    monkeypatch.setattr(openwrt, "_PATIENCE", 0.2)
     ubus.want()
     begun = time.monotonic()
     assert ubus.news(100.0) is None

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from playbook.conversation import CAMERA, CAMERA_ADDRESS, Conversation, recorded, verdict
 
-from smartrouter.core.effects import Attempt, Record
+from smartrouter.core.effects import Attempt, RecordMore, another_of, attempt_of
 from smartrouter.core.events import TCP, UDP, FlowOpened, LearningRestarted, Paused, Scope, Shortcut
 from smartrouter.core.policy import Action, DeviceSettings, Mode, Reason, Rule, Watching
 from smartrouter.core.precedents import LASTS, MAX_PRECEDENTS, Repeat, another
@@ -49,24 +49,25 @@ def test_another_packet_is_recorded_like_the_first_one(talk: Conversation, addre
     assert repeat is not None
     assert repeat.verdict == verdict(first)
     talk.running += 1.0
-    (record,) = [each for each in talk.judge.repeated(repeat, 4000, 99, talk.now) if type(each) is Record]
-    assert record.attempt == recorded(first)._replace(at=talk.now.wall, source_port=4000)
+    effects = talk.judge.repeated([(repeat, 4000, 99)], talk.now)
+    ((only,),) = [each.attempts for each in effects if type(each) is RecordMore]
+    assert attempt_of(only) == recorded(first)._replace(at=talk.now.wall, source_port=4000)
 
 
 def test_each_packet_is_counted_by_the_verdict_it_got(talk: Conversation) -> None:
     repeat = repeat_of(talk, opened())
     before = talk.judge.counts[Reason.LEARNED]
-    talk.judge.repeated(repeat, 4000, 99, talk.now)
+    talk.judge.repeated([(repeat, 4000, 99)], talk.now)
     assert talk.judge.counts[Reason.LEARNED] == before + 1
-    talk.judge.repeated(repeat, 4000, 100, talk.now, judged=False)  # by the kernel, not here
+    talk.judge.repeated([(repeat, 4000, 100)], talk.now, judged=False)  # by the kernel, not here
     assert talk.judge.counts[Reason.LEARNED] == before + 1
 
 
 def test_a_packet_sent_again_is_recorded_once(talk: Conversation) -> None:
     repeat = repeat_of(talk, opened())
-    assert len(talk.judge.repeated(repeat, 4000, 99, talk.now)) == 1
-    assert talk.judge.repeated(repeat, 4000, 99, talk.now) == []
-    assert talk.judge.repeated(repeat, 3001, 1, talk.now) == []  # the first one itself
+    assert len(talk.judge.repeated([(repeat, 4000, 99)], talk.now)) == 1
+    assert talk.judge.repeated([(repeat, 4000, 99)], talk.now) == []
+    assert talk.judge.repeated([(repeat, 3001, 1)], talk.now) == []  # the first one itself
 
 
 @pytest.mark.parametrize(
@@ -104,7 +105,7 @@ def test_what_was_let_through_a_moment_too_long_is_recorded_as_it_was(talk: Conv
     """Between a packet's verdict and its record a rule may change."""
     repeat = repeat_of(talk, opened())
     talk.configure(rules=(Rule(CAMERA, "cloud.example", "", Action.DENY),))
-    effects = talk.judge.repeated(repeat, 4000, 99, talk.now)
+    effects = talk.judge.repeated([(repeat, 4000, 99)], talk.now)
     assert recorded(effects).accepted
     assert not verdict(talk.tell(opened(number=2))).accept
 
@@ -146,6 +147,10 @@ def test_another_packet_is_told_as_what_it_is(talk: Conversation) -> None:
 
 def test_records_are_what_the_store_takes(talk: Conversation) -> None:
     repeat = repeat_of(talk, opened())
-    (record,) = talk.judge.repeated(repeat, 4000, 99, talk.now)
-    assert type(record) is Record
-    assert type(record.attempt) is Attempt
+    (record,) = talk.judge.repeated([(repeat, 4000, 99), (repeat, 4001, 98)], talk.now)
+    assert type(record) is RecordMore
+    for each, port in zip(record.attempts, (4000, 4001), strict=True):
+        attempt = attempt_of(each)
+        assert type(attempt) is Attempt
+        assert attempt.source_port == port
+        assert another_of(attempt) == each

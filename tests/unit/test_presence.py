@@ -98,6 +98,18 @@ def test_nobody_is_behind_a_link_that_is_down(presence: Presence, link: str) -> 
     assert presence.news() == [Standing(HUE, True, "lan2")]
 
 
+def test_a_sign_of_life_that_is_told_behind_a_loss_is_younger_than_that(presence: Presence) -> None:
+    presence.located(HUE, "lan1", NOW, NOW)
+    presence.news()
+    presence.went_down("lan1", NOW)
+    presence.heard(HUE, A, "br-lan", NOW - 0.01, NOW)  # it stands in the table, from before
+    assert presence.news() == [Standing(HUE, False, "lan1")]
+    presence.heard(HUE, A, "br-lan", NOW - 30, NOW, live=True)  # the kernel begins to doubt it
+    assert presence.news() == []
+    presence.heard(HUE, A, "br-lan", NOW - 0.01, NOW, live=True)
+    assert presence.news() == [Standing(HUE, True, "lan1")]
+
+
 def test_its_port_may_be_known_before_the_device() -> None:
     presence = Presence()
     presence.located(HUE, "lan1", NOW, NOW)

@@ -2,14 +2,18 @@
 """One verdict for each packet, with the right mark, in whatever order things go wrong."""
 
 import itertools
+import struct
 from collections import deque
+from math import inf
 from threading import Event
 from typing import Any
 
 import pytest
 
 from smartrouter.linux import queue
+from smartrouter.linux.netlink import attributes
 from smartrouter.linux.queue import FORWARD, LOCAL_IN, LOCAL_OUT, Marks, Queue, Ruling, Silently
+from smartrouter.linux.rulings import SOON, TURN
 
 MARKS = Marks(0x40, 0x80)
 
@@ -20,8 +24,10 @@ class Library:
 
     def __init__(self) -> None:
         self.queued: deque[Packet] = deque()
+        self.waiting: list[Packet] = []  # for their verdicts
         self.runs: list[bool] = []  # `block` of each call
         self.is_bound = False
+        self.handed_out = 0
 
     def bind(self, number: int, callback: Any, *options: int) -> None:
         self.callback = callback
@@ -31,10 +37,36 @@ class Library:
         assert self.is_bound
         self.runs.append(block)
         while self.queued:
-            self.callback(self.queued.popleft())
+            self.hand_out(self.queued.popleft())
+
+    def hand_out(self, packet: "Packet") -> None:
+        self.handed_out += 1
+        packet.id = self.handed_out
+        self.waiting.append(packet)
+        self.callback(packet)
 
     def get_fd(self) -> int:
         return -1
+
+    def send(self, data: bytes) -> None:
+        """The kernel takes verdicts: each is on all packets that wait, up to the one it names."""
+        assert self.is_bound
+        at = 0
+        while at < len(data):
+            length, kind = struct.unpack_from("=IH", data, at)
+            assert kind == 0x0303  # NFNL_SUBSYS_QUEUE << 8 | NFQNL_MSG_VERDICT_BATCH
+            said = attributes(data[at + 20 : at + length])
+            verdict, last = struct.unpack(">II", said[2])
+            answered = [packet for packet in self.waiting if packet.id <= last]
+            assert answered, "a verdict for nobody"
+            self.waiting = self.waiting[len(answered) :]
+            for packet in answered:
+                mark = int.from_bytes(said[3], "big") if 3 in said else None
+                packet.answered(mark if verdict == 1 else "dropped")
+            at += length
+
+    def close(self) -> None:
+        assert not self.is_bound
 
     def unbind(self) -> None:
         self.is_bound = False
@@ -55,7 +87,7 @@ class Packet:
         self.mark = mark
         self.hardware = hardware
         self.payload = payload
-        self.given_mark: int | None = None
+        self.id = 0
         self.verdicts: list[int | str | None] = []
         self.log = [] if log is None else log
 
@@ -65,16 +97,7 @@ class Packet:
     def get_hw(self) -> bytes | None:
         return self.hardware
 
-    def set_mark(self, mark: int) -> None:
-        self.given_mark = mark
-
-    def accept(self) -> None:
-        self._answered(self.given_mark)
-
-    def drop(self) -> None:
-        self._answered("dropped")
-
-    def _answered(self, verdict: int | str | None) -> None:
+    def answered(self, verdict: int | str | None) -> None:
         self.verdicts.append(verdict)
         self.log.append(("verdict", self.payload))
 
@@ -102,12 +125,12 @@ class Handler:
         self.has_more = True
         return self._do("judge", payload, mac, hook, mark)
 
-    def settle(self) -> None:
+    def settle(self) -> Any:
         if not self.has_more:
             self.calls.append(("settle",))
-            return
+            return None
         self.has_more = False
-        self._do("settle")
+        return self._do("settle")
 
     def failed(self, error: BaseException) -> Any:
         return self._do("failed", error)
@@ -123,7 +146,9 @@ class Handler:
 def library(monkeypatch: pytest.MonkeyPatch) -> Library:
     library = Library()
     monkeypatch.setattr(queue, "NetfilterQueue", lambda: library)
-    monkeypatch.setattr(Queue, "_limit_waiting", lambda self: None)
+    monkeypatch.setattr("smartrouter.linux.queue.socket.fromfd", lambda *_: library)
+    monkeypatch.setattr(queue, "limit_waiting", lambda *_: None)
+    monkeypatch.setattr(queue, "_CLOSE", inf)  # seconds: they are all there
     return library
 
 
@@ -193,6 +218,16 @@ def test_only_for_the_first_packet_does_the_reader_wait(library: Library) -> Non
     assert library.runs == [True, False, True, True, False]
 
 
+@pytest.mark.parametrize(("puts_off", "waits"), [(None, [TURN]), (True, [TURN, SOON, TURN])])
+def test_what_a_handler_puts_off_does_not_wait_long(
+    library: Library, monkeypatch: pytest.MonkeyPatch, puts_off: bool | None, waits: list[float]
+) -> None:
+    said: list[float] = []
+    monkeypatch.setattr(queue, "limit_waiting", lambda _, seconds: said.append(seconds))
+    serve(library, Handler(settle=puts_off), Packet())
+    assert said == waits
+
+
 def test_where_no_packet_comes_nothing_is_done_and_the_queue_is_given_back(library: Library) -> None:
     handler = Handler()
     serve(library, handler)
@@ -209,7 +244,7 @@ def test_packets_that_come_while_the_queue_is_opened_are_judged_once_it_is_serve
     def bind(number: int, callback: Any, *options: int) -> None:
         library.callback, library.is_bound = callback, True
         for packet in early:
-            callback(packet)
+            library.hand_out(packet)
 
     monkeypatch.setattr(library, "bind", bind)
     later = Packet()

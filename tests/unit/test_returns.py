@@ -89,3 +89,24 @@ def test_it_is_no_longer_so_once_it_shows_something_else() -> None:
     home.goes(OLD)
     assert home.comes(NEW, "bobs-pixel", 200.0) == OLD
     assert home.comes(NEW, "annas-pixel", 210.0) == ""
+
+
+def test_a_mac_that_changes_without_a_gap_is_recognised_behind_the_same_port() -> None:
+    home = Home()
+    home.comes(OLD, "bobs-pixel", 100.0)
+    for mac in (OLD, NEW):
+        home.inventory.heard([Neighbour(NEW, "192.168.1.2", "br-lan", 200.0)])
+        home.inventory.stands(mac, True, "wlan0")
+    assert home.comes(NEW, "bobs-pixel", 201.0) == OLD
+
+
+def test_it_is_taken_back_when_the_old_one_is_heard_of_again() -> None:
+    home = Home()
+    home.comes(OLD, "bobs-pixel", 100.0)
+    home.goes(OLD)
+    assert home.comes(NEW, "bobs-pixel", 200.0) == OLD
+    home.inventory.stands(OLD, True, "")
+    home.comes(OLD, "bobs-pixel", 300.0)
+    found = home.inventory.of(NEW)
+    assert found is not None
+    assert found.probably == ""

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from unit.made_effects import NOON, PLUG, TV, record
 
-from smartrouter.core.effects import Record
+from smartrouter.core.effects import Record, another_of
 from smartrouter.store import batch, open_writer
 from smartrouter.store.attempts import attempts_after, attempts_of
 from smartrouter.store.pending import empty
@@ -25,7 +25,7 @@ def conn(tmp_path: Path) -> Iterator[sqlite3.Connection]:
 
 def write(conn: sqlite3.Connection, *records: Record) -> None:
     with transaction(conn):
-        batch.write(conn, empty()._replace(attempts=[each.attempt for each in records]), NOON)
+        batch.write(conn, empty()._replace(attempts=[another_of(each.attempt) for each in records]), NOON)
 
 
 def test_an_attempt_comes_back_as_it_was(conn: sqlite3.Connection) -> None:

@@ -13,6 +13,7 @@ from smartrouter.core.effects import Forget, Learn
 from smartrouter.store import batch, changes, open_writer
 from smartrouter.store.changes import (
     Sighting,
+    forget_presence,
     keep_portraits,
     mark_used,
     note_successor,
@@ -87,6 +88,13 @@ def test_use_is_noted_and_never_goes_back(conn: sqlite3.Connection) -> None:
         [(TV, Destination("example.com", "web"), NOON + 30), (PLUG, Destination("example.com", "web"), NOON)],
     )
     assert [(each.learned_at, each.last_used) for each in learned(conn, TV)] == [(NOON, NOON + 60)]
+
+
+def test_after_a_start_nobody_is_known_to_be_there(conn: sqlite3.Connection) -> None:
+    upsert_devices(conn, [Sighting(TV), Sighting(PLUG)], NOON)
+    forget_presence(conn)
+    upsert_devices(conn, [Sighting(PLUG)], NOON + 1)
+    assert {each.mac: each.present for each in devices(conn)} == {TV: False, PLUG: True}
 
 
 def test_portraits_are_kept_of_devices_that_are_known(conn: sqlite3.Connection) -> None:

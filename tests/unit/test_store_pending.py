@@ -24,7 +24,7 @@ from smartrouter.store.pending import MAX_LABELS, MAX_TARGETS, Pending
 def test_a_flood_of_attempts_is_dropped_where_the_line_ends() -> None:
     pending = Pending(max_attempts=3)
     assert [pending.add(record(at=NOON + n)) for n in range(5)] == [True, True, True, False, False]
-    assert [attempt.at - NOON for attempt in pending.take().attempts] == [0, 1, 2]
+    assert [at - NOON for at, *_ in pending.take().attempts] == [0, 1, 2]
 
 
 def test_a_flood_of_attempts_leaves_room_for_all_else() -> None:

@@ -17,7 +17,7 @@ import pytest
 from counting import steps
 from unit.made_effects import NOON, record
 
-from smartrouter.core.effects import Attempt, Record
+from smartrouter.core.effects import Attempt, Record, another_of
 from smartrouter.store import batch, open_reader, open_writer, queries
 from smartrouter.store.alerts import AlertState, alert, alerts, alerts_after, merged_alerts, nameless_alerts
 from smartrouter.store.attempts import attempts_after, attempts_of, hours
@@ -143,7 +143,7 @@ def attempts(count: int, start: int = 0) -> list[Attempt]:
 
 def test_an_attempt_costs_few_lines_and_few_statements(conn: sqlite3.Connection) -> None:
     """So that an accidental slow-down fails, on however busy a machine."""
-    many = empty()._replace(attempts=attempts(2000))
+    many = empty()._replace(attempts=[another_of(each) for each in attempts(2000)])
     with transaction(conn):
         batch.write(conn, many, NOON)
     run: list[str] = []

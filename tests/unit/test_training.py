@@ -2,12 +2,14 @@
 """The weights and the documented figures are what the data gives; the data says where each fact is from."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from smartrouter.core.classification import classify
 from smartrouter.core.classification.clues import MEANINGS
 from smartrouter.core.classification.weights import IOT_FROM, NOT_IOT_TO
+from training import captures
 from training.examples import FITTED, HELD_OUT, HERE, TARGETS, Row, features, fitted, read
 from training.fit import Fitted, files, work
 from training.page import fill
@@ -53,6 +55,17 @@ def test_every_row_says_what_it_is_and_where_that_is_from(name: str) -> None:
         assert row["label"] in TARGETS
         assert row["source"]
         assert row["what"]
+
+
+def test_what_captured_devices_show_is_what_their_captures_hold(shared: Path) -> None:
+    rows = {
+        row["mac"]: row for row in map(json.loads, captures.ROWS.read_text(encoding="utf-8").splitlines())
+    }
+    again = list(captures.devices([shared / "traces" / "iotsentinel" / "MAXGateway.pcap.gz"]))
+    assert {row["what"] for row in again} >= {"MAXGateway", "computer that sets devices up"}
+    for row in again:
+        if row["label"] == "iot":  # the others are in several captures
+            assert json.loads(json.dumps(row)) == rows[row["mac"]]
 
 
 def test_nothing_that_was_held_out_is_fitted_on() -> None:

@@ -62,8 +62,15 @@ def clues(evidence: Evidence) -> list[Clue]:
 
 
 def _of_client(evidence: Evidence) -> Iterator[Clue]:
-    said = list(dhcp.clues(evidence.vendor_class, evidence.user_class))
+    asked = list(options.clues(evidence.params))
+    asks_otherwise = bool(asked) and asked[0].feature != "options.windows"
+    said = [
+        clue._replace(feature="client.windows-unlike")
+        if asks_otherwise and clue.feature == "client.windows"
+        else clue
+        for clue in dhcp.clues(evidence.vendor_class, evidence.user_class)
+    ]
     yield from said
-    for clue in options.clues(evidence.params):
+    for clue in asked:
         if not any((other.feature, clue.feature) in _SAME for other in said):
             yield clue

@@ -19,7 +19,7 @@ MEANINGS: Mapping[str, str] = {
     "client.boot": "DHCP client of firmware that boots from the network, as computers' does",
     "client.console": "DHCP client of a game console",
     "client.dhcpcd": "dhcpcd up to 5, as in Android up to 5 and Fire OS, or without more",
-    "client.dhcpcd-board": "dhcpcd since 6 on an embedded processor whose board it names",
+    "client.dhcpcd-board": "dhcpcd since 6, or before 3, on an embedded processor",
     "client.dhcpcd-pc": "dhcpcd on a PC's processor",
     "client.network": "DHCP client of network equipment",
     "client.other": "DHCP client that names itself something unknown",
@@ -27,6 +27,7 @@ MEANINGS: Mapping[str, str] = {
     "client.telephone": "DHCP client of a desk telephone",
     "client.udhcp": "udhcp, BusyBox's client, as in small devices with Linux",
     "client.windows": "Windows' client (`MSFT 5.0`, `MSFT 98`)",
+    "client.windows-unlike": "says that it is Windows' client, but asks for other options than that",
     "user.windows": "a user class of Microsoft's",
 }
 
@@ -41,12 +42,18 @@ _BEGINNINGS = tuple(
         (
             "client.dhcpcd-pc",
             "on a PC's processor",
-            (r"dhcpcd[- ][^:]*:(?:linux|[a-z]*bsd|darwin)[^:]*:(?:x86_64|amd64|i[3-6]86)",),
+            (
+                r"dhcpcd[- ][^:]*:(?:linux|[a-z]*bsd|darwin)[^:]*:(?:x86_64|amd64|i[3-6]86)",
+                r"linux \S+ (?:x86_64|i[3-6]86)",  # dhcpcd before 3
+            ),
         ),
         (
             "client.dhcpcd-board",
             "on an embedded processor",
-            (r"dhcpcd[- ](?:[6-9]|[1-9][0-9])[^:]*:linux[^:]*:(?:arm|aarch64|mips|riscv|ppc|sh4)",),
+            (
+                r"dhcpcd[- ](?:[6-9]|[1-9][0-9])[^:]*:linux[^:]*:(?:arm|aarch64|mips|riscv|ppc|sh4)",
+                r"linux \S+ (?:arm|aarch64|mips|ppc|sh4)",
+            ),
         ),
         ("client.dhcpcd", "as in Android up to 5, Fire OS and others", (r"dhcpcd",)),
         (
@@ -54,6 +61,7 @@ _BEGINNINGS = tuple(
             "firmware or an installer that boots a computer",
             (r"pxeclient", r"[ig]pxe", r"etherboot", r"httpclient", r"anaconda", r"d-i\b"),
         ),
+        ("client.personal", "a workstation's", (r"sunw\.", r"hp-ux", r"aix", r"irix")),
         ("client.apple", "a Mac that boots from the network", (r"aaplbsdpc", r"bsdp")),
         (
             "client.telephone",

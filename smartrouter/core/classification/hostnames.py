@@ -9,6 +9,7 @@ makers' manuals.
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
 from smartrouter.core.classification.clue import Clue, shown
 from smartrouter.core.classification.makers import Making, making
@@ -61,6 +62,12 @@ _SHAPES = tuple(
             "desk telephones are called",
         ),
         (
+            "name.network",
+            r"(?i)(?:dir|dap|dsl|dwl|ea|nbg|wap|wgr|wndr|wnr|wpn|wrt)-?[0-9]{2,}.*|tl-w[apr][0-9].*|archer.*"
+            r"|rt-(?:ac|ax|be|n)[0-9].*|r[6-9][0-9]{3}(?:p|v[0-9])?",
+            "network equipment is called",
+        ),
+        (
             "name.appliance",
             r"(?i)(?:BR[NW]|NPI|EPSON|HP|KM|RNP|XRX|LXK|ET|DELL)[0-9a-f]{6,12}",
             "printers are called",
@@ -85,6 +92,7 @@ _WORDS = (
 )
 _FOUND = tuple((feature, words, pattern(words), phrase) for feature, words, phrase in _WORDS)
 _MAKERS_OF_MORE = frozenset(Making) - {Making.COMPUTERS, Making.PHONES, Making.VIRTUAL, Making.MODULES}
+_LONGEST = 64  # characters; a label of a host name has 63 (RFC 1035 section 2.3.4)
 _SHORTEST_MAKER = 4  # letters of a maker's name that mean something at the start of a host name
 _TAIL = 6  # digits of the MAC's end; of fewer, a name has them by chance
 
@@ -102,6 +110,11 @@ def clues(hostname: str, mac: str, maker: str) -> Iterator[Clue]:
 
 def by_words(text: str) -> str:
     """What the words of a text (a model, a vendor class) speak for, as of a host name; '' if nothing."""
+    return _by_words(text[:_LONGEST])
+
+
+@lru_cache(maxsize=512)  # a device says the same for months
+def _by_words(text: str) -> str:
     alone, small = split(text), text.lower()
     for feature, words, inside, _ in _FOUND:
         if not alone.isdisjoint(words) or inside.search(small):

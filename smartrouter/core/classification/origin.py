@@ -41,6 +41,8 @@ _MAKERS_BETWEEN = {
 }
 # Prefixes that somebody owns, but everybody takes who makes a MAC up: they say nothing of the maker.
 _MADE_UP = frozenset(["00:00:00", "00:01:02", "00:11:22", "00:12:34", "00:aa:bb"])
+# Prefixes that hypervisors give: QEMU, Docker, VirtualBox's own network, Hyper-V, Virtual PC.
+_VIRTUAL = ("52:54:00", "02:42", "0a:00:27", "00:15:5d", "00:03:ff")
 MEANINGS: Mapping[str, str] = {
     **{feature: f"its maker makes {kind.value}" for kind, feature in _FEATURES.items()},
     **{feature: f"its maker makes {what}" for feature, what in _BETWEEN.items()},
@@ -52,6 +54,9 @@ MEANINGS: Mapping[str, str] = {
 def clues(mac: str, maker: str) -> Iterator[Clue]:
     """What they tell; `maker` is '' where the registry knows none."""
     if mac[:8].lower() in _MADE_UP:
+        return
+    if mac.lower().startswith(_VIRTUAL):
+        yield Clue("maker.virtual", "its MAC is one that virtual machines are given")
         return
     if not maker:
         if is_randomised(mac):

@@ -68,18 +68,18 @@ _MODELS = {
     "name.personal": "model.personal",
     "name.product": "model.appliance",
 }
-_MOST = 32  # of what it announces is looked at; a device may announce without end
+_MOST, _LONGEST = 16, 64  # texts, and characters of each, that are looked at; a device may say anything
 
 
 def clues(services: tuple[str, ...], models: tuple[str, ...]) -> Iterator[Clue]:
     """One clue a feature: the first service, and the first model, that speaks for it."""
     found: dict[str, Clue] = {}
-    for service in services[:_MOST]:
-        feature = _of_service(service)
+    for service in services[-_MOST:]:  # the latest are at the end
+        feature = _of_service(service[:_LONGEST])
         if feature and feature not in found:
             found[feature] = Clue(feature, _PHRASES[feature].format(shown(service)))
-    for model in models[:_MOST]:
-        feature = _of_model(model)
+    for model in models[-_MOST:]:
+        feature = _of_model(model[:_LONGEST])
         if feature and feature not in found:
             what = "an appliance's" if feature == "model.appliance" else "a computer's or a phone's"
             found[feature] = Clue(feature, f"says that its model is {shown(model)}, {what}")

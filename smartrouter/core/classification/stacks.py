@@ -30,6 +30,10 @@ _WINDOWS = frozenset(("MNWNNS", "MNWNNTNNS", "MNNS", "MNWST", "MNWNNTS", "MNWNNS
 _APPLE = ("MNWNNTS", "MNWNNTNNS")
 _OLD_WINDOWS = frozenset((5792, 5840, 13600, 14480, 14600))  # before Linux 3.10, some embedded ones after
 _LARGEST = 65535
+_SMALL_TTLS, _SMALL_WINDOW = (32, 255), 8192
+_PROBES = frozenset(
+    (1024, 2048, 3072)
+)  # nmap's, which writes its packets itself; others send no option at all
 
 
 def clues(stack: SynShape | None) -> Iterator[Clue]:
@@ -48,8 +52,11 @@ def _kind(stack: SynShape) -> str:
         return "stack.android" if stack.window == _LARGEST else "stack.linux"
     if stack.ttl == 64 and stack.window == _LARGEST and options.startswith(_APPLE):
         return "stack.apple"
-    if "T" not in options and (
-        stack.ttl in (32, 255) or not {"S", "W"} & set(options) or stack.window < 8192
-    ):
-        return "stack.small"
-    return ""
+    return "stack.small" if _is_small(stack, options) else ""
+
+
+def _is_small(stack: SynShape, options: str) -> bool:
+    if not options.startswith("M") or (options == "M" and stack.window in _PROBES):
+        return False
+    few = not {"S", "W"} & set(options)
+    return "T" not in options and (few or stack.ttl in _SMALL_TTLS or stack.window < _SMALL_WINDOW)

@@ -74,7 +74,7 @@ PERSONAL = table(
 COMPUTERS = table(
     """
         arch archlinux centos client computer debian desktop dev devbox elementary endeavouros fedora
-        freebsd gentoo host kali kubuntu laptop linux linuxmint localhost lubuntu mac manjaro mint netbook
+        freebsd gentoo host kali kubuntu laptop linux linuxmint lubuntu mac manjaro mint netbook
         node notebook oemcomputer openbsd opensuse pc pentium phone pop redhat rhel rocky server
         smartphone solaris srv suse tablet test testclient ubuntu vagrant victim virtualbox vm vmware win
         windows winxp wks workstation ws xp xubuntu zorin

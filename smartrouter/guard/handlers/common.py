@@ -11,8 +11,8 @@ from smartrouter.linux.queue import LOCAL_IN
 NO_MAC = "00:00:00:00:00:00"  # stands for what came over an interface that knows no MACs
 SYN, RST = 0x02, 0x04  # RFC 9293 section 3.1
 
-Sort: TypeAlias = tuple[str | None, tuple[bytes, int, int]]
-"""A MAC, and what `glance` says that packets have in common."""
+Sort: TypeAlias = tuple[object, ...]
+"""A MAC, and what else packets have in common that fare alike; only ever compared."""
 
 
 def remember(repeats: dict[Sort, Repeat], sort: Sort, repeat: Repeat | None, room: int) -> None:

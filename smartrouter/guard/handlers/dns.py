@@ -58,16 +58,14 @@ class DnsHandler:
     def _hear(self, packet: Packet, payload: bytes) -> None:
         """A reply: it goes on once the judge knows its names."""
         verdicts: list[Verdict] = []
-        for message in self._messages(payload, packet):
+        _, source, client, protocol, _, client_port, _, _, start, end, _ = packet
+        messages = [payload[start:end]] if protocol == UDP else self._messages(payload, packet)
+        for message in messages:
             try:
                 reply = parse_reply(message)
             except BadPacket:
                 continue
-            event = _tuple(
-                DnsAnswered,
-                (packet.destination, packet.destination_port, packet.source, packet.protocol, reply),
-            )
-            effects = self._bench.handle(event)
+            effects = self._bench.handle(_tuple(DnsAnswered, (client, client_port, source, protocol, reply)))
             verdicts.append(verdict_in(effects))
             if len(effects) > 1:
                 self._todo += self._bench.carry_out_first(effects)

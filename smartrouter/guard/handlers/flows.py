@@ -3,20 +3,20 @@
 
 import time
 
-from smartrouter.core.effects import Effect, Inspect, Record, Verdict
+from smartrouter.core.effects import Effect, Inspect, Verdict
 from smartrouter.core.errors import BadPacket
 from smartrouter.core.events import TCP, UDP, FlowOpened, PacketUnreadable, Scope
 from smartrouter.core.policy import Reason
-from smartrouter.core.precedents import Repeat
+from smartrouter.core.precedents import Repeat, Repeated
 from smartrouter.guard.bench import Bench
 from smartrouter.guard.handlers.common import NO_MAC, SYN, Sort, remember, scope_of, verdict_in
 from smartrouter.guard.inspection import Inspection, Inspections
 from smartrouter.linux.queue import FORWARD, LOCAL_IN, Marks, Ruling, Silently
 from smartrouter.wire.ntp import NTP_PORT, asks_time
-from smartrouter.wire.packet import Packet, glance, parse_ip
+from smartrouter.wire.packet import LEAST, Packet, first_fields, glance, parse_ip
 
 MAX_REPEATS = 2048  # sorts of packets that were judged before; some 1 MB
-TOGETHER = 32  # records that are handed to the store at once
+TOGETHER = 64  # packets like others that are told at once
 _OUTSIDE = Scope.OUTSIDE
 _tuple = tuple.__new__  # makes a NamedTuple in half the time
 
@@ -29,34 +29,41 @@ class FlowHandler:
         self._bench = bench
         self._both = marks.passing | marks.blocking
         self._passing = marks.passing
-        self._repeated: list[tuple[Repeat, int, int]] = []  # packets that have a verdict, and are to be told
+        self._repeated: list[Repeated] = []  # packets that have a verdict, and are to be told
         # Likewise, but their first data may be wanted, so they come whole.
-        self._nameless: list[tuple[Repeat, int, int, bytes]] = []
-        self._records: list[Effect] = []  # what comes of them, most of the time
-        self._todo: list[Effect] = []  # all else
+        self._nameless: list[tuple[Repeated, bytes]] = []
+        self._todo: list[Effect] = []  # what came of the others
         self._inspections = Inspections(bench) if inspections is None else inspections
         self._repeats: dict[Sort, Repeat] = {}
 
     def judge(self, payload: bytes, mac: str | None, hook: int, mark: int) -> Ruling:
         """The verdict on a packet: accept or not; None to accept without a mark."""
         ours = mark & self._both
-        sort = None
-        if hook == FORWARD and not ours:
-            seen = glance(payload)
-            if seen is not None and seen[0][1] != NTP_PORT:  # who asks the time is judged by what he asks
-                pair, port, sequence = seen
-                sort = mac, pair
+        sort: Sort | None = None
+        if hook == FORWARD and not ours and len(payload) >= LEAST:
+            head, size, fragment, protocol, addresses, port, service, number, offset = first_fields(payload)
+            if protocol == TCP:
+                sort = mac, head, size, fragment, addresses, service, offset
                 repeat = self._repeats.get(sort)
                 if (
                     repeat is not None
-                    and repeat.holds(time.monotonic())
-                    and (repeat.is_tcp or not self._inspections.open)
+                    and size == len(payload)
+                    and repeat.device.serial == repeat.serial
+                    and time.monotonic() <= repeat.until
                 ):
                     if repeat.is_nameless:
-                        self._nameless.append((repeat, port, sequence, payload))
+                        self._nameless.append(((repeat, port, number), payload))
                     else:
-                        self._repeated.append((repeat, port, sequence))
-                    return repeat.verdict.accept
+                        self._repeated.append((repeat, port, number))
+                    return repeat.accept
+            elif not self._inspections.open:
+                seen = glance(payload)
+                if seen is not None and seen[0][1] != NTP_PORT:  # who asks the time is judged by what he asks
+                    sort = mac, seen[0]
+                    repeat = self._repeats.get(sort)
+                    if repeat is not None and repeat.holds(time.monotonic()):
+                        self._repeated.append((repeat, seen[1], 0))
+                        return repeat.accept
         source = mac or NO_MAC
         try:
             packet = parse_ip(payload)
@@ -80,29 +87,25 @@ class FlowHandler:
             self._todo += effects
         return None if hook == LOCAL_IN else first.accept
 
-    def settle(self) -> None:
-        """Carry out what could wait until the verdicts were given. Records wait longer, for others."""
-        for repeat, port, sequence, payload in self._nameless:
-            self._begin_late(repeat, port, sequence, payload)
-        self._nameless.clear()
-        if self._repeated:
-            repeated, self._repeated = self._repeated, []
-            effects = self._bench.repeated(repeated)
-            for effect in effects:
-                (self._records if type(effect) is Record else self._todo).append(effect)
-            if len(self._records) >= TOGETHER:
-                self.flush()
-        if self._todo:
-            todo, self._todo = self._todo, []
-            self._bench.carry_out(todo)
+    def settle(self) -> bool:
+        """Carry out what could wait until the verdicts were given. What only repeats waits longer, for more
+        of the same: told one by one, packets cost the next one its time."""
+        if self._nameless:
+            for repeated, payload in self._nameless:
+                self._begin_late(repeated, payload)
+            self._nameless.clear()
+        if self._todo or len(self._repeated) >= TOGETHER:
+            self.flush()
         if self._inspections.open:
             with self._inspections.lock:
                 self._inspections.expire(time.monotonic())
+        return bool(self._repeated)
 
-    def _begin_late(self, repeat: Repeat, port: int, sequence: int, payload: bytes) -> None:
+    def _begin_late(self, repeated: Repeated, payload: bytes) -> None:
         """A connection without a name, that has its verdict: its first data comes later still."""
-        if not repeat.holds(time.monotonic()):
-            self._repeated.append((repeat, port, sequence))
+        repeat = repeated[0]
+        if not repeat.holds(time.monotonic()) or not self._bench.hears(repeat.mac):
+            self._repeated.append(repeated)
             return
         packet = parse_ip(payload)
         effects = self._bench.handle(
@@ -115,10 +118,13 @@ class FlowHandler:
             self._begin(None, repeat.event.mac, packet, payload, effects)
 
     def flush(self) -> None:
-        """Have stored what waits for that: called now and then, in the thread that calls `judge`."""
-        if self._records:
-            records, self._records = self._records, []
-            self._bench.store(records)
+        """Tell and carry out what waits for that: called now and then, in the thread that calls `judge`."""
+        if self._repeated:
+            repeated, self._repeated = self._repeated, []
+            self._todo += self._bench.repeated(repeated)
+        if self._todo:
+            todo, self._todo = self._todo, []
+            self._bench.carry_out(todo)
 
     def failed(self, error: BaseException) -> bool:
         """The verdict where `judge` raised."""

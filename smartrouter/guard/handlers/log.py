@@ -5,13 +5,13 @@ import time
 
 from smartrouter.core.errors import BadPacket
 from smartrouter.core.events import TCP, FlowOpened, Scope, Shortcut
-from smartrouter.core.precedents import Repeat
+from smartrouter.core.precedents import Repeat, Repeated
 from smartrouter.guard.bench import Bench
 from smartrouter.guard.handlers.common import NO_MAC, SYN, Sort, remember
 from smartrouter.linux.nflog import Logged
 from smartrouter.wire.packet import glance, parse_ip
 
-A_TURN = 8  # packets that were logged: for so many at most does one that waits for its verdict wait
+A_TURN = 16  # packets that were logged: for so many at most does one that waits for its verdict wait
 MAX_LOGGED = 512  # sorts of packets that the kernel settled before: nobody waits for these
 _SHORTCUTS = {str(shortcut): shortcut for shortcut in Shortcut}
 _tuple = tuple.__new__  # makes a NamedTuple in half the time
@@ -30,7 +30,7 @@ class LogHandler:
             self._take(records[start : start + A_TURN])
 
     def _take(self, records: list[Logged]) -> None:
-        repeated: list[tuple[Repeat, int, int]] = []
+        repeated: list[Repeated] = []
         events: list[FlowOpened] = []
         sorts: list[Sort | None] = []
         running = time.monotonic()
