@@ -4,7 +4,7 @@
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from queue import Empty, Queue
 from typing import Any
@@ -46,6 +46,20 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealBroker]:
     made = RealBroker(tmp_path_factory.mktemp("mosquitto"))
     yield made
     made.stop()
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., RealBroker]]:
+    """Starts a broker of the test's own."""
+    made: list[RealBroker] = []
+
+    def begin(*options: str) -> RealBroker:
+        made.append(RealBroker(tmp_path, *options))
+        return made[-1]
+
+    yield begin
+    for each in made:
+        each.stop()
 
 
 @pytest.fixture
@@ -258,8 +272,8 @@ def test_a_device_that_is_gone_is_withdrawn(real: RealBroker, channel: Mqtt, pre
 # What can go wrong
 
 
-def test_after_an_outage_it_is_there_again(tmp_path: Path) -> None:
-    real = RealBroker(tmp_path)
+def test_after_an_outage_it_is_there_again(start: Callable[..., RealBroker]) -> None:
+    real = start()
     channel = opened(real.port, "home")
     channel.show([STANDING])
     channel.send(message(), "")
@@ -271,7 +285,6 @@ def test_after_an_outage_it_is_there_again(tmp_path: Path) -> None:
         listener.wait(f"home/ha/switch/home_{TV}/mode/config")
         listener.wait("home/status")
     channel.close()
-    real.stop()
 
 
 def test_nobody_there(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -295,12 +308,12 @@ def test_a_broker_that_is_silent_is_not_waited_for(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize("token", [f"router:{PASSWORD}", "router:wrong", "", "router"])
-def test_user_and_password(tmp_path: Path, token: str) -> None:
+def test_user_and_password(tmp_path: Path, token: str, start: Callable[..., RealBroker]) -> None:
     passwords = tmp_path / "passwords"
     subprocess.run(
         ["mosquitto_passwd", "-b", "-c", str(passwords), "router", PASSWORD], check=True, capture_output=True
     )
-    real = RealBroker(tmp_path, f"allow_anonymous false\npassword_file {passwords}")
+    real = start(f"allow_anonymous false\npassword_file {passwords}")
     channel = opened(real.port, "home", token=token)
     if token.endswith(PASSWORD):
         assert channel.send(message(), "")
@@ -312,7 +325,6 @@ def test_user_and_password(tmp_path: Path, token: str) -> None:
         assert error.is_final
         assert "`option token`" in str(error)
     channel.close()
-    real.stop()
 
 
 @pytest.mark.parametrize(
@@ -320,14 +332,19 @@ def test_user_and_password(tmp_path: Path, token: str) -> None:
     [("127.0.0.1", True, ""), ("127.0.0.1", False, "certificate"), ("broker.example", True, "certificate")],
 )
 def test_a_certificate_has_to_be_right(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: str, is_known: bool, says: str
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    start: Callable[..., RealBroker],
+    host: str,
+    is_known: bool,
+    says: str,
 ) -> None:
     monkeypatch.setattr(mqtt, "PATIENCE", 2.0)
     authority = Authority(tmp_path)
     if is_known:
         monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
     certificate, key = authority.pair(host)
-    real = RealBroker(tmp_path, f"allow_anonymous true\ncertfile {certificate}\nkeyfile {key}")
+    real = start(f"allow_anonymous true\ncertfile {certificate}\nkeyfile {key}")
     channel = opened(real.port, "home", scheme="mqtts", token=f"router:{PASSWORD}")
     if says:
         error = failure_of(lambda: channel.send(message(), ""))
@@ -336,7 +353,6 @@ def test_a_certificate_has_to_be_right(
     else:
         assert channel.send(message(), "")
     channel.close()
-    real.stop()
 
 
 @pytest.mark.parametrize(
