@@ -185,7 +185,7 @@ def analyzer(tmp_path: Path) -> Iterator[Analyzer]:
 def share(folder: Path, alert_file: str = "alerts.txt", more: str = "") -> dict[str, Any]:
     text = (
         "config smartrouter 'main'\n\tlist device 'sr-none'\n"
-        f"\toption database '{folder}/store.db'\n\toption alert_file '{folder}/{alert_file}'\n{more}"
+        f"\toption database '{folder}/store.db'\n\toption alert_file '{folder}/{alert_file}'\n"
     )
     return {"config": from_text(text + more).to_share("analyzer"), "lan": ["sr-none"], "iot": []}
 

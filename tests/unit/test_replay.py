@@ -329,6 +329,7 @@ def test_alerts_say_what_when_and_where(tmp_path: Path) -> None:
         "first": START + 50,
         "last": START + 95,
         "count": 5,
+        "blocked": 0,
         "addresses": [OTHER_SERVER, "198.51.100.10"],
         "name": "new.example",
         "detail": "",
