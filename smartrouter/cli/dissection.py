@@ -36,27 +36,34 @@ class Layer(NamedTuple):
 def dissect(packet: bytes) -> list[Layer]:
     """The layers of `packet`, which begins with its IP header. Raises nothing."""
     conf.debug_dissector = False
+    layers: list[tuple[str, str]] = []
     try:
-        layers = list(_layers(packet))
+        layers.extend(_layers(packet))  # those that were there before something is raised stay
     except Exception as error:  # scapy raises whatever its fields do
-        layers = [("data", f"{len(packet)} bytes that cannot be taken apart ({type(error).__name__})")]
+        layers.append(("data", f"cannot be taken apart further ({type(error).__name__})"))
     return [Layer(name, _short(inert(text))) for name, text in layers]
 
 
 def _layers(packet: bytes) -> Iterator[tuple[str, str]]:
     layer: Any = (IPv6 if packet[:1] >= b"\x60" else IP)(packet)
+    carries = False  # what comes next is for a program to read
     while not isinstance(layer, NoPayload):
-        if isinstance(layer, Raw):
-            yield from _data(packet, bytes(layer.load))
-        elif isinstance(layer, DNS):
+        if isinstance(layer, DNS):
             yield from _dns(layer)
             return
-        elif type(layer) in _SAYS:
-            name, says = _SAYS[type(layer)]
-            yield name, says(layer)
-        else:
-            yield layer.name, layer.mysummary() if hasattr(layer, "mysummary") else ""
+        if carries or isinstance(
+            layer, Raw
+        ):  # whatever scapy takes it for: that depends on what it has loaded
+            yield from _data(packet, layer.original or bytes(layer))
+            return
+        name, says = _SAYS.get(type(layer), (layer.name, _length))
+        yield name, says(layer)
+        carries = isinstance(layer, TCP | UDP)
         layer = layer.payload
+
+
+def _length(layer: Any) -> str:
+    return f"{len(layer.original)} bytes"
 
 
 _SAYS: dict[type[Packet], tuple[str, Callable[[Any], str]]] = {

@@ -8,6 +8,7 @@ from dns.message import make_query, make_response
 from dns.rrset import from_text
 from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6
+from scapy.main import load_layer
 from unit.made_hellos import first_flight, from_openssl, quic_client
 
 from smartrouter.cli.dissection import MAX_RECORDS, MAX_TEXT, dissect
@@ -48,6 +49,16 @@ def test_a_dns_reply_says_what_is_what() -> None:
     assert lines(HERE / UDP(sport=4000, dport=53) / question)[2] == "DNS question, id 78: shop.example A"
 
 
+def test_what_scapy_has_loaded_makes_no_difference() -> None:
+    hello = bytes(HERE / TCP(dport=443, flags="PA") / from_openssl("cloud.example"))
+    echo = bytes(HERE6 / ICMPv6EchoRequest(data=b"abc"))
+    before = dissect(hello), dissect(echo)
+    load_layer("tls")
+    load_layer("http")
+    assert (dissect(hello), dissect(echo)) == before
+    assert dissect(echo)[1] == ("ICMPv6 Echo Request", "11 bytes")
+
+
 def test_a_hello_says_for_whom() -> None:
     hello = HERE / TCP(dport=443, flags="PA") / from_openssl("cloud.example")
     assert lines(hello)[-1] == "TLS hello to cloud.example"
@@ -76,6 +87,16 @@ def test_what_is_said_is_bounded() -> None:
 @pytest.mark.parametrize("packet", [b"", b"E", b"\x60", b"\xff" * 40, b"E" + bytes(19)])
 def test_what_cannot_be_taken_apart_is_said_to_be_so(packet: bytes) -> None:
     assert all(isinstance(text, str) for _, text in dissect(packet))
+
+
+def test_what_stands_before_a_fault_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise IndexError
+
+    monkeypatch.setattr("smartrouter.cli.dissection._dns", fail)
+    said = lines(HERE / UDP(sport=53, dport=4000) / make_query("x.example", "A").to_wire())
+    assert [line.split()[0] for line in said] == ["IPv4", "UDP", "data"]
+    assert said[2] == "data cannot be taken apart further (IndexError)"
 
 
 def test_mangled_packets_raise_nothing() -> None:
