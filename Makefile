@@ -9,6 +9,8 @@ ROUNDS ?= 1
 # Captures of real devices, for docs/evaluation.md.
 TRACES ?= $(or $(SMARTROUTER_SHARED),../shared)/traces
 ARGS ?=
+# All tests: those on real networks in one worker, all else beside them in another.
+TWO_WORKERS := --numprocesses 2 --dist loadgroup
 
 # What the guard, the lab and the tests run, and what the queue's library is built with.
 PACKAGES := nftables iproute2 dnsmasq-base gcc libc6-dev libnetfilter-queue-dev libnfnetlink-dev \
@@ -50,7 +52,7 @@ demo: install ## Show it: the real guard between simulated devices and a simulat
 	$(BIN)/smartrouter demo $(ARGS)
 
 test: develop test-packages ## Run all tests (network tests need root)
-	ROUNDS=$(ROUNDS) $(BIN)/python -m pytest $(ARGS)
+	ROUNDS=$(ROUNDS) $(BIN)/python -m pytest $(or $(ARGS),$(TWO_WORKERS))
 
 test-long: ## The same with every loop twenty times as long
 	$(MAKE) test ROUNDS=20

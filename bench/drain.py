@@ -30,6 +30,7 @@ from smartrouter.guard.handlers.flows import FlowHandler
 from smartrouter.guard.inspection import Inspections
 from smartrouter.linux.queue import FORWARD, Handler, Marks, open_queue
 from smartrouter.linux.sets import Sets
+from smartrouter.store.exhibits import Attach
 from smartrouter.store.writer import Writer
 from smartrouter.wire.packet import first_fields
 
@@ -38,7 +39,9 @@ _FLUSH_PATIENCE = 60.0
 _LOOK = 0.002  # seconds between two looks at whether all is judged
 
 
-def wired(what: str, store: Callable[[Sequence[Effect]], object], sets: Any = None) -> tuple[Bench, Handler]:
+def wired(
+    what: str, store: Callable[[Sequence[Effect | Attach]], object], sets: Any = None
+) -> tuple[Bench, Handler]:
     """The guard's bench, with the judge as an earlier guard left the home of `home`, and one of its handlers.
     What the kernel is to settle by itself goes to its sets, by a thread of its own, as in the guard. `what`:
     `dns`, `flows` of devices that have used each of their places a moment ago, or, `first`, not since the

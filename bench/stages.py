@@ -15,6 +15,7 @@ from bench.drain import wired
 from bench.home import Mix
 from smartrouter.core.effects import Effect, Record
 from smartrouter.linux.rulings import FORWARD
+from smartrouter.store.exhibits import Attach
 from smartrouter.store.writer import Writer
 from smartrouter.wire.dns import parse_reply
 from smartrouter.wire.packet import glance, parse_ip
@@ -72,7 +73,7 @@ def _handled(title: str, packets: list[tuple[bytes, str]]) -> list[tuple[str, fl
 
 def _stored() -> float:
     """CPU microseconds of all threads for a row."""
-    records: list[Effect] = []
+    records: list[Effect | Attach] = []
     _, handler = wired("flows", records.extend, _NoKernel())
     for frame in home.syns(_PACKETS, Mix.KNOWN):
         handler.judge(frame[_ETHERNET:], frame[6:12].hex(":"), FORWARD, 0)
@@ -133,7 +134,7 @@ def _best(work: Callable[[], Sequence[object]]) -> float:
     return min(spent)
 
 
-def _forget(_: Sequence[Effect]) -> None:
+def _forget(_: Sequence[Effect | Attach]) -> None:
     """Store nothing."""
 
 

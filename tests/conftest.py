@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What every test may ask for: the shared material, where it is, and how many rounds to go."""
+"""What every test may ask for: the shared material, where it is, and how many rounds to go. And which tests
+may run at the same time.
+"""
 
 import os
 from collections.abc import Callable
@@ -9,6 +11,14 @@ import pytest
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("SMARTROUTER_SHARED", CHECKOUT.parent / "shared"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that build networks, or boot a kernel, want the machine: with several workers they go to one of
+    them, one after the other, while another runs all else."""
+    for item in items:
+        if item.get_closest_marker("netns") or item.get_closest_marker("vm"):
+            item.add_marker(pytest.mark.xdist_group("machine"))
 
 
 @pytest.fixture

@@ -1,17 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What is done every `analysis_interval`, over what is new only: which learned destinations are in use, how
-learning goes, what is old enough to go. And after each change of the rules, which alerts they decide.
+"""What is done every `analysis_interval`, over what is new only: which learned destinations are in use, what
+was spoken to on which day, how learning goes, what is old enough to go. And after each change of the rules,
+which alerts they decide.
 
-Knows the store, not where it lies, nor when it is its turn. A run leaves a record of itself for `status`.
+A run may end anywhere: the next one goes on from there, and what was done already changes nothing when it is
+done again. Knows the store, not where it lies, nor when it is its turn. A run leaves a record of itself for
+`status`, also where it failed.
 """
 
 import json
 import sqlite3
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime
-from typing import Any, NamedTuple
 
+from smartrouter.analyzer.days import EVERY, sum_up_days
 from smartrouter.core.destinations import Destination, Match, group_of, is_address
 from smartrouter.core.events import Moment
 from smartrouter.core.learning import Progress, State
@@ -22,9 +26,9 @@ from smartrouter.store.attempts import StoredAttempt, attempts_after
 from smartrouter.store.changes import mark_used, set_meta
 from smartrouter.store.queries import heads_of, meta
 from smartrouter.store.retention import Limits, Pruned, prune
+from smartrouter.store.runs import Run, keep_run
 
-RECORD = "analysis"  # the note in which a run's record is kept, as JSON
-TROUBLE = "analyzer_trouble"  # … and what the analyzer cannot do at the moment: what -> why
+TROUBLE = "analyzer_trouble"  # the note of what the analyzer cannot do at the moment: what -> why
 _CURSOR, _STAGES = "analysis_cursor", "analysis_stages"
 _AT_ONCE = 2000  # attempts
 _MAX_FINDINGS = 20
@@ -32,26 +36,30 @@ _MAX_ALERTS = 10_000  # more than the store keeps
 _DECIDED = {Action.ALLOW: AlertState.ALLOWED, Action.DENY: AlertState.DENIED}
 
 
-class Run(NamedTuple):
-    """What a run did. `at`: when it began, epoch seconds; `rows`: attempts that were new; `findings`:
-    sentences."""
-
-    at: float
-    seconds: float
-    rows: int
-    findings: tuple[str, ...]
-    stages: dict[str, int]
-
-
 def analyse(conn: sqlite3.Connection, match: Match, limits: Limits) -> Run:
     """One run. `conn`: a writer's. Raises sqlite3.Error; the next run then does what this one has not."""
     begun = Moment(time.monotonic(), time.time())
+    try:
+        run = _analyse(conn, match, limits, begun)
+    except Exception as error:
+        took = time.monotonic() - begun.running
+        with suppress(sqlite3.Error):
+            keep_run(conn, Run(begun.wall, took, 0, (), {}, f"{type(error).__name__}: {error}"))
+        raise
+    return run
+
+
+def _analyse(conn: sqlite3.Connection, match: Match, limits: Limits, begun: Moment) -> Run:
     rows = _follow_attempts(conn, match)
+    sum_up_days(conn, match, begun.wall, at_once=limits.attempts_kept < 2 * EVERY)  # before they go
+    pruned = prune(conn, begun, limits)
     progress = queries.progress(conn)
-    findings = _finished(conn, progress) + _made_room(prune(conn, begun, limits))
+    protected = {mac for mac, p in progress.items() if p.state is State.PROTECTED}
+    before = set(json.loads(meta(conn, _STAGES) or "[]"))
+    findings = _finished(progress, protected - before) + _made_room(pruned)
     stages = {str(state): sum(p.state is state for p in progress.values()) for state in State}
     run = Run(begun.wall, time.monotonic() - begun.running, rows, tuple(findings[:_MAX_FINDINGS]), stages)
-    set_meta(conn, RECORD, json.dumps(run._asdict()))
+    keep_run(conn, run, [] if protected == before else [(_STAGES, json.dumps(sorted(protected)))])
     return run
 
 
@@ -79,15 +87,6 @@ def _about(found: StoredAlert) -> Attempted:
     called = (Called(name, (), (found.destination,)),) if name else ()
     address = next((target[0] for target in found.targets if target[0]), found.destination)
     return Attempted(address if is_address(address) else "", found.service, called)
-
-
-def last_run(conn: sqlite3.Connection) -> Run | None:
-    """The record of the last run, by whatever process."""
-    try:
-        found: Any = json.loads(meta(conn, RECORD) or "null")
-        return Run(**{**found, "findings": tuple(found["findings"])}) if found else None
-    except (ValueError, TypeError, KeyError):
-        return None  # another version's
 
 
 def _follow_attempts(conn: sqlite3.Connection, match: Match) -> int:
@@ -124,16 +123,12 @@ def _groups(conn: sqlite3.Connection, mac: str, name: str, match: Match) -> set[
     return {group_of(each, match) for each in names}
 
 
-def _finished(conn: sqlite3.Connection, progress: dict[str, Progress]) -> list[str]:
-    """Which devices ended learning since the last run."""
-    before = set(json.loads(meta(conn, _STAGES) or "[]"))
-    protected = {mac for mac, p in progress.items() if p.state is State.PROTECTED}
-    if protected != before:
-        set_meta(conn, _STAGES, json.dumps(sorted(protected)))
+def _finished(progress: dict[str, Progress], protected: set[str]) -> list[str]:
+    """That these devices ended learning since the last run."""
     return [
         f"{mac} has ended learning and is protected"
         + ("." if progress[mac].settled else "; its time was up, but it still had new destinations.")
-        for mac in sorted(protected - before)
+        for mac in sorted(protected)
     ]
 
 

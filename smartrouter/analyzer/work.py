@@ -16,7 +16,7 @@ from contextlib import suppress
 from typing import Any, Protocol
 
 from smartrouter.analyzer.alertlog import AlertLog
-from smartrouter.analyzer.analysis import TROUBLE, Run, analyse, last_run, settle
+from smartrouter.analyzer.analysis import TROUBLE, analyse, settle
 from smartrouter.analyzer.delivery import Answered, Delivery, Switched
 from smartrouter.analyzer.discovery import Found, Remembered
 from smartrouter.analyzer.forward import Forward
@@ -24,6 +24,7 @@ from smartrouter.analyzer.gallery import Gallery
 from smartrouter.analyzer.lookups import Lookups
 from smartrouter.analyzer.scout import Scout
 from smartrouter.analyzer.study import Study
+from smartrouter.analyzer.turns import alone
 from smartrouter.config import Config
 from smartrouter.core.errors import SmartrouterError
 from smartrouter.core.events import Moment
@@ -37,6 +38,7 @@ from smartrouter.store.changes import Sighting, forget_presence, keep_portraits,
 from smartrouter.store.connect import identity, open_writer
 from smartrouter.store.queries import devices, learned_names, portraits
 from smartrouter.store.retention import Limits
+from smartrouter.store.runs import Run, latest_runs
 
 log = logging.getLogger("smartrouter.analyzer")
 
@@ -260,7 +262,7 @@ class Analyzer:
             Remembered(device.mac, device.hostname, device.first_seen, device.iot_since)
             for device in devices(self._store.conn)
         )
-        self._run = self._run or last_run(self._store.conn)
+        self._run = self._run or next(iter(latest_runs(self._store.conn, 1)), None)
 
     def _settle(self) -> None:
         """After a change of the rules: decide about the alerts that they speak of. And again a little later:
@@ -314,12 +316,16 @@ class Analyzer:
 
     def _analyse(self) -> None:
         main = self._config.main
-        conn = open_writer(main.database)
-        try:
-            limits = Limits(main.attempts_kept, main.retention, main.max_size)
-            self._run = analyse(conn, main.match, limits)
-        finally:
-            conn.close()
+        limits = Limits(main.attempts_kept, main.retention, main.max_size)
+        with alone(main.database) as is_our_turn:
+            if not is_our_turn:
+                log.info("another analyzer is at it; this run is left to it")
+                return
+            conn = open_writer(main.database)
+            try:
+                self._run = analyse(conn, main.match, limits)
+            finally:
+                conn.close()
         for finding in self._run.findings:
             log.info("%s", finding)
 

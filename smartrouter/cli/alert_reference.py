@@ -22,6 +22,14 @@ An alert says that a watched device did something worth telling, once for each d
 count. `smartrouter alerts` lists what waits for you, `smartrouter alert ID` explains one. `--kind` and
 `--severity` choose among them.
 
+The packets behind it are kept with it, where it is about packets: the DNS reply that named the address, the
+packet that began the connection, and its first data, which names the server; of a scan the first 48, of any
+other alert 8, each as long as an Ethernet frame at most, all together within a sixteenth of `max_size` and
+8 MB; the oldest go first. `smartrouter alert ID` takes them apart, `smartrouter alert ID --pcap FILE` writes
+them to a capture file, and says with which options `smartrouter replay` comes to the same verdict. Where
+that rests on more (what other devices know, an outage, the other queries of a tunnel), it says so. Of what is
+known, and of DNS replies that say nothing new, no packet is kept anywhere.
+
 How to decide, where a rule can:
 
     smartrouter allow 12             the device may use that destination and service from now on

@@ -14,6 +14,7 @@ from smartrouter.cli.decisions import dismiss
 from smartrouter.cli.explained import SEVERITIES, explained_json, show
 from smartrouter.cli.follow import follow
 from smartrouter.cli.known import Known
+from smartrouter.cli.packets import export, kept, packets_json, show_packets
 from smartrouter.core.effects import Evidence, Kind, Severity
 from smartrouter.notify.wording import about, tried
 from smartrouter.store.alerts import AlertState, StoredAlert, alerts
@@ -71,14 +72,36 @@ def listing(arguments: Namespace) -> int:
 def single(arguments: Namespace) -> int:
     """`smartrouter alert ID`."""
     known = Known(arguments)
+    if arguments.pcap is not None:
+        return _exported(known, arguments)
     found = dismiss(known, arguments.id) if arguments.dismiss else known.alert(arguments.id)
     if arguments.json:
-        print(json.dumps(alert_json(known, found) | explained_json(found), indent=2))
+        packets = packets_json(kept(known, found))
+        print(json.dumps(alert_json(known, found) | explained_json(found) | packets, indent=2))
     elif arguments.dismiss:
         text = f"Alert {found.id} is dismissed: nothing else was changed, and it is reported no more."
         Screen(sys.stdout).line(text)
     else:
-        show(Screen(sys.stdout), known, found)
+        screen = Screen(sys.stdout)
+        show(screen, known, found)
+        show_packets(screen, found, kept(known, found))
+    return 0
+
+
+def _exported(known: Known, arguments: Namespace) -> int:
+    """`smartrouter alert ID --pcap FILE`."""
+    found = known.alert(arguments.id)
+    exhibits, command = export(known, found, arguments.pcap, force=arguments.force)
+    if arguments.json:
+        print(json.dumps({"file": arguments.pcap, "packets": len(exhibits), "replay": command}, indent=2))
+        return 0
+    screen = Screen(sys.stdout)
+    screen.line(f"{len(exhibits)} packet{'' if len(exhibits) == 1 else 's'} written to {arguments.pcap}.")
+    if command:
+        screen.line("Replaying it says the same of it again:")
+        screen.line(Cell(f"  {command}", Style.STRONG))
+    else:
+        screen.line("Replaying it would not say the same: what was said rests on more than these packets.")
     return 0
 
 

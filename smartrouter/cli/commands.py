@@ -139,13 +139,21 @@ def _add_listings(commands: _Commands) -> None:
         "--follow", action="store_true",
         help="those that come from now on, and what becomes of them, a line each, until it is interrupted",
     )  # fmt: skip
-    alerts.set_defaults(dismiss=False)
+    alerts.set_defaults(dismiss=False, pcap=None, force=False)
     alert = commands.add(
         "alert", Does(of_alerts, "single"), "Show one alert: why it was raised, what it may be, what to do.",
         "docs/alerts.md explains every kind.", json=True,
     )  # fmt: skip
     alert.add_argument("id", metavar="ID", type=_positive, help="the number of an alert")
     alert.add_argument("--dismiss", action="store_true", help="you have seen it: report it no more")
+    alert.add_argument("--pcap", metavar="FILE", help="write the packets behind it into this capture file")
+    alert.add_argument("--force", action="store_true", help="with --pcap: write over a file that is there")
+    digest = commands.add(
+        "digest", Does("smartrouter.cli.digest"), "What each device did yesterday, or last week, in a line.",
+        "Days and weeks (from Monday on) are those of the local calendar that have ended.", json=True,
+    )  # fmt: skip
+    digest.add_argument("device", metavar="DEVICE", nargs="?", help=f"only this one: {_DEVICE}")
+    digest.add_argument("--week", action="store_true", help="of the last whole week instead")
 
     notify = commands.add(
         "notify", Does("smartrouter.cli.notify"), "Show where alerts are sent, and how each channel does.",
@@ -269,6 +277,14 @@ def _add_tools(commands: _Commands) -> None:
     )  # fmt: skip
     _add_replaying(replay)
     replay.add_argument("--mode", choices=("monitor", "enforce"), default="monitor", help="usually monitor")
+    replay.add_argument(
+        "--known", metavar="NAME[=SERVICE]", action="append", default=[],
+        help="a name group or an address that devices have learned before, usually for web; may be repeated",
+    )  # fmt: skip
+    replay.add_argument(
+        "--unnamed-tls", choices=("block", "hello"), default="block",
+        help="whether what would be blocked for want of a name is judged by its hello; usually block",
+    )  # fmt: skip
     evaluate = commands.add(
         "evaluate", Does("smartrouter.evaluate"), "How good naming and detection are on captured traffic.",
         "Several files are one network's trace, in time order. docs/evaluation.md explains the figures.",
@@ -280,7 +296,7 @@ def _add_tools(commands: _Commands) -> None:
         help="what is known of the traffic: devices' names, when an attack began, who the attackers are",
     )  # fmt: skip
     evaluate.add_argument("--markdown", action="store_true", help="print the tables as Markdown")
-    evaluate.set_defaults(mode="monitor")
+    evaluate.set_defaults(mode="monitor", known=[], unnamed_tls="block")
     classify = commands.add(
         "classify", Does("smartrouter.cli.classify"), "Tell IoT devices among DHCP clients, and say why.",
         "Reads JSON lines and answers each with one, at once. A line that is none is told of on "
@@ -308,7 +324,7 @@ def _add_replaying(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--learn", metavar="HOW-LONG", default="25%",
-        help="25%%: a quarter of each device's time; 24h: its first 24 hours; usually 25%%",
+        help="25%%: a quarter of each device's time; 24h: its first 24 hours; 0h: not at all; usually 25%%",
     )  # fmt: skip
     command.add_argument(
         "--scope", choices=("web", "tcp", "all"), default="all",

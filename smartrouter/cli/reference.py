@@ -10,9 +10,11 @@ from collections.abc import Iterator, Mapping
 from smartrouter.cli.alerts import ALERT
 from smartrouter.cli.classify import CLASSIFIED, GIVEN
 from smartrouter.cli.devices import DETAILS, DEVICE
+from smartrouter.cli.digest import DIGEST
 from smartrouter.cli.doctor import CHECK, REPORT
 from smartrouter.cli.explained import EXPLAINED
 from smartrouter.cli.notify import CHANNEL, TESTED
+from smartrouter.cli.packets import PACKETS
 from smartrouter.cli.status import STATUS
 
 _HEAD = """\
@@ -41,7 +43,8 @@ _KEYS: Mapping[str, tuple[tuple[str, Mapping[str, str]], ...]] = {
     "devices": (("A list of objects with", DEVICE),),
     "device": (("What `devices` gives, and", {k: v for k, v in DETAILS.items() if k not in DEVICE}),),
     "alerts": (("A list of objects (with --follow, an object a line) with", ALERT),),
-    "alert": (("What `alerts` gives, and", EXPLAINED),),
+    "alert": (("What `alerts` gives, and", EXPLAINED | PACKETS),),
+    "digest": (("A list of objects with", DIGEST),),
     "classify": (
         (
             "It reads lines with an object of these keys; any may be missing or null, others are ignored",

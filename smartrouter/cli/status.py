@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from smartrouter.analyzer.analysis import TROUBLE, last_run
+from smartrouter.analyzer.analysis import TROUBLE
 from smartrouter.cli.household import hidden_devices, hidden_names
 from smartrouter.cli.known import Known
 from smartrouter.cli.notify import complaint, standing
@@ -24,6 +24,7 @@ from smartrouter.core.learning import State
 from smartrouter.core.policy import Mode, NewDevices, Watching
 from smartrouter.store.alerts import AlertState, alerts
 from smartrouter.store.queries import devices, household, meta, totals
+from smartrouter.store.runs import KEPT, Run, latest_runs
 from smartrouter.terminal import Cell, Screen, Style, ago, amount, duration
 
 PATIENCE = 3.0  # seconds for the running smartrouter to answer
@@ -55,8 +56,12 @@ STATUS = {
     "nameless": "MACs of devices that connect, but ask for no names in the router's sight",
     "repeaters": "MACs that hide several devices behind them",
     "analysis": "the last periodic run: `at`, `seconds`, `rows` (attempts that were new), `findings`, "
-    "`stages` (devices by state of learning); null before the first",
+    "`stages` (devices by state of learning), `failure` (why it came to no end, empty if it did); null "
+    "before the first",
+    "runs": "the last ten of them, the latest first",
 }
+_RUNS = 10  # that --json gives
+_LATELY = 3600.0  # seconds
 _ALL = 10_000  # alerts: more than the store keeps
 _ABSENT: dict[str, Any] = {
     "mode": "", "guard": {"running": False}, "parts": [], "queues": {}, "version": "", "pid": 0,
@@ -78,7 +83,7 @@ def gather(arguments: Namespace) -> dict[str, Any]:
     """Everything under the keys of `STATUS`, and some more."""
     found: dict[str, Any] = _ABSENT | {"config": {"path": arguments.config, "error": ""}, "needs": []}
     found |= {"running": False, "store": None, "alerts": None, "nameless": [], "repeaters": []}
-    found |= {"analysis": None, "store_problem": "", "channels": None}
+    found |= {"analysis": None, "runs": [], "lately": [], "store_problem": "", "channels": None}
     try:
         found |= ask(arguments.run_dir, {"do": "status"}, PATIENCE)
         found["running"] = True
@@ -112,7 +117,7 @@ def _read(found: dict[str, Any], known: Known) -> None:
     try:
         with known.store() as conn:
             stored = totals(conn)
-            run = last_run(conn)
+            runs = latest_runs(conn, KEPT)
             trouble = json.loads(meta(conn, TROUBLE) or "{}")
             undecided = [d for d in devices(conn) if _is_undecided(known, d)]
             waiting = Counter(each.severity for each in alerts(conn, state=AlertState.OPEN, limit=_ALL))
@@ -124,7 +129,9 @@ def _read(found: dict[str, Any], known: Known) -> None:
             found["needs"].append(f"The store cannot be read: {error}.")
         return
     found["store"] = stored._asdict()
-    found["analysis"] = None if run is None else run._asdict()
+    found["analysis"] = runs[0]._asdict() if runs else None
+    found["runs"] = [run._asdict() for run in runs[:_RUNS]]
+    found["lately"] = [run for run in runs if 0 <= time.time() - run.at <= _LATELY]
     found["alerts"] = {str(severity): waiting[severity] for severity in reversed(Severity)}
     found["nameless"], found["repeaters"] = list(hidden.nameless), list(hidden.repeaters)
     if stored.open_alerts:
@@ -240,6 +247,7 @@ def _facts(found: dict[str, Any]) -> list[tuple[str, str | Cell]]:
         ("parts", ", ".join(_part_text(part) for part in found["parts"])),
         ("alerts to", ", ".join(_channel_text(each) for each in found["channels"] or ())),
         ("analysis", "" if run is None else _run_text(run)),
+        ("runs", _runs_text(found["lately"])),
         ("stored", found["store_problem"] if store is None else _store_text(store)),
     ]
 
@@ -254,8 +262,21 @@ def _channel_text(channel: dict[str, Any]) -> str:
 
 
 def _run_text(run: dict[str, Any]) -> str:
+    if run["failure"]:
+        return f"{ago(run['at'], time.time())} it failed: {run['failure']}"
     text = f"{ago(run['at'], time.time())}: {_counted(run['rows'], 'new attempt')} in {run['seconds']:.1f} s"
     return " ".join([f"{text}.", *run["findings"]])
+
+
+def _runs_text(runs: Sequence[Run]) -> str:
+    """What several runs had to do."""
+    if len(runs) < 2:
+        return ""
+    attempts, longest = sum(run.rows for run in runs), max(run.seconds for run in runs)
+    failed = sum(bool(run.failure) for run in runs)
+    return f"{len(runs)} in the last hour: {_counted(attempts, 'attempt')}, {longest:.1f} s at most" + (
+        f"; {failed} failed" if failed else ""
+    )
 
 
 def _network_text(found: dict[str, Any]) -> str:

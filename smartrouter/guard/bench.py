@@ -44,8 +44,10 @@ from smartrouter.core.errors import Unavailable
 from smartrouter.core.events import TCP, Event, FlowOpened, Moment, Shortcut
 from smartrouter.core.policy import Reason
 from smartrouter.core.precedents import Repeat, Repeated
+from smartrouter.guard.exhibits import Exhibits
 from smartrouter.guard.settling import PairSets, PairWriter, Settling
 from smartrouter.journal import Journal
+from smartrouter.store.exhibits import Attach
 
 log = Journal("smartrouter.guard")
 
@@ -53,7 +55,7 @@ _Stored: TypeAlias = Record | RecordMore | Raise | Withdraw | Label | Learn | Fo
 _SetChange: TypeAlias = (
     AdmitReplies | DismissReplies | Inspect | Release | Cut | Watch | Unwatch | Enforce | Relax | Disconnect
 )
-_STORED = frozenset(get_args(_Stored))
+_STORED = frozenset((*get_args(_Stored), Attach))
 _FIRST = frozenset((AdmitReplies, DismissReplies, Inspect, Release, Cut, Unsettle))
 """What must have taken effect before a verdict is given."""
 
@@ -107,7 +109,7 @@ class Bench:
         self,
         judge: Judge,
         sets: Sets,
-        store: Callable[[Sequence[Effect]], object],
+        store: Callable[[Sequence[Effect | Attach]], object],
         *,
         fail_open: bool,
         look_up: Callable[[str], object] = _ignore,
@@ -115,6 +117,7 @@ class Bench:
         self.judge = judge
         self.sets = sets
         self.pairs = PairWriter(sets, self._still)
+        self.exhibits = Exhibits()
         self.store = store
         self.look_up = look_up
         self.fail_open = fail_open
@@ -151,12 +154,13 @@ class Bench:
         with self.lock:
             return [effect for event in events for effect in self.judge.handle(event, moment)]
 
-    def carry_out(self, effects: Iterable[Effect]) -> bool:
-        """Do what `effects` say, verdicts apart: those belong to a packet. False if one could not be done."""
+    def carry_out(self, effects: Iterable[Effect | Attach]) -> bool:
+        """Do what `effects` say, verdicts apart: those belong to a packet. False if one could not be done.
+        With alerts the packets behind them are stored."""
         done = True
-        stored: list[Effect] = []
+        stored: list[Effect | Attach] = []
         unsettled: list[Unsettle] = []
-        others: list[Effect] = []
+        others: list[Effect | Attach] = []
         for effect in effects:
             kind = type(effect)
             if kind in _STORED:
@@ -178,6 +182,8 @@ class Bench:
                 case _:
                     done = self._change_set(effect) and done  # type: ignore[arg-type]
         if stored:
+            if Raise in map(type, stored):
+                stored += self.exhibits.behind(stored)
             self.store(stored)
         return done
 

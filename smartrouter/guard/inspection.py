@@ -7,23 +7,26 @@ answered. Here the pieces come together until they hold a name; who said what ab
 the bench's to count. Knows no queue and no mark.
 """
 
+import time
 from collections import OrderedDict
 from threading import Lock
 
 from smartrouter.core.effects import Cut, Flow, Inspect, Release, Verdict
 from smartrouter.core.events import HelloHeard
 from smartrouter.guard.bench import Bench
+from smartrouter.guard.exhibits import Seen
 from smartrouter.wire.packet import Packet
 from smartrouter.wire.server_name import FirstData
 
 MAX_INSPECTIONS = 256  # at once: what the kernel's set of them holds
+MAX_PACKETS = 2  # of its first data that are kept, in case of an alert: what the largest hellos take
 PATIENCE = 29.0  # seconds for a client to say its first words: less than the kernel and the judge have
 
 
 class Inspection:
-    """One such connection. `verdict`: None until its first data was judged."""
+    """One such connection. `verdict`: None until its first data was judged; `packets`: what that came in."""
 
-    __slots__ = ("_data", "_heard", "flow", "held", "mac", "until", "verdict")
+    __slots__ = ("_data", "_heard", "flow", "held", "mac", "packets", "until", "verdict")
 
     def __init__(self, inspect: Inspect, mac: str, first: Packet, until: float):
         self.flow = inspect.flow
@@ -37,11 +40,14 @@ class Inspection:
         self.verdict: Verdict | None = None
         self._heard: HelloHeard | None = None
         self._data = FirstData(first)
+        self.packets: tuple[Seen, ...] = ()
 
     def hear(self, packet: Packet, payload: bytes) -> HelloHeard | None:
         """Take a packet of it; gives what is to be judged, once there is something, and from then on. Data
         in which nobody can read a name is something, too."""
         if self._heard is None:
+            if len(self.packets) < MAX_PACKETS:
+                self.packets += (Seen(time.time(), payload),)
             said = self._data.feed(packet, payload)
             if said is not None:
                 self._heard = HelloHeard(self.mac, *self.flow, said.name, said.encrypted)

@@ -11,6 +11,7 @@ import html
 import re
 import smtplib
 import ssl
+import time
 from collections.abc import Iterator
 from email.message import EmailMessage
 from email.policy import SMTP as WIRE
@@ -62,12 +63,12 @@ class Email:
     def send(self, message: Message, receipt: str) -> str:
         """See `channel.Channel`."""
         root, _, said = receipt.partition(":")
-        if not repeats.is_due(message, said):
+        if not repeats.is_due(message, said, time.time()):
             return receipt
         first = root if said else ""
         root = first or sha256(repr((message.key, message.at)).encode()).hexdigest()[:24]
         self._hand_over(mail(message, self._mailbox, root, is_first=not first))
-        return f"{root}:{repeats.receipt_for(message)}"
+        return f"{root}:{repeats.receipt_for(message, time.time())}"
 
     def close(self) -> None:
         """See `channel.Channel`."""
@@ -233,7 +234,7 @@ def _refusal(error: smtplib.SMTPException) -> NotDelivered:
         case smtplib.SMTPResponseException():
             return NotDelivered(
                 f"the mail server does not take the mail ({error.smtp_code}); look into its log",
-                is_final=error.smtp_code >= 500,
+                is_final=error.smtp_code >= 500 and isinstance(error, smtplib.SMTPSenderRefused),
             )
         case _:
             return NotDelivered(

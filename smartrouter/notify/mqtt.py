@@ -16,6 +16,7 @@ import re
 import ssl
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
@@ -64,7 +65,8 @@ class Broker(NamedTuple):
 
 
 class Mqtt:
-    """See the module. Connects in a thread of paho's, and again whenever the connection is lost."""
+    """See the module. Connects in a thread of paho's when it is needed, and again whenever the connection is
+    lost. Only one that listens tells and hears for the router; another just hands messages over."""
 
     def __init__(self, broker: Broker):
         self._topics = broker.topics
@@ -80,28 +82,32 @@ class Mqtt:
         self._client.on_disconnect = self._on_disconnect
         self._client.on_connect_fail = self._on_connect_fail
         self._client.on_message = self._on_message
-        self._client.connect_async(broker.host, broker.port, keepalive=30)
-        self._client.loop_start()
+        self._place = (broker.host, broker.port)
+        self._is_begun = self._is_resident = False
 
     def send(self, message: Message, receipt: str) -> str:
         """See `channel.Channel`. Each revision renews the last alert; few are an event: see `repeats`."""
+        self._begin()
         if not self._connected.wait(0 if self._trouble.is_final else PATIENCE):
             raise NotDelivered(str(self._trouble), is_final=self._trouble.is_final)
         device = device_id(message.mac)
         sent = [self._publish(*each, retain=True) for each in self._introduction(device, message)]
         said = plain.values(message)
         sent.append(self._publish(self._topics.of(device, "alert"), json.dumps(said), retain=True))
-        is_due = repeats.is_due(message, receipt)
+        is_due = repeats.is_due(message, receipt, time.time())
         if is_due:
             event = {"event_type": message.kind if message.kind in EVENTS else OTHER, **said}
             sent.append(self._publish(self._topics.of(device, "event"), json.dumps(event)))
         for each in sent:
             self._wait_for(each)
-        return repeats.receipt_for(message) if is_due else receipt
+        return repeats.receipt_for(message, time.time()) if is_due else receipt
 
     def listen(self, answered: Callable[[str, Answer, str], None]) -> None:
-        """See `channel.Answers`."""
+        """See `channel.Answers`. To be called before anything is sent."""
         self._answered = answered
+        self._is_resident = True
+        self._client.will_set(self._topics.status, b"offline", qos=1, retain=True)
+        self._begin()
 
     def obey(self, wanted: Callable[[str, Mode, str], None]) -> None:
         """See `switches.Switches`."""
@@ -125,11 +131,17 @@ class Mqtt:
 
     def close(self) -> None:
         """See `channel.Channel`."""
-        if self._connected.is_set():
+        if self._is_resident and self._connected.is_set():
             with contextlib.suppress(NotDelivered):
                 self._wait_for(self._publish(self._topics.status, "offline", retain=True), 1.0)
         self._client.disconnect()
         self._client.loop_stop()
+
+    def _begin(self) -> None:
+        if not self._is_begun:
+            self._is_begun = True
+            self._client.connect_async(*self._place, keepalive=30)
+            self._client.loop_start()
 
     # Out
 
@@ -172,6 +184,8 @@ class Mqtt:
         self._connected.set()  # first: what `show` is given from now on, it publishes itself
         with self._lock:
             shown = dict(self._shown)
+        if not self._is_resident:
+            return
         self._client.subscribe([(self._topics.of("+", "mode/set"), 1), (f"{self._topics.prefix}/answer", 1)])
         self._publish(self._topics.status, "online", retain=True)
         for topic, payload in announcements(self._topics, ROUTER, ""):
@@ -265,7 +279,6 @@ def _client(broker: Broker) -> "paho.Client":
         made.username_pw_set(broker.user, broker.password or None)
     if broker.is_tls:
         made.tls_set_context(ssl.create_default_context())
-    made.will_set(broker.topics.status, b"offline", qos=1, retain=True)
     made.reconnect_delay_set(1, LONGEST_WAIT)
     made.max_queued_messages_set(MOST_QUEUED)
     return made

@@ -9,6 +9,7 @@ import base64
 import json
 import re
 import ssl
+import time
 from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
@@ -27,12 +28,10 @@ _REPLACES = "replaces:"  # begins the receipts of servers that put a message in 
 _PRIORITIES = {"notice": 2, "warning": 3, "critical": 5}  # low, default, max
 _TAGS = {"notice": "information_source", "warning": "warning", "critical": "rotating_light"}
 _FINAL: Mapping[int, str] = {
-    400: "ntfy does not take the message as it is; please report this",
     401: "ntfy does not accept the token; mend `option token`",
     403: "ntfy does not let us write to the topic; mend `option token`, or the topic's rules on the server",
     404: "there is no ntfy at that address; mend `option channel` or `option url`",
     405: "there is no ntfy at that address; mend `option channel` or `option url`",
-    413: "ntfy finds the message too long; please report this",
 }
 
 
@@ -47,15 +46,15 @@ class Ntfy:
     def send(self, message: Message, receipt: str) -> str:
         """See `channel.Channel`."""
         is_replacing = receipt.startswith(_REPLACES)
-        if not is_replacing and not repeats.is_due(message, receipt):
+        if not is_replacing and not repeats.is_due(message, receipt, time.time()):
             return receipt
         made = notification(message, self._topic)
         answer = post(self._server, json.dumps(made).encode(), self._headers, "the ntfy server", self._tls)
         if answer.status != 200:
             raise _refusal(answer)
         if is_replacing or _sequence(answer.body) == made["sequence_id"]:
-            return _REPLACES + repeats.receipt_for(message)
-        return repeats.receipt_for(message)
+            return _REPLACES + repeats.receipt_for(message, time.time())
+        return repeats.receipt_for(message, time.time())
 
     def close(self) -> None:
         """See `channel.Channel`; each message has a connection of its own."""
@@ -144,6 +143,8 @@ def _refusal(answer: Response) -> NotDelivered:
         )
     if status in _FINAL:
         return NotDelivered(f"{_FINAL[status]} (HTTP status {status})", is_final=True)
+    if status in (400, 413):
+        return NotDelivered(f"ntfy does not take the message; please report this (HTTP status {status})")
     if status == 429:
         return NotDelivered("ntfy wants fewer messages; it goes on later", retry_after=wait)
     return NotDelivered(f"the ntfy server answered with HTTP status {status}", retry_after=wait)

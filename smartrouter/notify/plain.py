@@ -22,15 +22,15 @@ def title(message: Message, longest: int = LONGEST_TITLE) -> str:
 
 def lines(message: Message) -> Iterator[str]:
     """What there is to know besides the title, without empty lines."""
-    if device := message.device or message.mac:
-        yield _line("Device: " + device + _behind(message.mac if message.mac != device else ""))
-    if message.destination:
-        yield _line("Destination: " + message.destination + _behind(message.service))
+    for what, text in ("device", device(message)), ("destination", destination(message)):
+        if text:
+            yield _titled(what, _said(message, what) or text)
     if message.blocked is not None:
         yield "Blocked: " + ("yes" if message.blocked else "no, only reported")
-    for what, text in message.facts[:MOST_FACTS]:
-        yield _line(f"{what}: {text}")
-    if left := len(message.facts[MOST_FACTS:]):
+    further = facts(message)
+    for what, text in further[:MOST_FACTS]:
+        yield _titled(what, text)
+    if left := len(further[MOST_FACTS:]):
         yield f"… and {left} more"
     if message.outcome:
         yield _line("Decided: " + message.outcome)
@@ -39,6 +39,29 @@ def lines(message: Message) -> Iterator[str]:
         yield f"On the router: smartrouter alert {message.alert}"
     if link(message):
         yield link(message)
+
+
+def device(message: Message) -> str:
+    """The device with its MAC, '' if it is about none."""
+    name = message.device or message.mac
+    return name + _behind(message.mac if message.mac != name else "")
+
+
+def destination(message: Message) -> str:
+    """The destination with its service, '' if it is about none."""
+    return message.destination + _behind(message.service) if message.destination else ""
+
+
+def facts(message: Message) -> list[tuple[str, str]]:
+    """The facts besides device and destination, where these are said anyway."""
+    said = {"device": device(message), "destination": destination(message)}
+    return [(what, text) for what, text in message.facts if not said.get(what)]
+
+
+def more_of_destination(message: Message) -> str:
+    """What the facts say of the destination that its name does not, such as a reverse name; '' if nothing."""
+    said = _said(message, "destination")
+    return "" if said in (message.destination, destination(message)) else said
 
 
 def values(message: Message, longest: int = LONGEST_LINE) -> dict[str, object]:
@@ -78,6 +101,14 @@ def link(message: Message) -> str:
     found = message.link
     is_plain = found.isascii() and found.isprintable() and not set(found) & set(" <>\"'`\\{}|^")
     return found if found.startswith(("http://", "https://")) and is_plain and len(found) <= 1000 else ""
+
+
+def _said(message: Message, what: str) -> str:
+    return next((text for name, text in message.facts if name == what), "")
+
+
+def _titled(what: str, text: str) -> str:
+    return _line(f"{what[:1].upper()}{what[1:]}: {text}")
 
 
 def _behind(text: str) -> str:

@@ -12,15 +12,15 @@ QUIET = 3600.0  # seconds
 
 
 class Said(NamedTuple):
-    """When something was last said (epoch seconds), and whether it was decided by then."""
+    """When something was last said, and whether it was decided by then."""
 
     at: float
     is_decided: bool
 
 
-def receipt_for(message: Message) -> str:
-    """The receipt of what was just said."""
-    return f"{int(message.at)}{'+' if message.outcome else ''}"
+def receipt_for(message: Message, now: float) -> str:
+    """The receipt of what is said `now` (epoch seconds, as everywhere here)."""
+    return f"{int(now)}{'+' if message.outcome else ''}"
 
 
 def read(receipt: str) -> Said | None:
@@ -29,11 +29,11 @@ def read(receipt: str) -> Said | None:
     return Said(float(found[1]), bool(found[2])) if found else None
 
 
-def is_due(message: Message, receipt: str) -> bool:
-    """Whether `message` is to be said, after what `receipt` is for."""
+def is_due(message: Message, receipt: str, now: float) -> bool:
+    """Whether `message` is to be said `now`, after what `receipt` is for."""
     said = read(receipt)
     if said is None:
         return True
     if message.outcome:
         return not said.is_decided
-    return message.at - said.at >= QUIET
+    return not 0 <= now - said.at < QUIET  # a clock that was set back is no reason to be silent for long

@@ -10,6 +10,7 @@ import logging
 import re
 import ssl
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -50,6 +51,9 @@ _FINAL: Mapping[str, str] = {
     "restricted_action": "the workspace does not let the app post in this channel; ask its administrator",
     "org_login_required": "the workspace is being moved, and wants a login; ask its administrator",
     "ekm_access_denied": "the workspace's administrator has suspended messages",
+}
+# What is wrong with one message alone: the next may do.
+_OF_ONE: Mapping[str, str] = {
     "invalid_blocks": "Slack does not take the message as it is; please report this",
     "invalid_blocks_format": "Slack does not take the message as it is; please report this",
     "msg_too_long": "Slack finds the message too long; please report this",
@@ -104,19 +108,20 @@ class Slack:
         place = _place(receipt)
         shown = self._shown(message)
         if place is None:
-            return self._post(shown, message)
+            return self._post(shown)
         try:
             self._call("chat_update", channel=place.channel, ts=place.ts, **shown)
         except _Refusal as error:
             if error.code not in _GONE:
                 raise
-            return self._post(shown, message)
-        if message.outcome or message.at - place.said < repeats.QUIET:
+            return self._post(shown)
+        now = time.time()
+        if message.outcome or 0 <= now - place.said < repeats.QUIET:
             return place.text()
         self._call(
             "chat_postMessage", channel=place.channel, thread_ts=place.ts, text=fallback(message), **_BARE
         )
-        return place._replace(said=message.at).text()
+        return place._replace(said=now).text()
 
     def listen(self, answered: Callable[[str, Answer, str], None]) -> None:
         """See `channel.Answers`. Without an `app_token` there are no buttons, and so nothing to hear."""
@@ -154,12 +159,12 @@ class Slack:
         shown = blocks(message, with_buttons=bool(self._app_token), by=by)
         return {"text": fallback(message), "blocks": shown, "parse": "none", "link_names": False}
 
-    def _post(self, shown: Mapping[str, Any], message: Message) -> str:
+    def _post(self, shown: Mapping[str, Any]) -> str:
         done = self._call("chat_postMessage", channel=self._channel, **{**shown, **_BARE})
-        return _Place(str(done.get("channel") or ""), str(done.get("ts") or ""), message.at).text()
+        return _Place(str(done.get("channel") or ""), str(done.get("ts") or ""), time.time()).text()
 
     def _post_to_hook(self, message: Message, receipt: str) -> str:
-        if not repeats.is_due(message, receipt):
+        if not repeats.is_due(message, receipt, time.time()):
             return receipt
         from slack_sdk.webhook import WebhookClient
 
@@ -173,7 +178,7 @@ class Slack:
             failure = not_reached(error, "Slack's webhook")
         else:
             if done.status_code == 200:
-                return repeats.receipt_for(message)
+                return repeats.receipt_for(message, time.time())
             failure = _hook_refusal(done.status_code, done.headers)
         raise failure  # here, not above: the error that it came from may quote the address
 
@@ -264,7 +269,7 @@ def _refusal(error: "SlackApiError") -> _Refusal:
     if status == 429 or code in ("ratelimited", "rate_limited", "message_limit_exceeded"):
         return _Refusal("Slack wants fewer messages; it goes on later", code, retry_after=wait)
     if code:
-        return _Refusal(f"Slack said no: {code}", code, retry_after=wait)
+        return _Refusal(f"{_OF_ONE.get(code, 'Slack said no')} ({code})", code, retry_after=wait)
     what = f"with HTTP status {status}" if status != 200 else "with something that is not Slack's"
     return _Refusal(f"Slack answered {what}", code, retry_after=wait)
 
@@ -276,7 +281,6 @@ def _hook_refusal(status: int, headers: Mapping[str, str]) -> NotDelivered:
         return NotDelivered(f"{_HOOK_GONE} (HTTP status {status})", is_final=True)
     if status in (400, 413):
         return NotDelivered(
-            f"Slack does not take the message as it is; please report this (HTTP status {status})",
-            is_final=True,
+            f"Slack does not take the message as it is; please report this (HTTP status {status})"
         )
     return NotDelivered(f"Slack answered with HTTP status {status}", retry_after=retry_after(headers))

@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from smartrouter.core.inert import inert
+from smartrouter.notify import plain
 from smartrouter.notify.message import Answer, Message
 
 Block = dict[str, Any]
@@ -36,7 +37,6 @@ _LABELS = {
     Answer.KEEP_BLOCKING: "Keep blocking",
     Answer.MUTE: "Mute device",
 }
-_STYLES = {Answer.ALLOW: "primary", Answer.KEEP_BLOCKING: "danger"}
 _SIGNS = {"notice": "", "warning": "⚠ ", "critical": "⛔ "}
 _ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 # Look-alikes of what mrkdwn would act on, for our own words around the code spans and the fallback.
@@ -103,19 +103,21 @@ def _subject(message: Message) -> Iterator[str]:
         yield f"*Device*\n{_code(device)}{mac}"
     if message.destination:
         service = f"\n{_code(message.service)}" if message.service else ""
-        yield f"*Destination*\n{_code(message.destination)}{service}"
+        more = plain.more_of_destination(message)
+        yield "*Destination*\n" + (_code(more) if more else _code(message.destination) + service)
     if message.blocked is not None:
         yield "*Blocked*\n" + ("yes" if message.blocked else "no, only reported")
 
 
 def _facts(message: Message) -> Iterator[Block]:
-    shown = message.facts[:FACTS]
+    facts = plain.facts(message)
+    shown = facts[:FACTS]
     short = [(what, text) for what, text in shown if len(text) <= _PROSE]
-    yield from _fields(f"*{_word(what)}*\n{_code(text)}" for what, text in short)
+    yield from _fields(f"*{_word(_title(what))}*\n{_code(text)}" for what, text in short)
     for what, text in shown:
         if len(text) > _PROSE:
-            yield {"type": "section", "text": _plain(f"{what}: {text}", SECTION // 2)}
-    if left := len(message.facts) - len(shown):
+            yield {"type": "section", "text": _plain(f"{_title(what)}: {text}", SECTION // 2)}
+    if left := len(facts) - len(shown):
         yield {"type": "section", "text": _plain(f"… and {left} more", HEADER)}
 
 
@@ -137,13 +139,12 @@ def _buttons(message: Message) -> Iterator[Block]:
     if not 0 < len(message.key) <= VALUE:
         return
     for answer in message.answers:
-        button = {
+        yield {
             "type": "button",
             "action_id": _ACTION + answer,
             "text": _plain(_LABELS[answer], 75),
             "value": message.key,
         }
-        yield button | ({"style": _STYLES[answer]} if answer in _STYLES else {})
 
 
 def _context(message: Message) -> Iterator[Block]:
@@ -169,6 +170,10 @@ def _mrkdwn(text: str) -> dict[str, Any]:
 def _code(text: str) -> str:
     """`text` as a code span; without spaces at its ends, with which Slack would not take it for one."""
     return f"`{_escaped(text.replace('`', 'ˋ').strip(), NAME) or '–'}`"
+
+
+def _title(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _word(text: str) -> str:

@@ -20,6 +20,7 @@ from smartrouter.notify.channel import NotDelivered
 from smartrouter.notify.loopback import is_here
 from smartrouter.notify.message import Answer
 from smartrouter.notify.slack_blocks import presses
+from smartrouter.notify.trouble import not_reached
 
 if TYPE_CHECKING:
     from slack_sdk.socket_mode import SocketModeClient
@@ -51,8 +52,12 @@ class AnswerSocket:
         self._first_wait = first_wait
         self._over = threading.Event()
         self._heard: OrderedDict[str, None] = OrderedDict()
+        self._why = "the connection for buttons cannot be made; it is tried again"
         self.trouble = "not connected yet"
         client.socket_mode_request_listeners.append(self._hear)
+        client.on_error_listeners.append(self._note)
+        # Where Slack asks to be connected to anew, the library does it itself, and by this.
+        client.issue_new_wss_url = self._address  # type: ignore[method-assign]
         self._thread = threading.Thread(target=self._run, name="slack-answers", daemon=True)
         self._thread.start()
 
@@ -98,21 +103,31 @@ class AnswerSocket:
     def _connect(self) -> bool:
         """Try it once; gives whether there is no hope."""
         try:
-            address = self._new_address()
-            if not is_safe(address):
-                self.trouble = "Slack named an address that is not reached by TLS; buttons have no effect"
-                return True
             with self._client.connect_operation_lock:
-                self._client.wss_uri = address
-                self._client.connect()
+                if not self._is_connected():  # by the library, because Slack had asked for it
+                    self._client.wss_uri = self._address()
+                    self._client.connect()
         except NotDelivered as error:
             self.trouble = str(error)
             return error.is_final
         except Exception as error:  # of the library, or of what it was sent
             self.trouble = f"the connection for buttons cannot be made ({type(error).__name__})"
         if not self._client.is_connected():
-            self.trouble = "the connection for buttons cannot be made; it is tried again"
+            self.trouble = self._why
         return False
+
+    def _note(self, error: Exception) -> None:
+        """The library tells of errors, and goes on."""
+        self._why = f"{not_reached(error, 'Slack (for buttons)')}; it is tried again"
+
+    def _address(self) -> str:
+        """One to connect to. Raises NotDelivered."""
+        address = self._new_address()
+        if is_safe(address):
+            return address
+        raise NotDelivered(
+            "Slack named an address that is not reached by TLS; buttons have no effect", is_final=True
+        )
 
     def _hear(self, client: "BaseSocketModeClient", request: "SocketModeRequest") -> None:
         client.send_socket_mode_response({"envelope_id": request.envelope_id})

@@ -5,10 +5,13 @@ The texts of libraries' errors are not passed on: some of them quote the address
 a password.
 """
 
+import contextlib
 import re
 import socket
 import ssl
+import time
 from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
 from http.client import HTTPException
 from urllib.error import URLError
 
@@ -33,8 +36,12 @@ def not_reached(error: BaseException, whom: str) -> NotDelivered:
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """The seconds of a Retry-After header (RFC 9110 section 10.2.3), None without one that makes sense."""
     for name, value in headers.items():
-        if name.lower() == "retry-after" and re.fullmatch("[0-9]{1,9}", str(value).strip()):
-            return min(float(value), LONGEST_WAIT)
+        if name.lower() != "retry-after":
+            continue
+        if re.fullmatch("[0-9]{1,9}", said := str(value).strip()):
+            return min(float(said), LONGEST_WAIT)
+        with contextlib.suppress(ValueError, TypeError, OverflowError):
+            return min(max(0.0, parsedate_to_datetime(said).timestamp() - time.time()), LONGEST_WAIT)
     return None
 
 
@@ -43,13 +50,13 @@ def _failing(error: BaseException) -> str:
         error = error.reason
     match error:
         case ssl.SSLCertVerificationError():
+            why = getattr(error, "verify_message", "")
             return (
-                f"shows a certificate that is not valid for it ({error.verify_message}); if it is one of "
-                "your own authority, name that in the environment variable SSL_CERT_FILE; look at the "
-                "router's clock too"
+                f"shows a certificate that is not valid for it ({why}); if it is one of your own authority, "
+                "name that in the environment variable SSL_CERT_FILE; look at the router's clock too"
             )
         case ssl.SSLError():
-            return f"does not speak TLS as it should ({error.reason or 'no reason given'})"
+            return f"does not speak TLS as it should ({getattr(error, 'reason', None) or 'no reason given'})"
         case TimeoutError():
             return f"did not answer within {PATIENCE:.0f} s"
         case socket.gaierror():

@@ -52,6 +52,7 @@ def replay(
             match=options.match,
             resolvers=_trusted(options, survey),
             unused_after=inf,  # a capture may leave out what lies between
+            judge_by_hello=options.by_hello,
         )
         retelling = Retelling(options, settings, until, result, observe)
         _pass(captures, retelling.take, sum(capture.size for capture in captures), progress)

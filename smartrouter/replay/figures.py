@@ -75,12 +75,14 @@ class AlertEntry:
     first: float = inf
     last: float = -inf
     count: int = 0
+    blocked: int = 0
     addresses: dict[str, None] = field(default_factory=dict)
 
     def add(self, alert: Alert) -> None:
         """One more occurrence."""
         self.first, self.last = min(self.first, alert.at), max(self.last, alert.at)
         self.count += 1
+        self.blocked += alert.blocked
         if len(self.addresses) < MAX_ADDRESSES:
             self.addresses[alert.address] = None
         self.latest = alert
@@ -99,6 +101,7 @@ class AlertEntry:
             "first": self.first,
             "last": self.last,
             "count": self.count,
+            "blocked": self.blocked,
             "addresses": list(self.addresses),
             "name": alert.name,
             "detail": alert.detail,

@@ -5,7 +5,7 @@ import re
 from enum import StrEnum
 from typing import Any, NamedTuple, TypeVar
 
-from smartrouter.core.destinations import Match
+from smartrouter.core.destinations import Destination, Match
 from smartrouter.core.errors import BadConfig
 from smartrouter.core.policy import Mode
 from smartrouter.replay.hearing import is_attempt
@@ -28,9 +28,14 @@ class Learn(NamedTuple):
     seconds: float = 0.0
 
 
+NEVER = Learn(None, 0.0)
+"""Nothing is learned: what is known beforehand is all."""
+
+
 class Options(NamedTuple):
     """`any_resolver`: believe every DNS server; else the router and the big public ones. `macs`: only these
-    devices, all if empty."""
+    devices, all if empty. `known`: what every device has learned before the capture begins. `by_hello`: what
+    would be blocked for want of a name is judged by its hello (`unnamed_tls 'hello'`)."""
 
     learn: Learn = Learn(0.25)
     counted: Counted = Counted.ALL
@@ -38,6 +43,8 @@ class Options(NamedTuple):
     mode: Mode = Mode.MONITOR
     any_resolver: bool = True
     macs: tuple[str, ...] = ()
+    known: tuple[Destination, ...] = ()
+    by_hello: bool = False
 
     def counts(self, packet: Packet) -> bool:
         """Is `packet` an attempt of the kind that counts?"""
@@ -54,7 +61,8 @@ USUAL = Options()
 
 
 def options_from(args: Any) -> Options:
-    """The options as `args` (learn, scope, match, mode, resolvers, mac; None: as usual) asks for them.
+    """The options as `args` (learn, scope, match, mode, resolvers, mac, known, unnamed_tls; None: as usual)
+    asks for them.
 
     Raises BadConfig."""
     return Options(
@@ -64,6 +72,8 @@ def options_from(args: Any) -> Options:
         mode=_choice(Mode, "--mode", args.mode, USUAL.mode),
         any_resolver=_choice(_Resolvers, "--resolvers", args.resolvers, _Resolvers.ANY) is _Resolvers.ANY,
         macs=tuple(dict.fromkeys(_mac(text) for text in args.mac or ())),
+        known=tuple(dict.fromkeys(_known(text) for text in args.known or ())),
+        by_hello=_choice(_Unnamed, "--unnamed-tls", args.unnamed_tls, _Unnamed.BLOCK) is _Unnamed.HELLO,
     )
 
 
@@ -83,6 +93,11 @@ class _Resolvers(StrEnum):
     TRUSTED = "trusted"
 
 
+class _Unnamed(StrEnum):
+    BLOCK = "block"
+    HELLO = "hello"
+
+
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
 
@@ -100,3 +115,10 @@ def _mac(text: str) -> str:
     if re.fullmatch(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}", mac) is None:
         raise BadConfig(f"--mac {text!r}: give a MAC address such as 3c:2e:ff:29:4d:93")
     return mac
+
+
+def _known(text: str) -> Destination:
+    name, _, service = text.partition("=")
+    if not name or re.fullmatch(r"web|[a-z0-9-]+(/\d+)?", service or "web") is None:
+        raise BadConfig(f"--known {text!r}: give a name or an address, as example.com=tcp/8883")
+    return Destination(name.lower(), service or "web")

@@ -32,13 +32,14 @@ from smartrouter.core.events import (
 from smartrouter.core.flows import Flows
 from smartrouter.core.hellos import AWAITED_FOR
 from smartrouter.core.judge import Judge
+from smartrouter.core.learning import Progress, Seen, State
 from smartrouter.core.policy import Settings
 from smartrouter.makers import Makers
 from smartrouter.replay.captures import Captured
 from smartrouter.replay.figures import DeviceFigures, Result
 from smartrouter.replay.gateways import Place, place_of
 from smartrouter.replay.hearing import DNS_PORT, FLOWS, Heard, hear, is_new, is_portless, is_syn, query_in
-from smartrouter.replay.options import Options
+from smartrouter.replay.options import NEVER, Options
 from smartrouter.replay.portraits import Portraits
 from smartrouter.wire.dns import parse_reply
 from smartrouter.wire.dns_tcp import TcpStream
@@ -135,6 +136,15 @@ class Retelling:
         self._portraits = Portraits(made_by)
         for mac, maker in made_by.items():
             self._judged(DeviceSeen(mac, None, True, "", maker))
+        self._know(options)
+
+    def _know(self, options: Options) -> None:
+        """What devices know before the capture begins, and whether they learn anything more."""
+        known = dict.fromkeys(options.known, Seen(units=1, last_unit=0))
+        state = State.PROTECTED if options.learn == NEVER else State.NEW
+        if known or state is State.PROTECTED:
+            for mac in self._result.devices:
+                self.judge.restore(mac, Progress(state=state), known, (), self._moment)
 
     def take(self, captured: Captured, running: float) -> None:
         """One packet."""

@@ -19,7 +19,7 @@ from smartrouter.replay.hearing import (
     is_new,
     query_in,
 )
-from smartrouter.replay.options import Learn, Options
+from smartrouter.replay.options import NEVER, Learn, Options
 from smartrouter.wire.packet import Packet
 
 _SET_BACK = 60.0  # seconds; packets out of order are closer together than this, clocks that were set are not
@@ -52,6 +52,8 @@ class _Span:
     last: float = -inf
 
     def learning_until(self, learn: Learn) -> float:
+        if learn == NEVER:
+            return -inf
         if learn.share is None:
             return self.begun + learn.seconds
         return self.first + learn.share * (self.last - self.first) if self.last >= self.first else inf

@@ -24,6 +24,7 @@ from smartrouter.core.effects import (
     NameAlias,
 )
 from smartrouter.store.alert_rows import withdraw, write_alerts
+from smartrouter.store.exhibits import BUDGET, write_exhibits
 from smartrouter.store.labels import write_labels
 from smartrouter.store.pending import Batch
 
@@ -41,8 +42,9 @@ _INSERTS = [
 ]
 
 
-def write(conn: sqlite3.Connection, batch: Batch, now: float) -> None:
+def write(conn: sqlite3.Connection, batch: Batch, now: float, budget: int = BUDGET) -> None:
     """Write `batch`. `now`: epoch seconds, for a device of which nothing in it says when it was seen.
+    `budget`: bytes that all packets behind alerts may take.
 
     Raises sqlite3.Error, or what binding a value that SQLite cannot hold raises.
     """
@@ -53,6 +55,8 @@ def write(conn: sqlite3.Connection, batch: Batch, now: float) -> None:
     withdraw(conn, devices, batch.withdrawn)
     write_alerts(conn, devices, batch.alerts.values())
     write_labels(conn, devices, batch.labels.values())
+    if batch.exhibits:
+        write_exhibits(conn, devices, batch.exhibits, budget)
     for effect in batch.destinations.values():
         _write_destination(conn, devices[effect.mac], effect)
     for keep in batch.progress.values():
@@ -118,7 +122,7 @@ def _find_others(devices: _Devices, batch: Batch, now: float) -> None:
     for kept in (batch.destinations, batch.progress, batch.names, batch.aliases, batch.labels):
         for effect in kept.values():
             devices.find(effect.mac, now)
-    for mac, *_ in batch.withdrawn:
+    for mac, *_ in (*batch.withdrawn, *batch.exhibits):
         devices.find(mac, now)
 
 

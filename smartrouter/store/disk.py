@@ -12,6 +12,7 @@ from collections import Counter
 from smartrouter.journal import Journal
 from smartrouter.store import batch as rows
 from smartrouter.store.connect import LOG_LIMIT, identity, is_damage, open_writer, prepare, set_aside
+from smartrouter.store.exhibits import budget
 from smartrouter.store.pending import Batch, empty
 from smartrouter.store.retention import LONGEST_STEP, drop_attempts, used_bytes
 from smartrouter.store.transaction import transaction
@@ -34,6 +35,7 @@ class Disk:
         self._path = path
         # The write-ahead log counts too; but of a tiny store it does not take all.
         self._room = None if max_size is None else max(max_size - LOG_LIMIT, max_size // 2)
+        self._budget = budget(max_size)
         self._conn: sqlite3.Connection | None = None
         self._file: tuple[int, int] | None = None
 
@@ -72,13 +74,13 @@ class Disk:
             with transaction(conn):
                 drop_attempts(conn, max(LONGEST_STEP, 2 * len(batch.attempts)))
         try:
-            _store(conn, batch, durable)
+            _store(conn, batch, durable, self._budget)
         except Exception as error:
             if _is_trouble(error):
                 raise
             if not self.refused:
                 log.error("something cannot be stored; it is left out and counted", exc_info=error)
-            self.refused += _store_possible(conn, batch)
+            self.refused += _store_possible(conn, batch, self._budget)
 
     def _connected(self) -> sqlite3.Connection:
         """The connection, made anew if the file was replaced, or is gone."""
@@ -96,21 +98,21 @@ class Disk:
             log.critical("the store was damaged: set aside as %s, a new one is begun", aside)
 
 
-def _store(conn: sqlite3.Connection, batch: Batch, durable: bool) -> None:
+def _store(conn: sqlite3.Connection, batch: Batch, durable: bool, budget: int) -> None:
     with transaction(conn):
-        rows.write(conn, batch, time.time())
+        rows.write(conn, batch, time.time(), budget)
         if durable and not batch:  # a sync needs something to write
             conn.execute("INSERT OR REPLACE INTO meta VALUES ('synced', ?)", (f"{time.time():.0f}",))
 
 
-def _store_possible(conn: sqlite3.Connection, batch: Batch) -> Counter[str]:
+def _store_possible(conn: sqlite3.Connection, batch: Batch, budget: int) -> Counter[str]:
     """Store what can be stored, one thing after the other; gives how many of which could not."""
     refused: Counter[str] = Counter()
     with transaction(conn):
         for single in batch.singles():
             conn.execute("SAVEPOINT single")
             try:
-                rows.write(conn, single, time.time())
+                rows.write(conn, single, time.time(), budget)
             except Exception as error:
                 if _is_trouble(error):
                     raise

@@ -30,9 +30,12 @@ from smartrouter.core.effects import (
     Withdraw,
     another_of,
 )
+from smartrouter.store.exhibits import AlertKey as AlertKey
+from smartrouter.store.exhibits import Attach, Exhibit, most_of
 
 MAX_ATTEMPTS = 20_000  # a second of a flood that a slow disk may stand still; about 8 MB
 MAX_KEYS = 4096  # of each sort of state
+MAX_EXHIBITS = 256 << 10  # bytes of packets behind alerts
 MAX_LABELS = 256  # each makes the writer look for what it belongs to
 MAX_TARGETS = 32  # addresses and ports that are kept of one alert
 SEVERITIES = tuple(Severity)  # from low to high
@@ -40,7 +43,6 @@ SEVERITIES = tuple(Severity)  # from low to high
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
 Key3: TypeAlias = tuple[str, str, str]
-AlertKey: TypeAlias = tuple[str, str, str, str]
 Target: TypeAlias = tuple[str, int, int]  # address, port, protocol
 
 
@@ -93,6 +95,7 @@ class Batch(NamedTuple):
     progress: dict[str, Keep]
     names: dict[Key3, Name]
     aliases: dict[Key3, NameAlias]
+    exhibits: dict[AlertKey, list[Exhibit]]
 
     def __bool__(self) -> bool:
         return any(len(sort) for sort in self)
@@ -117,6 +120,7 @@ class Batch(NamedTuple):
             "Keep": len(self.progress),
             "Name": len(self.names),
             "NameAlias": len(self.aliases),
+            "Attach": len(self.exhibits),
         }
         return {sort: count for sort, count in counts.items() if count}
 
@@ -138,11 +142,13 @@ class Batch(NamedTuple):
             yield empty()._replace(names={told: name})
         for led, alias in self.aliases.items():
             yield empty()._replace(aliases={led: alias})
+        for key, exhibits in self.exhibits.items():
+            yield empty()._replace(exhibits={key: exhibits})
 
 
 def empty() -> Batch:
     """A batch with nothing in it."""
-    return Batch([], {}, {}, {}, {}, {}, {}, {})
+    return Batch([], {}, {}, {}, {}, {}, {}, {}, {})
 
 
 class Pending:
@@ -156,6 +162,8 @@ class Pending:
         self._max_attempts = max_attempts
         self._max_keys = max_keys
         self._max_labels = MAX_LABELS
+        self._max_exhibits = MAX_EXHIBITS
+        self._exhibits = 0  # bytes of them that wait
         self._batch = empty()
         self._states = 0  # taken up since `take`
         self._put: Counter[str] = Counter()  # but for the attempts that wait
@@ -171,9 +179,10 @@ class Pending:
             Keep: self._keep,
             Name: self._name,
             NameAlias: self._alias,
+            Attach: self._attach,
         }
 
-    def add_all(self, effects: Iterable[Effect]) -> int:
+    def add_all(self, effects: Iterable[Effect | Attach]) -> int:
         """Take up those of `effects` that are to be stored, as far as there is room; gives how many effects
         were taken up since `take`."""
         attempts, room = self._batch.attempts, self._max_attempts
@@ -184,7 +193,7 @@ class Pending:
                 self.add(effect)
         return len(attempts) + self._states
 
-    def add(self, effect: Effect) -> bool:
+    def add(self, effect: Effect | Attach) -> bool:
         """Take `effect` up, if it is to be stored at all; False if there was no room, or if it is none."""
         sort = type(effect)
         if sort not in self._sorts:
@@ -202,7 +211,7 @@ class Pending:
 
     def take(self) -> Batch:
         """All that waits; nothing does from now on."""
-        batch, self._batch, self._states = self._batch, empty(), 0
+        batch, self._batch, self._states, self._exhibits = self._batch, empty(), 0, 0
         self._put[Record.__name__] += len(batch.attempts)
         return batch
 
@@ -212,7 +221,7 @@ class Pending:
 
     def close(self) -> None:
         """Nothing that comes from now on finds room."""
-        self._max_attempts = self._max_keys = self._max_labels = 0
+        self._max_attempts = self._max_keys = self._max_labels = self._max_exhibits = 0
 
     @property
     def put(self) -> Counter[str]:
@@ -275,6 +284,16 @@ class Pending:
         if before is not None and before.at > effect.at:
             effect = before
         return _set(aliases, self._max_keys, key, effect)
+
+    def _attach(self, effect: Attach) -> bool:
+        kept = self._batch.exhibits.get(effect.key, [])
+        new = effect.exhibits[: max(0, most_of(effect.key[1]) - len(kept))]
+        size = sum(len(exhibit.packet) for exhibit in new)
+        if self._exhibits + size > self._max_exhibits:
+            return False
+        self._exhibits += size
+        self._batch.exhibits[effect.key] = [*kept, *new]
+        return True
 
 
 def _set(sort: dict[_Key, _Value], room: int, key: _Key, value: _Value) -> bool:

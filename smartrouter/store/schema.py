@@ -221,7 +221,37 @@ _OUTBOX = (
     "CREATE INDEX outbox_waiting ON outbox (channel) WHERE message != ''",
 )
 
-STEPS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND, _THIRD, _OUTBOX)
+_EXHIBITS = (
+    """CREATE TABLE exhibits (                     -- packets behind alerts, see store.exhibits
+        place INTEGER PRIMARY KEY,                -- on an endless tape: behind the packet's last byte
+        alert INTEGER NOT NULL REFERENCES alerts ON DELETE CASCADE,
+        role TEXT NOT NULL,
+        at REAL NOT NULL,
+        outward INTEGER NOT NULL,
+        packet BLOB NOT NULL)""",
+    "CREATE INDEX exhibits_of ON exhibits (alert)",
+)
+
+_RUNS_AND_DAYS = (
+    """CREATE TABLE runs (                         -- of the analyzer, see store.runs
+        id INTEGER PRIMARY KEY,
+        at REAL NOT NULL,
+        seconds REAL NOT NULL,
+        rows INTEGER NOT NULL,
+        findings TEXT NOT NULL,                   -- JSON: sentences
+        stages TEXT NOT NULL,                     -- JSON: devices by state of learning
+        failure TEXT NOT NULL)""",
+    """CREATE TABLE days (                         -- what digests are made of, see store.days
+        day INTEGER NOT NULL,                     -- of the local calendar, datetime.date.toordinal
+        device INTEGER NOT NULL,
+        destination TEXT NOT NULL,                -- name group, or address
+        service TEXT NOT NULL,
+        attempts INTEGER NOT NULL,
+        blocked INTEGER NOT NULL,
+        PRIMARY KEY (day, device, destination, service)) WITHOUT ROWID""",
+)
+
+STEPS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND, _THIRD, _OUTBOX, _EXHIBITS, _RUNS_AND_DAYS)
 
 
 def version(conn: sqlite3.Connection) -> int:

@@ -28,6 +28,7 @@ from smartrouter.core.effects import Effect
 from smartrouter.core.errors import SmartrouterError
 from smartrouter.journal import Journal
 from smartrouter.store.disk import Disk
+from smartrouter.store.exhibits import Attach
 from smartrouter.store.pending import MAX_ATTEMPTS, Batch, Pending
 
 log = Journal("smartrouter.store")
@@ -94,11 +95,11 @@ class Writer:
         self._thread = Thread(target=self._run, name="store", daemon=True)
         self._thread.start()
 
-    def put(self, effect: Effect) -> None:
+    def put(self, effect: Effect | Attach) -> None:
         """Store `effect` soon; effects that are not for the store are ignored."""
         self.put_all((effect,))
 
-    def put_all(self, effects: Iterable[Effect]) -> None:
+    def put_all(self, effects: Iterable[Effect | Attach]) -> None:
         """The same for several, such as all that came of one packet."""
         with self._lock:
             if self._pending.add_all(effects) < ENOUGH or self._is_woken:

@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Commands as a user types them, and what becomes of the very next packet; listings, and the alert file."""
 
+import json
 import re
+import shlex
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -182,6 +186,34 @@ def test_a_hundred_attempts_at_one_new_destination_are_one_alert(
 
 
 LINE = re.compile(r"([0-9a-f]{2}(?::[0-9a-f]{2}){5}) -> (\S+) @ (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6})")
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_packets_behind_an_alert_say_the_same_when_they_are_replayed(
+    home: Home, tmp_path: Path, version: int
+) -> None:
+    before = {alert["id"] for alert in home.alerts(home.camera)}
+    port = 5000 + version
+    assert home.visit(home.camera, "stranger.example", version, port).result == Result.REFUSED
+    assert eventually(lambda: {alert["id"] for alert in home.alerts(home.camera)} - before)
+    (number,) = {alert["id"] for alert in home.alerts(home.camera)} - before
+    alert = home.product.json("alert", str(number))
+    assert [packet["role"] for packet in alert["packets"]] == ["reply", "first"]
+    assert alert["name"] == "stranger.example"
+    assert "stranger.example" in " ".join(alert["packets"][0]["dissection"])
+    file = str(tmp_path / "alert.pcap")
+    exported = home.product.json("alert", str(number), "--pcap", file)
+    program, *words = shlex.split(exported["replay"])
+    replayed = subprocess.run(
+        [Path(sys.executable).with_name(program), *words, "--json"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    (again,) = json.loads(replayed.stdout)["alerts"]
+    same = ("mac", "kind", "reason", "severity", "destination", "service", "evidence", "name", "count")
+    assert {key: again[key] for key in same} == {key: alert[key] for key in same}
+    assert (again["blocked"], alert["blocked"]) == (1, 1)
 
 
 def test_the_alert_file_has_its_line_for_each_alert(home: Home) -> None:

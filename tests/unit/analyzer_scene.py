@@ -23,7 +23,8 @@ from smartrouter.core.policy import Reason
 from smartrouter.linux.privileges import service_user
 from smartrouter.store import open_reader
 from smartrouter.store.files import create
-from smartrouter.store.queries import devices, meta
+from smartrouter.store.queries import devices
+from smartrouter.store.runs import latest_runs
 from smartrouter.store.writer import Writer
 
 HUE, PLUG, FAR = "00:17:88:00:00:05", "50:c7:bf:00:00:06", "50:c7:bf:00:00:99"
@@ -185,7 +186,7 @@ def play(scene: Scene) -> dict[str, Any]:
     seen["unresolved line"] = scene.until(lambda: scene.has_line("-> UNRESOLVED(198.51.100.6) @"))
 
     conn = open_reader(str(scene.database))
-    seen["run"] = scene.until(lambda: meta(conn, "analysis"))
+    seen["run"] = scene.until(lambda: latest_runs(conn, 1))
     scene.configure(CONFIG + RULE, 2)
     allowed = "SELECT 1 FROM alerts WHERE state = 'allowed' AND destination = '198.51.100.5'"
     seen["settled"] = scene.until(lambda: conn.execute(allowed).fetchone())

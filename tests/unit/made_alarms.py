@@ -147,3 +147,11 @@ def nothing_secret_leaks(
     yield
     said = "".join(capfd.readouterr()) + caplog.text
     assert [secret for secret in SECRETS if secret in said] == []
+
+
+class Clock:
+    """The time of day, which passes when it is told to."""
+
+    def __init__(self, patch: pytest.MonkeyPatch):
+        self.now = 1_522_180_900.0
+        patch.setattr("time.time", lambda: self.now)

@@ -24,6 +24,7 @@ from smartrouter.core.effects import (
 from smartrouter.core.learning import Progress, Seen, State
 from smartrouter.core.policy import Reason
 from smartrouter.store import batch
+from smartrouter.store.exhibits import Attach
 from smartrouter.store.pending import Pending
 from smartrouter.store.transaction import transaction
 
@@ -32,7 +33,7 @@ PLUG = "50:c7:bf:00:56:39"
 NOON = 1795262400.0  # 2026-11-21 12:00 UTC
 
 
-def write(conn: sqlite3.Connection, *effects: Effect) -> None:
+def write(conn: sqlite3.Connection, *effects: Effect | Attach) -> None:
     """Have `effects` stored as one batch."""
     pending = Pending()
     for effect in effects:

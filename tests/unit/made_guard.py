@@ -18,6 +18,7 @@ from smartrouter.guard.handlers.flows import FlowHandler
 from smartrouter.guard.handlers.log import LogHandler
 from smartrouter.linux.pairs import PairChange
 from smartrouter.linux.queue import FORWARD, LOCAL_IN, LOCAL_OUT, Marks
+from smartrouter.store.exhibits import Attach
 
 MARKS = Marks(0x40, 0x80)
 ROUTER = "192.168.0.1"
@@ -47,12 +48,19 @@ class Sets:
 
 
 class Guard:
-    """See the module. `macs`: its devices, which learn until `protect`; `store`: takes what is stored."""
+    """See the module. `macs`: its devices, which learn until `protect`; `store`: takes what is stored;
+    `settings`: others than the usual ones."""
 
-    def __init__(self, *macs: str, store: Callable[[Sequence[Effect]], object], mode: Mode = Mode.MONITOR):
+    def __init__(
+        self,
+        *macs: str,
+        store: Callable[[Sequence[Effect | Attach]], object],
+        mode: Mode = Mode.MONITOR,
+        **settings: Any,
+    ):
         devices = {mac: DeviceSettings(mac, watch=Watching.ALWAYS) for mac in macs}
         plan = LearningPlan(auto=False, period=86400.0)
-        self.judge = Judge(Settings(devices=devices, learning=plan, mode=mode))
+        self.judge = Judge(Settings(devices=devices, learning=plan, mode=mode, **settings))
         self.sets = Sets()
         sets: Any = self.sets
         self.bench = Bench(self.judge, sets, store, fail_open=True)

@@ -11,6 +11,7 @@ from unit.made_home import PLUG, TV, Home, alert, noted
 from smartrouter.cli import main
 from smartrouter.cli.alerts import ALERT
 from smartrouter.cli.explained import EXPLAINED
+from smartrouter.cli.packets import PACKETS
 from smartrouter.core.effects import Kind, Severity, Withdraw
 from smartrouter.core.explanations import EXPLANATIONS
 from smartrouter.core.policy import Reason
@@ -45,7 +46,7 @@ def decide(home: Home, number: int, state: AlertState) -> None:
 
 def test_alerts_have_exactly_the_documented_keys(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
     assert [list(each) for each in listed(home, capsys, "alerts")] == [list(ALERT), list(ALERT)]
-    assert list(listed(home, capsys, "alert", "1")) == [*ALERT, *EXPLAINED]
+    assert list(listed(home, capsys, "alert", "1")) == [*ALERT, *EXPLAINED, *PACKETS]
     assert listed(home, capsys, "alerts", "1") == listed(home, capsys, "alert", "1")
 
 

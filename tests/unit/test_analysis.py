@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The periodic run over what is new."""
 
+import shutil
+import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -10,7 +13,7 @@ from typing import Any
 import pytest
 from unit.made_effects import PLUG, TV, alias, label, raised
 
-from smartrouter.analyzer.analysis import Run, analyse, last_run, settle
+from smartrouter.analyzer.analysis import analyse, settle
 from smartrouter.core.destinations import Destination, Match
 from smartrouter.core.effects import Attempt, Effect, Evidence, Keep, Kind, Learn, Record
 from smartrouter.core.learning import Progress, Seen, State
@@ -19,6 +22,7 @@ from smartrouter.store.alerts import alerts
 from smartrouter.store.connect import open_writer
 from smartrouter.store.queries import learned
 from smartrouter.store.retention import Limits
+from smartrouter.store.runs import KEPT, Run, keep_run, latest_runs
 from smartrouter.store.writer import Writer
 
 MAC = "cc:44:63:ea:63:63"
@@ -116,19 +120,127 @@ def test_the_end_of_learning_is_found_once(store: Store, settled: bool, words: s
 
 
 def test_a_run_leaves_its_record(store: Store) -> None:
-    assert last_run(store.conn) is None
+    assert latest_runs(store.conn, 5) == []
     store.put(Keep(MAC, Progress(State.PROTECTED)))
     run = store.run()
-    assert last_run(store.conn) == run
+    assert latest_runs(store.conn, 5) == [run]
     assert abs(run.at - time.time()) < 10
     assert 0 < run.seconds < 10
     assert run.stages == {"new": 0, "learning": 0, "protected": 1}
 
 
-@pytest.mark.parametrize("record", ["no json", "[]", '{"at": 1}', '{"another": "version"}', "null"])
-def test_a_record_that_is_not_understood_is_none(store: Store, record: str) -> None:
-    store.conn.execute("INSERT INTO meta VALUES ('analysis', ?)", (record,))
-    assert last_run(store.conn) is None
+def test_the_latest_runs_are_kept_and_those_that_failed_too(store: Store) -> None:
+    for number in range(KEPT + 5):
+        keep_run(store.conn, Run(float(number), 0.1, number, (), {}))
+    assert store.conn.execute("SELECT count(*) FROM runs").fetchone() == (KEPT,)
+    assert [run.rows for run in latest_runs(store.conn, 2)] == [KEPT + 4, KEPT + 3]
+    store.conn.execute("INSERT INTO meta VALUES ('analysis_cursor', 'nonsense')")
+    with pytest.raises(ValueError, match="nonsense"):
+        store.run()
+    (failed,) = latest_runs(store.conn, 1)
+    assert failed.failure.startswith("ValueError: ")
+    assert abs(failed.at - time.time()) < 10
+
+
+def everything(conn: sqlite3.Connection) -> list[Any]:
+    """All that a run may leave, but for when it was."""
+    return [
+        conn.execute("SELECT * FROM days").fetchall(),
+        conn.execute("SELECT device, name, service, last_used FROM learned").fetchall(),
+        conn.execute("SELECT key, value FROM meta WHERE key LIKE 'analysis%'").fetchall(),
+        sorted({finding for run in latest_runs(conn, KEPT) for finding in run.findings}),
+        conn.execute("SELECT count(*) FROM attempts").fetchall(),
+    ]
+
+
+def test_wherever_a_run_ends_the_next_one_comes_to_the_same(store: Store, tmp_path: Path) -> None:
+    """It is stopped after each ten instructions of SQLite, in turn."""
+    store.put(
+        Keep(MAC, Progress(State.PROTECTED, settled=True)),
+        learn("example.com", NOW - 500),
+        *(attempt(NOW - 60, f"h{number}.example.com") for number in range(6)),
+    )
+    assert store.writer.close()
+    store.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    outcomes: list[list[Any]] = []
+    stopped = True
+    while stopped:
+        path = str(tmp_path / f"{len(outcomes)}.db")
+        shutil.copy(store.path, path)
+        with closing(open_writer(path)) as conn:
+            left = len(outcomes)
+
+            def tick() -> bool:
+                nonlocal left
+                left -= 1
+                return left < 0
+
+            conn.set_progress_handler(tick, 10)
+            stopped = True
+            with suppress(sqlite3.OperationalError):
+                analyse(conn, Match.DOMAIN, Limits())
+                stopped = False
+        with closing(open_writer(path)) as conn:
+            for _ in range(2):
+                analyse(conn, Match.DOMAIN, Limits())
+            outcomes.append(everything(conn))
+    assert len(outcomes) > 50
+    assert outcomes[-1][0][0][4:] == (6, 0)
+    assert all(outcome == outcomes[-1] for outcome in outcomes)
+
+
+def test_what_a_run_costs_depends_on_what_is_new_not_on_what_is_stored(tmp_path: Path) -> None:
+    """Counted in instructions of SQLite, at 10,000, 100,000 and 500,000 attempts; 200 are new each time."""
+    costs = []
+    for stored in (10_000, 100_000, 500_000):
+        path = str(tmp_path / f"{stored}.db")
+        with closing(open_writer(path)) as conn:
+            conn.executescript(
+                f"BEGIN; {HISTORY.format(stored=stored, begun=time.time() - 30 * 3600)} COMMIT;"
+            )
+            assert analyse(conn, Match.CHAIN, Limits()).rows == 0
+            conn.execute("UPDATE meta SET value = json_set(value, '$[1]', 0) WHERE key = 'days_summed'")
+            writer = Writer(path)
+            writer.put_all([attempt(time.time(), f"h{number % 20}.example.com") for number in range(200)])
+            assert writer.flush(5.0)
+            writer.close()
+            cost, run = instructions(conn, lambda conn: analyse(conn, Match.CHAIN, Limits()))
+            assert run.rows == 200
+            costs.append(cost)
+    assert max(costs) < 1.1 * min(costs), costs
+    assert max(costs) < 100_000, costs
+
+
+HISTORY = """
+    INSERT INTO words (word) VALUES ('outside'), ('dns'), ('learned');
+    INSERT INTO devices (id, mac, first_seen, last_seen) VALUES (1, 'cc:44:63:ea:63:63', {begun}, {begun});
+    INSERT INTO attempts
+        WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {stored})
+        SELECT i, {begun} + i * 0.2, 1, nullif(i - 1, 0), '192.168.1.20', 40000, '203.0.113.' || (i % 250),
+            443, 6, 'web', 'h' || (i % 20) || '.example.com', 1, 2, 1, 3 FROM n;
+    INSERT INTO activity SELECT device, max(id), max(at), count(*), 0 FROM attempts GROUP BY device;
+    INSERT INTO meta VALUES ('analysis_cursor', '{stored}'), ('days_summed', '[{stored}, 0]');
+    INSERT INTO hours
+        WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {stored} / 10)
+        SELECT {begun} / 3600 - 50 - i / 20, 1, 'h' || (i % 20) || '.example.com', 'web', 1, 9 FROM n;
+"""
+
+
+def instructions(conn: sqlite3.Connection, ask: Callable[[sqlite3.Connection], Run]) -> tuple[int, Run]:
+    """How many instructions of SQLite's virtual machine `ask` takes, to the hundred, and what it gives."""
+    count = 0
+
+    def tick() -> int:
+        nonlocal count
+        count += 100
+        return 0
+
+    conn.set_progress_handler(tick, 100)
+    try:
+        found = ask(conn)
+    finally:
+        conn.set_progress_handler(None, 0)
+    return count, found
 
 
 def test_old_attempts_are_summed_and_go(store: Store) -> None:

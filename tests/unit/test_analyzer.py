@@ -18,6 +18,7 @@ from unit.made_effects import TV, raised
 
 from smartrouter.analyzer import delivery
 from smartrouter.analyzer.analysis import TROUBLE
+from smartrouter.analyzer.turns import alone
 from smartrouter.analyzer.work import Analyzer
 from smartrouter.config import from_text
 from smartrouter.linux.leases import LeaseFiles
@@ -25,6 +26,7 @@ from smartrouter.makers import Makers
 from smartrouter.notify.message import Answer, Message
 from smartrouter.store.connect import open_reader
 from smartrouter.store.queries import meta
+from smartrouter.store.runs import latest_runs
 from smartrouter.store.writer import Writer
 from smartrouter.supervisor.relay import sound_decision
 
@@ -186,6 +188,36 @@ def share(folder: Path, alert_file: str = "alerts.txt", more: str = "") -> dict[
         f"\toption database '{folder}/store.db'\n\toption alert_file '{folder}/{alert_file}'\n"
     )
     return {"config": from_text(text + more).to_share("analyzer"), "lan": ["sr-none"], "iot": []}
+
+
+def runs_within(folder: Path, patience: float) -> int:
+    """How many runs there are in the store as soon as there is one, or after so long."""
+    until = time.monotonic() + patience
+    conn = open_reader(str(folder / "store.db"))
+    try:
+        while not (runs := latest_runs(conn, 10)) and time.monotonic() < until:
+            time.sleep(0.02)
+    finally:
+        conn.close()
+    return len(runs)
+
+
+def test_a_run_waits_for_the_one_that_goes_on_elsewhere(tmp_path: Path) -> None:
+    hasty = share(tmp_path, more="\toption analysis_interval '1s'\n")
+    Writer(str(tmp_path / "store.db")).close()
+    with alone(str(tmp_path / "store.db")) as ours:
+        assert ours
+        analyzer = Analyzer(hasty, Makers(), tell_nobody, LeaseFiles([tmp_path / "leases"]))
+        try:
+            assert runs_within(tmp_path, 1.5) == 0
+            assert analyzer.status()["trouble"] == {}
+        except BaseException:
+            analyzer.stop()
+            raise
+    try:
+        assert runs_within(tmp_path, 5.0) == 1
+    finally:
+        analyzer.stop()
 
 
 def raise_alert(folder: Path, name: str) -> None:

@@ -36,6 +36,7 @@ from smartrouter.core.policy import Reason
 from smartrouter.guard.bench import Bench
 from smartrouter.guard.settling import Settling
 from smartrouter.linux.pairs import PairChange
+from smartrouter.store.exhibits import Attach
 
 MAC = "02:00:00:00:00:01"
 OVER_TCP = Flow("192.168.1.2", 40000, "203.0.113.9", 443, 6)
@@ -93,7 +94,7 @@ class Around:
     def repeated(self, *_: object, **__: object) -> Any:
         raise NotImplementedError
 
-    def store(self, effects: Sequence[Effect]) -> None:
+    def store(self, effects: Sequence[Effect | Attach]) -> None:
         self.done.append(("store", list(effects)))
 
     def look_up(self, name: str) -> None:

@@ -19,7 +19,7 @@ from smartrouter.cli.reference import commands
 
 RUN = [sys.executable, "-m", "smartrouter"]
 WORDS = (
-    "status devices device alerts alert allow deny forget learn same watch mode mute pause "
+    "status devices device alerts alert digest allow deny forget learn same watch mode mute pause "
     "notify replay evaluate classify doctor demo run guard analyzer"
 )
 # What each command needs at least, besides its name.

@@ -48,6 +48,7 @@ def test_occurrences_of_one_alert_are_one_entry() -> None:
         "first": 4.0,
         "last": 9.0,
         "count": 3,
+        "blocked": 0,
         "addresses": ["203.0.113.7", "203.0.113.8"],
         "name": "www.example.com",
         "detail": "",

@@ -21,6 +21,7 @@ from smartrouter.guard.handlers.dns import DnsHandler
 from smartrouter.guard.handlers.flows import TOGETHER, FlowHandler
 from smartrouter.guard.handlers.log import LogHandler
 from smartrouter.linux.queue import FORWARD, LOCAL_IN, Marks
+from smartrouter.store.exhibits import Attach
 
 MARKS = Marks(0x40, 0x80)
 MAC = "02:00:00:00:00:01"
@@ -124,7 +125,7 @@ def test_what_cannot_be_read_is_told_as_such() -> None:
 
 
 def test_what_can_wait_is_done_after_the_verdict() -> None:
-    stored: list[Effect] = []
+    stored: list[Effect | Attach] = []
     script = Script(YES, Record(None), Keep(MAC, Progress()))  # type: ignore[arg-type]
     handler = FlowHandler(Bench(script, NO_SETS, stored.extend, fail_open=True), MARKS)
     handler.judge(bytes(HEADER / TCP()), MAC, FORWARD, 0)
@@ -150,7 +151,7 @@ class Repeating(Script):
 
 
 def test_further_packets_of_a_sort_get_its_verdict_and_are_told_of_together() -> None:
-    stored: list[Effect] = []
+    stored: list[Effect | Attach] = []
     script = Repeating()
     handler = FlowHandler(Bench(script, NO_SETS, stored.extend, fail_open=True), MARKS)
     assert handler.judge(bytes(HEADER / TCP()), MAC, FORWARD, 0) is True

@@ -28,6 +28,7 @@ from smartrouter.guard.bench import Bench
 from smartrouter.guard.handlers.flows import FlowHandler
 from smartrouter.guard.inspection import MAX_INSPECTIONS, PATIENCE
 from smartrouter.linux.queue import FORWARD, Marks, Ruling, Silently
+from smartrouter.store.exhibits import Attach
 
 MARKS = Marks(0x40, 0x80)
 BOTH = 0xC0
@@ -104,7 +105,7 @@ class Desk:
 
     def __init__(self) -> None:
         self.judge, self.kernel = Script(), Kernel()
-        self.stored: list[Effect] = []
+        self.stored: list[Effect | Attach] = []
         self.looked_up: list[str] = []
         sets: Any = self.kernel
         self.bench = Bench(

@@ -4,7 +4,7 @@
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from queue import Empty, Queue
 from typing import Any
@@ -14,6 +14,7 @@ from unit.made_alarms import (
     HOSTILE,
     PASSWORD,
     SECRETS,
+    Clock,
     failure_of,
     hostile_message,
     message,
@@ -48,6 +49,20 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealBroker]:
 
 
 @pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., RealBroker]]:
+    """Starts a broker of the test's own."""
+    made: list[RealBroker] = []
+
+    def begin(*options: str) -> RealBroker:
+        made.append(RealBroker(tmp_path, *options))
+        return made[-1]
+
+    yield begin
+    for each in made:
+        each.stop()
+
+
+@pytest.fixture
 def prefix(request: pytest.FixtureRequest) -> str:
     """One for each test, since what is retained stays on the broker."""
     return f"t{abs(hash(request.node.nodeid)) % 10**9}"
@@ -60,9 +75,12 @@ def channel(real: RealBroker, prefix: str) -> Iterator[Mqtt]:
     made.close()
 
 
-def opened(port: int, prefix: str, scheme: str = "mqtt", token: str = "") -> Mqtt:
+def opened(port: int, prefix: str, scheme: str = "mqtt", token: str = "", *, listens: bool = True) -> Mqtt:
     address = f"{scheme}://127.0.0.1:{port}/{prefix}?discovery={prefix}/ha"
-    return open_channel(settings("mqtt", channel=address, token=token))
+    channel = open_channel(settings("mqtt", channel=address, token=token))
+    if listens:
+        channel.listen(lambda *_: None)
+    return channel
 
 
 # Out
@@ -99,13 +117,15 @@ class Retained:
             self.messages = listener.messages
 
 
-def test_later_revisions_renew_the_last_alert_and_are_no_new_event(
-    real: RealBroker, channel: Mqtt, prefix: str
+def test_later_revisions_renew_the_last_alert_and_few_are_an_event(
+    real: RealBroker, channel: Mqtt, prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    clock = Clock(monkeypatch)
     with listening(real) as listener:
         receipt = channel.send(message(), "")
         receipt = channel.send(message(revision=2), receipt)
-        receipt = channel.send(message(revision=3, at=message().at + QUIET), receipt)
+        clock.now += QUIET
+        receipt = channel.send(message(revision=3), receipt)
         channel.send(message(revision=4, outcome="Allowed"), receipt)
         alerts = listener.wait(f"{prefix}/{TV}/alert", 4)
         events = listener.wait(f"{prefix}/{TV}/event", 3)
@@ -162,6 +182,17 @@ def test_whether_we_are_there_is_known(real: RealBroker, prefix: str) -> None:
         sock.shutdown(socket.SHUT_RDWR)  # as when the router loses power: the broker speaks for us
         assert listener.wait(f"{prefix}/status", 4)[-1] == "offline"
         channel.close()
+
+
+def test_one_that_only_hands_over_says_nothing_of_us(real: RealBroker, channel: Mqtt, prefix: str) -> None:
+    with listening(real) as listener:
+        listener.wait(f"{prefix}/status")
+        sample = opened(real.port, prefix, listens=False)  # as `smartrouter notify test` does
+        sample.send(message(kind="test", mac=""), "")
+        sample.close()
+        assert listener.wait(f"{prefix}/router/event")[0]["event_type"] == "test"
+        channel.send(message(), "")
+        assert listener.wait(f"{prefix}/status") == ["online"]
 
 
 # Switches and answers
@@ -241,8 +272,8 @@ def test_a_device_that_is_gone_is_withdrawn(real: RealBroker, channel: Mqtt, pre
 # What can go wrong
 
 
-def test_after_an_outage_it_is_there_again(tmp_path: Path) -> None:
-    real = RealBroker(tmp_path)
+def test_after_an_outage_it_is_there_again(start: Callable[..., RealBroker]) -> None:
+    real = start()
     channel = opened(real.port, "home")
     channel.show([STANDING])
     channel.send(message(), "")
@@ -254,7 +285,6 @@ def test_after_an_outage_it_is_there_again(tmp_path: Path) -> None:
         listener.wait(f"home/ha/switch/home_{TV}/mode/config")
         listener.wait("home/status")
     channel.close()
-    real.stop()
 
 
 def test_nobody_there(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -278,12 +308,12 @@ def test_a_broker_that_is_silent_is_not_waited_for(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize("token", [f"router:{PASSWORD}", "router:wrong", "", "router"])
-def test_user_and_password(tmp_path: Path, token: str) -> None:
+def test_user_and_password(tmp_path: Path, token: str, start: Callable[..., RealBroker]) -> None:
     passwords = tmp_path / "passwords"
     subprocess.run(
         ["mosquitto_passwd", "-b", "-c", str(passwords), "router", PASSWORD], check=True, capture_output=True
     )
-    real = RealBroker(tmp_path, f"allow_anonymous false\npassword_file {passwords}")
+    real = start(f"allow_anonymous false\npassword_file {passwords}")
     channel = opened(real.port, "home", token=token)
     if token.endswith(PASSWORD):
         assert channel.send(message(), "")
@@ -295,7 +325,6 @@ def test_user_and_password(tmp_path: Path, token: str) -> None:
         assert error.is_final
         assert "`option token`" in str(error)
     channel.close()
-    real.stop()
 
 
 @pytest.mark.parametrize(
@@ -303,14 +332,19 @@ def test_user_and_password(tmp_path: Path, token: str) -> None:
     [("127.0.0.1", True, ""), ("127.0.0.1", False, "certificate"), ("broker.example", True, "certificate")],
 )
 def test_a_certificate_has_to_be_right(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: str, is_known: bool, says: str
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    start: Callable[..., RealBroker],
+    host: str,
+    is_known: bool,
+    says: str,
 ) -> None:
     monkeypatch.setattr(mqtt, "PATIENCE", 2.0)
     authority = Authority(tmp_path)
     if is_known:
         monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
     certificate, key = authority.pair(host)
-    real = RealBroker(tmp_path, f"allow_anonymous true\ncertfile {certificate}\nkeyfile {key}")
+    real = start(f"allow_anonymous true\ncertfile {certificate}\nkeyfile {key}")
     channel = opened(real.port, "home", scheme="mqtts", token=f"router:{PASSWORD}")
     if says:
         error = failure_of(lambda: channel.send(message(), ""))
@@ -319,7 +353,6 @@ def test_a_certificate_has_to_be_right(
     else:
         assert channel.send(message(), "")
     channel.close()
-    real.stop()
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,9 @@ def test_a_message_in_lines() -> None:
         "Device: Living-room TV (3c:2e:ff:29:4d:93)",
         "Destination: ads.example.net (web)",
         "Blocked: no, only reported",
-        "mode: monitor",
-        "evidence: named by the router's DNS",
-        "times: 3",
+        "Mode: monitor",
+        "Evidence: named by the router's DNS",
+        "Times: 3",
         "Decided: Allowed by web:admin",
     ]
     assert made[7].startswith("Alert 17 · 2018-03-27 ")
@@ -32,6 +32,17 @@ def test_a_message_in_lines() -> None:
         ({}, "On the router: smartrouter alert 17", True),
         ({"alert": None}, "On the router: smartrouter alert 17", False),
         ({"outcome": "Denied"}, "On the router: smartrouter alert 17", False),
+        (
+            {"facts": (("destination", "192.0.2.1 [x.example] (web)"),)},
+            "Destination: 192.0.2.1 [x.example] (web)",
+            True,
+        ),
+        (
+            {"facts": (("destination", "192.0.2.1 [x.example] (web)"),)},
+            "Destination: ads.example.net (web)",
+            False,
+        ),
+        ({"destination": "", "facts": (("destination", "x"),)}, "Destination: x", True),
         ({"facts": (("a", "b"),) * 50}, "… and 30 more", True),
     ],
 )

@@ -329,6 +329,7 @@ def test_alerts_say_what_when_and_where(tmp_path: Path) -> None:
         "first": START + 50,
         "last": START + 95,
         "count": 5,
+        "blocked": 0,
         "addresses": [OTHER_SERVER, "198.51.100.10"],
         "name": "new.example",
         "detail": "",
@@ -376,7 +377,8 @@ def test_learning_may_last_a_time(tmp_path: Path, learn: Learn, tested: int) -> 
 
 def test_enforce_blocks_what_monitor_reports_and_reports_it_too(tmp_path: Path) -> None:
     monitor, enforce = (alerts(tmp_path, life(), Options(mode=mode)) for mode in Mode)
-    assert monitor == enforce
+    assert [each | {"blocked": each["count"]} for each in monitor] == enforce
+    assert monitor[0]["blocked"] == 0
 
 
 def test_several_captures_are_one_trace(tmp_path: Path) -> None:
@@ -483,7 +485,8 @@ def test_a_bad_file_among_good_ones_is_an_error_that_names_it(tmp_path: Path) ->
 
 
 def arguments(*captures: Path, **changed: Any) -> Namespace:
-    unset: dict[str, Any] = dict.fromkeys(("learn", "scope", "match", "mode", "resolvers", "mac"))
+    options = ("learn", "scope", "match", "mode", "resolvers", "mac", "known", "unnamed_tls")
+    unset: dict[str, Any] = dict.fromkeys(options)
     return Namespace(**{**unset, "json": False, "captures": [str(path) for path in captures], **changed})
 
 

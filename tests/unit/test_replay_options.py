@@ -6,14 +6,15 @@ from typing import Any
 
 import pytest
 
-from smartrouter.core.destinations import Match
+from smartrouter.core.destinations import Destination, Match
 from smartrouter.core.errors import BadConfig
 from smartrouter.core.policy import Mode
 from smartrouter.replay.options import Counted, Learn, Options, learn_from, options_from
 
 
 def given(**changed: Any) -> Namespace:
-    unset: dict[str, Any] = dict.fromkeys(("learn", "scope", "match", "mode", "resolvers", "mac"))
+    options = ("learn", "scope", "match", "mode", "resolvers", "mac", "known", "unnamed_tls")
+    unset: dict[str, Any] = dict.fromkeys(options)
     return Namespace(**{**unset, **changed})
 
 
@@ -24,7 +25,8 @@ def test_without_options_everything_is_as_usual() -> None:
 def test_every_option_has_its_effect() -> None:
     asked = given(
         learn="24h", scope="web", match="host", mode="enforce", resolvers="trusted",
-        mac=["3C-2E-FF-29-4D-93", "3c:2e:ff:29:4d:93", "a4:83:e7:00:00:01"],
+        mac=["3C-2E-FF-29-4D-93", "3c:2e:ff:29:4d:93", "a4:83:e7:00:00:01"], unnamed_tls="hello",
+        known=["cloud.example", "Cloud.Example=web", "2001:db8::1=tcp/8883"],
     )  # fmt: skip
     assert options_from(asked) == Options(
         learn=Learn(None, 86400.0),
@@ -33,6 +35,8 @@ def test_every_option_has_its_effect() -> None:
         mode=Mode.ENFORCE,
         any_resolver=False,
         macs=("3c:2e:ff:29:4d:93", "a4:83:e7:00:00:01"),
+        known=(Destination("cloud.example", "web"), Destination("2001:db8::1", "tcp/8883")),
+        by_hello=True,
     )
 
 
@@ -57,6 +61,9 @@ def test_learning_is_a_share_or_a_time(text: str, learn: Learn) -> None:
     ("changed", "says"),
     [
         ({"learn": "101%"}, "--learn '101%'"),
+        ({"known": ["=web"]}, "--known '=web'"),
+        ({"known": ["a.example=tcp/x"]}, "--known 'a.example=tcp/x'"),
+        ({"unnamed_tls": "maybe"}, "--unnamed-tls 'maybe'"),
         ({"learn": "24"}, "24h"),
         ({"learn": "-1h"}, "--learn '-1h'"),
         ({"learn": ""}, "--learn ''"),

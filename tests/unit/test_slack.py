@@ -14,6 +14,7 @@ from unit.made_alarms import (
     HOSTILE,
     SECRETS,
     TOKEN,
+    Clock,
     failure_of,
     hostile_message,
     message,
@@ -22,10 +23,14 @@ from unit.made_alarms import (
 )
 from unit.standin_http import Reply
 from unit.standin_slack import SlackStandIn, press
+from unit.standin_smtp import free_port
 from unit.standin_tls import Authority
 
+from smartrouter.analyzer.courier import Courier
 from smartrouter.config import NotifyConfig
 from smartrouter.core.errors import BadConfig
+from smartrouter.core.policy import Mode
+from smartrouter.notify.channels import open_channel
 from smartrouter.notify.message import Answer
 from smartrouter.notify.repeats import QUIET
 from smartrouter.notify.slack import Slack
@@ -78,20 +83,27 @@ def test_the_first_message_is_posted_and_the_next_takes_its_place(
     assert (updated["parse"], updated["link_names"]) == ("none", False)
 
 
-def test_what_happens_again_goes_into_the_thread_once_an_hour(slack: Slack, service: SlackStandIn) -> None:
-    first = message()
-    receipt = slack.send(first, "")
-    for minute in range(0, 181, 10):
-        receipt = slack.send(first._replace(revision=minute + 2, at=first.at + minute * 60), receipt)
+def test_what_happens_again_goes_into_the_thread_once_an_hour(
+    slack: Slack, service: SlackStandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock(monkeypatch)
+    receipt = slack.send(message(), "")
+    for turn in range(19):
+        receipt = slack.send(message(revision=turn + 2), receipt)
+        clock.now += 600
     replies = [each for each in service.calls("postMessage") if "thread_ts" in each]
     assert len(replies) == 3
     assert {each["thread_ts"] for each in replies} == {"1522180885.000001"}
     assert len(service.calls("update")) == 19
 
 
-def test_an_outcome_takes_the_buttons_away_and_makes_no_noise(slack: Slack, service: SlackStandIn) -> None:
+def test_an_outcome_takes_the_buttons_away_and_makes_no_noise(
+    slack: Slack, service: SlackStandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock(monkeypatch)
     receipt = slack.send(message(), "")
-    slack.send(message(outcome="Allowed by web:admin", at=message().at + 2 * QUIET), receipt)
+    clock.now += 2 * QUIET
+    slack.send(message(outcome="Allowed by web:admin"), receipt)
     (posted,), (updated,) = service.calls("postMessage"), service.calls("update")
     assert "actions" in [block["type"] for block in posted["blocks"]]
     assert "actions" not in [block["type"] for block in updated["blocks"]]
@@ -99,10 +111,13 @@ def test_an_outcome_takes_the_buttons_away_and_makes_no_noise(slack: Slack, serv
 
 
 @pytest.mark.parametrize("code", ["message_not_found", "cant_update_message", "edit_window_closed"])
-def test_a_message_that_is_gone_is_posted_anew(slack: Slack, service: SlackStandIn, code: str) -> None:
+def test_a_message_that_is_gone_is_posted_anew(
+    slack: Slack, service: SlackStandIn, code: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Clock(monkeypatch)
     service.next.append(Reply(body=json.dumps({"ok": False, "error": code})))
     receipt = slack.send(message(), "C024BE91L:1522180885.000099:1522180885")
-    assert receipt == "C024BE91L:1522180885.000001:1522180885"
+    assert receipt == "C024BE91L:1522180885.000001:1522180900"
 
 
 @pytest.mark.parametrize("receipt", ["C024BE91L:1522180885.000009", "C024BE91L:1522180885.000009:1522180885"])
@@ -121,12 +136,16 @@ def test_no_buttons_without_a_way_to_hear_of_them(service: SlackStandIn) -> None
     assert slack.trouble == ""
 
 
-def test_a_webhook_posts_once_and_again_when_it_is_decided(service: SlackStandIn) -> None:
+def test_a_webhook_posts_once_and_again_when_it_is_decided(
+    service: SlackStandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock(monkeypatch)
     slack = hook(service)
     receipt = slack.send(message(), "")
     receipt = slack.send(message(revision=2), receipt)
     assert len(service.seen) == 1
-    receipt = slack.send(message(revision=3, at=message().at + QUIET), receipt)
+    clock.now += QUIET
+    receipt = slack.send(message(revision=3), receipt)
     slack.send(message(revision=4, outcome="Denied by cli"), receipt)
     assert [each.path for each in service.seen] == ["/services/T0SECRETHOOK/B0/x"] * 3
     assert "actions" not in [block["type"] for block in service.seen[0].json["blocks"]]
@@ -175,6 +194,7 @@ def test_what_somebody_has_to_mend_is_final_and_says_what_to_do(
         (Reply(429, "", (("Retry-After", "soon"),)), "fewer", None),
         (Reply(429, "", (("Retry-After", "9" * 9),)), "fewer", 86400.0),
         (Reply(200, '{"ok": false, "error": "internal_error"}'), "internal_error", None),
+        (Reply(200, '{"ok": false, "error": "invalid_blocks"}'), "please report", None),
         (Reply(200, '{"ok": false, "error": "<!channel> *x*"}'), "not Slack's", None),
         (Reply(500, '{"ok": false}'), "status 500", None),
         (Reply(503, "<html>down</html>", (("Retry-After", "60"),)), "status 503", 60.0),
@@ -202,7 +222,7 @@ def test_what_may_pass_is_not_final(
         (Reply(404, "no_service"), True, None),
         (Reply(410, "channel_is_archived"), True, None),
         (Reply(403, "invalid_token"), True, None),
-        (Reply(400, "invalid_payload"), True, None),
+        (Reply(400, "invalid_payload"), False, None),
         (Reply(429, "", (("Retry-After", "30"),)), False, 30.0),
         (Reply(500, "rollup_error"), False, None),
         (Reply(reset=True), False, None),
@@ -349,8 +369,30 @@ def test_when_slack_wants_it_to_connect_anew_it_does(slack: Slack, service: Slac
     Heard(slack, service)
     service.sockets.connected.clear()
     service.sockets.send({"type": "disconnect", "reason": "refresh_requested"})
+    time.sleep(0.2)
     service.sockets.drop()
     assert service.sockets.connected.wait(10)
+    assert service.sockets.connections == 2
+
+
+def test_an_address_without_tls_is_not_used(slack: Slack, service: SlackStandIn) -> None:
+    body = '{"ok": true, "url": "ws://slack.example/link/?ticket=T0SECRETHOOK"}'
+    service.next.append(Reply(body=body))
+    slack.listen(lambda *_: None)
+    deadline = time.monotonic() + 5
+    while "not reached by TLS" not in slack.trouble and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert "not reached by TLS" in slack.trouble
+
+
+def test_it_says_what_keeps_it_from_connecting(slack: Slack, service: SlackStandIn) -> None:
+    body = json.dumps({"ok": True, "url": f"ws://127.0.0.1:{free_port()}/link/"})
+    service.next.extend([Reply(body=body)] * 20)
+    slack.listen(lambda *_: None)
+    deadline = time.monotonic() + 5
+    while "refuses connections" not in slack.trouble and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert "refuses connections" in slack.trouble
 
 
 def test_it_says_why_it_does_not_hear_and_tries_ever_more_slowly(slack: Slack, service: SlackStandIn) -> None:
@@ -403,3 +445,28 @@ def test_closing_ends_all_threads(service: SlackStandIn) -> None:
 )
 def test_presses_come_by_tls_or_from_this_machine(address: str, safe: bool) -> None:
     assert is_safe(address) is safe
+
+
+class Ear:
+    """Takes what people do on a channel."""
+
+    def __init__(self) -> None:
+        self.heard: Queue[tuple[str, str, Answer, str]] = Queue()
+
+    def answered(self, channel: str, key: str, answer: Answer, by: str) -> None:
+        self.heard.put((channel, key, answer, by))
+
+    def switched(self, channel: str, mac: str, mode: Mode, by: str) -> None:
+        raise AssertionError("Slack has no switches")
+
+
+def test_the_analyzers_thread_for_it_hears_presses(service: SlackStandIn) -> None:
+    ear = Ear()
+    done: Queue[object] = Queue()
+    courier = Courier("slack", config(service), done.put, ear, open_channel)
+    courier.listen(0.0)
+    assert service.sockets.connected.wait(5)
+    service.sockets.send(press("keep-blocking", "alert:12"))
+    assert ear.heard.get(timeout=2) == ("slack", "alert:12", Answer.KEEP_BLOCKING, "slack:U024BE7LH")
+    courier.retire()
+    courier.join(5)

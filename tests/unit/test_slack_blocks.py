@@ -39,7 +39,7 @@ def test_a_message_says_who_what_why_and_where_to_read_on() -> None:
         "*Destination*\n`ads.example.net`\n`web`",
         "*Blocked*\nno, only reported",
     ]
-    assert made[2]["fields"][1]["text"] == "*evidence*\n`named by the router's DNS`"
+    assert made[2]["fields"][1]["text"] == "*Evidence*\n`named by the router's DNS`"
     assert made[4]["elements"][0]["text"].startswith("alert 17 · 2018-03-27 ")
     assert made[4]["elements"][1]["text"] == "<http://192.168.1.1:8081/alerts/17|Open its page>"
 
@@ -82,6 +82,19 @@ def test_no_buttons_where_nothing_can_be_answered(values: dict[str, object], wit
 def test_an_outcome_names_who_answered(outcome: str, by: str, text: str) -> None:
     made = blocks(message(outcome=outcome), with_buttons=True, by=by)
     assert text in [each["text"] for each in texts(made)]
+
+
+@pytest.mark.parametrize(
+    ("fact", "said"),
+    [
+        ("ads.example.net (web)", "`ads.example.net`\n`web`"),
+        ("192.0.2.1 [x.example] (web)", "`192.0.2.1 [x.example] (web)`"),
+    ],
+)
+def test_what_more_is_known_of_a_destination_is_said_once(fact: str, said: str) -> None:
+    made = shown(facts=(("device", "Living-room TV"), ("destination", fact)))
+    assert f"*Destination*\n{said}" in made
+    assert (made.count("*Destination*"), made.count("*Device*")) == (1, 1)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from smartrouter.core.effects import Kind, Severity
 from smartrouter.core.policy import Reason
 from smartrouter.store.changes import set_meta, upsert_devices
 from smartrouter.store.connect import open_writer
+from smartrouter.store.runs import Run, keep_run
 from smartrouter.terminal import display_width
 
 
@@ -171,13 +172,32 @@ def test_a_device_of_unknown_kind_that_was_decided_about_needs_nobody(
 
 def test_the_last_run_of_the_analyzer_is_shown(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
     conn = open_writer(home.database)
-    at = time.time() - 125
-    record = {"at": at, "seconds": 0.31, "rows": 12, "findings": ["One finding."], "stages": {}}
-    set_meta(conn, "analysis", json.dumps(record))
+    runs = [
+        Run(time.time() - 125 - 300 * ago, 0.31 + ago, 12, ("One finding.",), {"protected": 1})
+        for ago in reversed(range(15))
+    ]
+    for each in runs:
+        keep_run(conn, each)
     conn.close()
     run(home)
-    assert "2 min ago: 12 new attempts in 0.3 s. One finding." in shown(home, capsys)
-    assert told(home, capsys)["analysis"] == record
+    out = shown(home, capsys)
+    assert "2 min ago: 12 new attempts in 0.3 s. One finding." in out
+    assert "12 in the last hour: 144 attempts, 11.3 s at most" in out
+    found = told(home, capsys)
+    assert found["analysis"] == found["runs"][0] == {**runs[-1]._asdict(), "findings": ["One finding."]}
+    assert [each["at"] for each in found["runs"]] == [each.at for each in reversed(runs)][:10]
+
+
+def test_a_run_that_failed_is_shown(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    conn = open_writer(home.database)
+    keep_run(conn, Run(time.time() - 425, 0.2, 5, (), {}))
+    keep_run(conn, Run(time.time() - 125, 0.2, 0, (), {}, "OSError: disk on fire"))
+    conn.close()
+    run(home)
+    out = shown(home, capsys)
+    assert "2 min ago it failed: OSError: disk on fire" in out
+    assert "2 in the last hour: 5 attempts, 0.2 s at most; 1 failed" in out
+    assert told(home, capsys)["analysis"]["failure"] == "OSError: disk on fire"
 
 
 def test_alerts_are_counted_by_how_loud_they_are(home: Home, capsys: pytest.CaptureFixture[str]) -> None:

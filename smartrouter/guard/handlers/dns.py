@@ -2,6 +2,7 @@
 """The handler of DNS: what is asked, and what is answered."""
 
 from collections import OrderedDict
+from typing import TypeAlias
 
 from smartrouter.core.effects import Effect, Verdict
 from smartrouter.core.errors import BadPacket
@@ -17,9 +18,11 @@ from smartrouter.wire.sequence import first_byte
 
 MAX_STREAMS = 256  # DNS connections over TCP that are followed at once
 MAX_QUERY = 512  # bytes: a longer query names nothing; none that asks for a name is half as long
+MAX_PARTS, MAX_PARTED = 2, 32  # segments of a reply that come before its last one; replies that have some
 MAX_MESSAGES = 8  # looked at in one packet, so that nobody's packet takes a hundred times another's
 _DNS_PORT = 53
 _tuple = tuple.__new__  # makes a NamedTuple in half the time
+_Stream: TypeAlias = tuple[str, int, str, int]
 
 
 class DnsHandler:
@@ -30,7 +33,8 @@ class DnsHandler:
         self._both = marks.passing | marks.blocking
         self._passing = marks.passing
         self._todo: list[Effect] = []
-        self._streams: OrderedDict[tuple[str, int, str, int], TcpStream] = OrderedDict()
+        self._streams: OrderedDict[_Stream, TcpStream] = OrderedDict()
+        self._parts: OrderedDict[_Stream, list[bytes]] = OrderedDict()  # of replies that are not whole yet
 
     def judge(self, payload: bytes, mac: str | None, hook: int, mark: int) -> bool | None:
         """The verdict on a packet from or to port 53; None to accept without a mark, as all replies are."""
@@ -49,6 +53,8 @@ class DnsHandler:
             effects = self._bench.handle(PacketUnreadable(mac or NO_MAC, scope))
         else:
             effects = self._asked(packet, self._messages(payload, packet), mac or NO_MAC, scope)
+        if len(effects) > 1 and packet is not None:
+            self._bench.exhibits.asked(effects, mac or NO_MAC, packet.source_port, payload)
         self._todo += self._bench.carry_out_first(effects)
         verdicts = [effect for effect in effects if isinstance(effect, Verdict)]
         if len(verdicts) > 1:
@@ -68,6 +74,7 @@ class DnsHandler:
             effects = self._bench.handle(_tuple(DnsAnswered, (client, client_port, source, protocol, reply)))
             verdicts.append(verdict_in(effects))
             if len(effects) > 1:
+                self._bench.exhibits.answered(effects, [*self._parts.pop(_stream(packet), ()), payload])
                 self._todo += self._bench.carry_out_first(effects)
         if not verdicts:
             self._bench.count(Reason.DNS_REPLY)
@@ -101,7 +108,7 @@ class DnsHandler:
             return [payload[packet.payload : packet.end]]
         if packet.protocol != TCP:
             return []
-        key = (packet.source, packet.source_port, packet.destination, packet.destination_port)
+        key = _stream(packet)
         stream = self._streams.get(key)
         if stream is None or packet.flags & SYN:
             if len(self._streams) >= MAX_STREAMS:
@@ -111,7 +118,23 @@ class DnsHandler:
         if packet.flags & RST:
             del self._streams[key]
             return []
-        return stream.feed(first_byte(packet), payload[packet.payload : packet.end])[:MAX_MESSAGES]
+        segment = payload[packet.payload : packet.end]
+        messages = stream.feed(first_byte(packet), segment)[:MAX_MESSAGES]
+        if segment and not messages and packet.source_port == _DNS_PORT:
+            self._keep_part(key, payload)
+        return messages
+
+    def _keep_part(self, key: _Stream, packet: bytes) -> None:
+        """Part of a reply, which may be wanted when it is whole."""
+        parts = self._parts.setdefault(key, [])
+        if len(parts) < MAX_PARTS:
+            parts.append(packet)
+        if len(self._parts) > MAX_PARTED:
+            self._parts.popitem(last=False)
+
+
+def _stream(packet: Packet) -> _Stream:
+    return packet.source, packet.source_port, packet.destination, packet.destination_port
 
 
 def _query(message: bytes) -> Query | None:

@@ -9,9 +9,11 @@ from smartrouter.core.events import TCP, UDP, FlowOpened, PacketUnreadable, Scop
 from smartrouter.core.policy import Reason
 from smartrouter.core.precedents import Repeat, Repeated
 from smartrouter.guard.bench import Bench
+from smartrouter.guard.exhibits import UNREMARKABLE
 from smartrouter.guard.handlers.common import NO_MAC, SYN, Sort, remember, scope_of, verdict_in
 from smartrouter.guard.inspection import Inspection, Inspections
 from smartrouter.linux.queue import FORWARD, LOCAL_IN, Marks, Ruling, Silently
+from smartrouter.store.exhibits import Attach
 from smartrouter.wire.ntp import NTP_PORT, asks_time
 from smartrouter.wire.packet import LEAST, Packet, first_fields, glance, parse_ip
 
@@ -32,7 +34,7 @@ class FlowHandler:
         self._repeated: list[Repeated] = []  # packets that have a verdict, and are to be told
         # Likewise, but their first data may be wanted, so they come whole.
         self._nameless: list[tuple[Repeated, bytes]] = []
-        self._todo: list[Effect] = []  # what came of the others
+        self._todo: list[Effect | Attach] = []  # what came of the others
         self._inspections = Inspections(bench) if inspections is None else inspections
         self._repeats: dict[Sort, Repeat] = {}
 
@@ -81,9 +83,12 @@ class FlowHandler:
             remember(self._repeats, sort, self._bench.repeat(event), MAX_REPEATS)
         first = effects[0]
         if type(first) is not Verdict:
+            self._bench.exhibits.opened(event, payload)
             with self._inspections.lock:
                 return self._begin(None, source, packet, payload, effects)
         if len(effects) > 1:
+            if first.reason not in UNREMARKABLE:
+                self._bench.exhibits.opened(event, payload)
             self._todo += effects
         return None if hook == LOCAL_IN else first.accept
 
@@ -108,12 +113,12 @@ class FlowHandler:
             self._repeated.append(repeated)
             return
         packet = parse_ip(payload)
-        effects = self._bench.handle(
-            self._opened(repeat.event.mac, packet, payload, FORWARD, 0, spoofed=False)
-        )
+        event = self._opened(repeat.event.mac, packet, payload, FORWARD, 0, spoofed=False)
+        effects = self._bench.handle(event)
         if type(effects[0]) is Verdict:
             self._todo += effects
             return
+        self._bench.exhibits.opened(event, payload)
         with self._inspections.lock:
             self._begin(None, repeat.event.mac, packet, payload, effects)
 
@@ -192,6 +197,7 @@ class FlowHandler:
             effects = self._bench.handle(event)
             verdict = verdict_in(effects)
             self._todo += self._bench.carry_out_first(effects)
+            self._todo += self._bench.exhibits.heard(event, inspection.packets)
             if opening is not None:
                 self._bench.count_once([opening, verdict])
             if verdict.reason is not Reason.AWAITING_HELLO:  # else it is heard, and not yet judged
