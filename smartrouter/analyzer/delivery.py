@@ -22,7 +22,8 @@ from typing import NamedTuple
 
 from smartrouter.analyzer.courier import Courier, Done, Open
 from smartrouter.analyzer.intake import Intake
-from smartrouter.analyzer.line import Line
+from smartrouter.analyzer.line import Line, minute_of_day
+from smartrouter.analyzer.report import put_digests
 from smartrouter.analyzer.standings import standings
 from smartrouter.config import Config, NotifyConfig
 from smartrouter.core.events import Moment
@@ -40,6 +41,7 @@ log = logging.getLogger("smartrouter.analyzer")
 
 STUCK = 90.0  # seconds after which the hand-over of a channel that was configured anew is not waited for
 STANDINGS_EVERY = 10.0  # seconds between two looks at how devices stand
+DIGESTS_EVERY = 60.0  # seconds between two looks whether a digest is due
 _MAX_ANSWERS = 256  # that wait to be taken up
 
 
@@ -81,7 +83,7 @@ class Delivery:
         self._done: queue.SimpleQueue[Done] = queue.SimpleQueue()
         self._answers: queue.Queue[tuple[str, str, Answer | Mode, str]] = queue.Queue(_MAX_ANSWERS)
         self._standings: tuple[Standing, ...] = ()
-        self._next_standings = 0.0
+        self._next_standings = self._next_digests = 0.0
         self._answered: deque[int] = deque(maxlen=_MAX_ANSWERS)  # alerts, lately
         self._bell, self._ringer = socket.socketpair()
         for end in (self._bell, self._ringer):
@@ -148,6 +150,7 @@ class Delivery:
         self._take_notes(self._conn, now)
         if self._lines:
             self._intake.take_up(self._conn, self._lines, now)
+            self._put_digests(self._conn, now)
         self._hand_out(self._conn, now)
         self._show_standings(self._conn, now.running)
         return self._take_answers(self._conn)
@@ -301,6 +304,11 @@ class Delivery:
         """What keeps people from answering, by channel."""
         couriers = {key: line.courier for key, line in self._lines.items() if line.courier is not None}
         return {key: courier.trouble for key, courier in couriers.items() if courier.trouble}
+
+    def _put_digests(self, conn: sqlite3.Connection, now: Moment) -> None:
+        if now.running >= self._next_digests:
+            self._next_digests = now.running + DIGESTS_EVERY
+            put_digests(conn, self._lines, self._intake.config, now.wall, minute_of_day(now.wall))
 
     def _show_standings(self, conn: sqlite3.Connection, running: float) -> None:
         """Tell channels that show it how the devices stand, where that has changed."""

@@ -26,8 +26,7 @@ class Line:
 
     def is_quiet(self, wall: float) -> bool:
         """Are these its quiet hours?"""
-        local = time.localtime(wall)
-        return is_quiet(self.quiet, 60 * local.tm_hour + local.tm_min)
+        return is_quiet(self.quiet, minute_of_day(wall))
 
     @property
     def disabled(self) -> bool:
@@ -41,3 +40,9 @@ class Line:
             self.quiet,
             0 if self.health is None else self.health.since,
         )
+
+
+def minute_of_day(wall: float) -> int:
+    """Of the local day, at epoch seconds `wall`."""
+    local = time.localtime(wall)
+    return 60 * local.tm_hour + local.tm_min

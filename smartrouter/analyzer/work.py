@@ -45,6 +45,7 @@ log = logging.getLogger("smartrouter.analyzer")
 TOLD_AT_ONCE = 200  # devices a message
 NEEDS_EVERY = 60.0  # seconds between two looks at what devices were seen to need
 PORTRAITS_EVERY = 60.0  # seconds between two times that what devices have shown is kept
+SETTLE_AFTER = (0.0, 1.0, 4.0)  # seconds from a change of the rules to a look at the alerts
 FIRST_RUN = 30.0  # seconds after the start, if `analysis_interval` is longer
 
 
@@ -96,7 +97,7 @@ class Analyzer:
         self._config = Config.from_share(share["config"])
         self._scout.go(share["lan"], share["iot"])
         self._members.keep((*share["lan"], *share["iot"]))
-        self._rules_changed = True
+        self._settle_at = [time.monotonic() + delay for delay in SETTLE_AFTER]
         if self._delivery is not None:
             self._delivery.configure(self._config)
 
@@ -264,10 +265,12 @@ class Analyzer:
         self._run = self._run or next(iter(latest_runs(self._store.conn, 1)), None)
 
     def _settle(self) -> None:
-        """After a change of the rules: decide about the alerts that they speak of."""
-        if self._store is not None and self._rules_changed:
-            settle(self._store.conn, self._config.settings(frozenset()), time.time())
-            self._rules_changed = False
+        """After a change of the rules: decide about the alerts that they speak of. And again a little later:
+        the guard may have raised one before it had the change."""
+        if self._store is None or not self._settle_at or time.monotonic() < self._settle_at[0]:
+            return
+        settle(self._store.conn, self._config.settings(frozenset()), time.time())
+        del self._settle_at[0]
 
     def _note_troubles(self) -> None:
         """Keep for `status` what fails, where that has changed."""

@@ -203,6 +203,12 @@ class NotifyConfig(Section):
     per_minute: int = option(
         kinds.RATE, "20", "How many messages a minute it gets at most; what is too much waits."
     )
+    digest: str = option(
+        words("none", "daily", "weekly", "both"),
+        "none",
+        "Whether it also gets, in the morning, what each device did the day before, or in the week that "
+        "ended.",
+    )
     quiet_from: str = option(
         kinds.CLOCK,
         "",

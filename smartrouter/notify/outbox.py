@@ -20,14 +20,14 @@ from smartrouter.notify.wording import About, Alerted
 
 SEVERITIES = ("notice", "warning", "critical")  # core.effects.Severity, the quietest first
 LOUDEST = len(SEVERITIES) - 1
-FEW = 3  # alerts of one device in `WINDOW` that are told one by one
+FEW = 5  # alerts of one device in `WINDOW` that are told one by one
 WINDOW = 60.0  # seconds; a flood ends when nothing came for so long
 GROWN = 2  # times as many: worth a revision of a flood's message
 FEW_HELD = 3  # messages that waited for the end of quiet hours and are not summed up
 FIRST_WAIT, LONGEST_WAIT = 2.0, 600.0  # seconds between two tries
 OBEYED = 86400.0  # seconds that a service may have us wait at most
 GIVE_UP = 5  # tries of one message, while others are taken
-BURST = 5  # messages that may go at once after a silence
+BURST = 10  # messages that may go at once after a silence
 
 
 class Policy(NamedTuple):

@@ -9,7 +9,18 @@ from hypothesis import strategies as st
 from unit.made_alerts import ALERT
 from unit.made_effects import NOON, PLUG, TV
 
-from smartrouter.notify.outbox import FEW, WINDOW, Allowance, News, Newsroom, Policy, Told, is_quiet, wait
+from smartrouter.notify.outbox import (
+    BURST,
+    FEW,
+    WINDOW,
+    Allowance,
+    News,
+    Newsroom,
+    Policy,
+    Told,
+    is_quiet,
+    wait,
+)
 from smartrouter.notify.wording import About, numbers
 from smartrouter.store.alerts import StoredAlert
 
@@ -92,7 +103,7 @@ def test_no_minute_has_more_than_it_may_but_for_a_burst(per_minute: int, pauses:
             allowance.take()
             sent.append(now)
     for at in sent:
-        assert sum(at <= other < at + 60 for other in sent) <= per_minute + 5 + 1
+        assert sum(at <= other < at + 60 for other in sent) <= per_minute + BURST + 1
 
 
 @given(st.integers(0, 1439), st.integers(0, 1439), st.integers(0, 1439))

@@ -95,6 +95,7 @@ config notify
 	option name 'phone'
 	option min_severity 'critical'
 	option per_minute '60'
+	option digest 'weekly'
 	option quiet_from '22:00'
 	option quiet_to '07:00'
 config web
@@ -194,7 +195,8 @@ def test_every_option_is_read() -> None:
             type="slack", token="xoxb-S3cret", app_token="xapp-S3cret",
             channel="https://user:S3cret@hooks.example/x", url="https://user:S3cret@slack.example/api/",
             name="phone", min_severity=Severity.CRITICAL,
-            per_minute=60, quiet_from="22:00", quiet_to="07:00",
+            per_minute=60, digest="weekly",
+            quiet_from="22:00", quiet_to="07:00",
         ),
     )  # fmt: skip
     assert config.web == WebConfig(listen="192.168.1.1:8081", password_hash="scrypt$S3cret")
