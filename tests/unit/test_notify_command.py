@@ -2,6 +2,7 @@
 """`smartrouter notify`, and what status and doctor say of channels."""
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,8 @@ def happened(
         if number < sent and row is not None:
             note_sent(conn, channel, row, "", NOW - 60)
     if error:
-        note_failed(conn, channel, next_row(conn, channel), error, NOW, retry_at=NOW + 300, disable=final)
+        now = time.time()
+        note_failed(conn, channel, next_row(conn, channel), error, now, retry_at=now + 300, disable=final)
     conn.close()
 
 
