@@ -149,7 +149,10 @@ class MainConfig(Section):
         "The largest that the database may grow; the oldest goes first. The OpenWrt package sets `16M`.",
     )
     alert_file: str = option(
-        kinds.PATH, "/var/lib/smartrouter/alerts.txt", "A text file with one line for each alert."
+        kinds.PATH,
+        "/var/lib/smartrouter/alerts.txt",
+        "A text file with one line for each alert. At 1 MB it becomes `….1`, what was that `….2`, and so on to "
+        "`….3`.",
     )
 
 

@@ -19,6 +19,8 @@ from smartrouter.core.errors import Unavailable
 
 FILE_MODE = 0o640
 LONGEST_DETAIL = 200  # characters
+LARGEST = 1 << 20  # bytes; some 10,000 alerts. On OpenWrt the file is in memory
+OLDER = 3  # files that were full, `.1` the latest
 
 
 def line(mac: str, what: str, at: float) -> str:
@@ -53,13 +55,18 @@ def append(path: str, lines: Iterable[str]) -> None:
     """Add `lines`, as `line` makes them, to the file: all of them or, when the disk is full, none.
 
     The file is opened anew each time, so that it may be rotated away at any moment, and is made with mode
-    0640 if it is missing. Raises Unavailable.
+    0640 if it is missing. One that is full becomes `PATH.1`, and that `PATH.2`, as far as the directory lets
+    us: who keeps it from us rotates it himself. Raises Unavailable.
     """
     text = "".join(f"{_inert(each, keep=' ')}\n" for each in lines).encode("ascii")
     if not text:
         return
     try:
         handle = _open(path)
+        size = os.fstat(handle).st_size
+        if size and size + len(text) > LARGEST and _rotate(path):
+            os.close(handle)
+            handle = _open(path)
         try:
             _append(handle, text)
         finally:
@@ -69,6 +76,18 @@ def append(path: str, lines: Iterable[str]) -> None:
             f"cannot write the alert file {path}: {error.strerror}; mend that, or name another file in "
             "`option alert_file`"
         ) from error
+
+
+def _rotate(path: str) -> bool:
+    """Move the file out of the way; False if it cannot be."""
+    try:
+        for number in range(OLDER, 1, -1):
+            with contextlib.suppress(FileNotFoundError):
+                os.replace(f"{path}.{number - 1}", f"{path}.{number}")
+        os.replace(path, f"{path}.1")
+    except OSError:
+        return False
+    return True
 
 
 def _open(path: str) -> int:

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from smartrouter.core.errors import Unavailable
-from smartrouter.notify.textfile import LONGEST_DETAIL, append, destination, line
+from smartrouter.notify import textfile
+from smartrouter.notify.textfile import LONGEST_DETAIL, OLDER, append, destination, line
 
 MAC = "cc:44:63:ea:63:63"
 
@@ -143,6 +144,32 @@ def test_a_file_that_was_rotated_away_is_made_again(tmp_path: Path) -> None:
     append(str(path), ["two"])
     assert path.read_text() == "two\n"
     assert (tmp_path / "alerts.txt.1").read_text() == "one\n"
+
+
+def test_a_full_file_makes_way_and_the_oldest_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(textfile, "LARGEST", 25)
+    path = tmp_path / "alerts.txt"
+    for number in range(10):
+        append(str(path), [f"line number {number}"])
+    kept = {each.name: each.read_text() for each in tmp_path.iterdir()}
+    names = ["alerts.txt", *(f"alerts.txt.{number}" for number in range(1, OLDER + 1))]
+    assert kept == {name: f"line number {9 - back}\n" for back, name in enumerate(names)}
+
+
+def test_where_the_directory_is_somebody_elses_the_file_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(textfile, "LARGEST", 25)
+
+    def refuses(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "replace", refuses)
+    path = tmp_path / "alerts.txt"
+    for number in range(3):
+        append(str(path), [f"line number {number}"])
+    assert path.read_text().splitlines() == ["line number 0", "line number 1", "line number 2"]
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_line_that_a_crash_left_unfinished_is_ended_first(tmp_path: Path) -> None:
