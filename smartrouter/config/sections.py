@@ -151,8 +151,8 @@ class MainConfig(Section):
     alert_file: str = option(
         kinds.PATH,
         "/var/lib/smartrouter/alerts.txt",
-        "A text file with one line for each alert. At 1 MB it becomes `….1`, what was that `….2`, and so on to "
-        "`….3`.",
+        "A text file with one line for each alert. At 1 MB it becomes `….1`, what was that `….2`, and so on "
+        "to `….3`.",
     )
 
 
