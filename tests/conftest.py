@@ -13,6 +13,12 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("SMARTROUTER_SHARED", CHECKOUT.parent / "shared"))
 
 
+def pytest_configure() -> None:
+    """How wide the terminal is must not depend on where the tests run; a worker's environment says 80."""
+    for name in ("COLUMNS", "LINES"):
+        os.environ.pop(name, None)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests that build networks, or boot a kernel, want the machine: with several workers they go to one of
     them, one after the other, while another runs all else."""

@@ -63,8 +63,7 @@ def append(path: str, lines: Iterable[str]) -> None:
         return
     try:
         handle = _open(path)
-        size = os.fstat(handle).st_size
-        if size and size + len(text) > LARGEST and _rotate(path):
+        if os.fstat(handle).st_size >= LARGEST and _rotate(path):
             os.close(handle)
             handle = _open(path)
         try:

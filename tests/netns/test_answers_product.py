@@ -104,7 +104,7 @@ def slack(home: Home, tmp_path_factory: pytest.TempPathFactory) -> Slack:
 
 def alert(home: Home, name: str) -> int:
     """The number of the camera's alert about `name`."""
-    end = monotonic() + 5
+    end = monotonic() + 15
     while True:
         for each in home.product.json("alerts", "--all"):
             if (each["mac"], each["destination"]) == (CAMERA, name):

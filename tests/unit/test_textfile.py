@@ -147,7 +147,7 @@ def test_a_file_that_was_rotated_away_is_made_again(tmp_path: Path) -> None:
 
 
 def test_a_full_file_makes_way_and_the_oldest_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(textfile, "LARGEST", 25)
+    monkeypatch.setattr(textfile, "LARGEST", 10)
     path = tmp_path / "alerts.txt"
     for number in range(10):
         append(str(path), [f"line number {number}"])
@@ -159,7 +159,7 @@ def test_a_full_file_makes_way_and_the_oldest_go(tmp_path: Path, monkeypatch: py
 def test_where_the_directory_is_somebody_elses_the_file_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(textfile, "LARGEST", 25)
+    monkeypatch.setattr(textfile, "LARGEST", 10)
 
     def refuses(*_: object) -> None:
         raise PermissionError
