@@ -69,16 +69,17 @@ class Presence:
             self._devices[before].answers.pop(address, None)
         self._sign(mac, device, at, now, live)
 
-    def leased(self, mac: str, address: str, now: float) -> None:
+    def leased(self, mac: str, address: str, interface: str, now: float) -> None:
         """It was given the address, or has renewed its lease, just now."""
         device = self._device(mac)
+        device.interface = device.interface or interface
         self._answered(device, address, now)
         self._sign(mac, device, now, now, live=True)
 
-    def remembered(self, mac: str) -> None:
+    def remembered(self, mac: str, interface: str) -> None:
         """A lease names it, nobody knows since when."""
         if mac not in self._devices:
-            self._device(mac)
+            self._device(mac).interface = interface
 
     def located(self, mac: str, port: str, at: float, now: float, live: bool = False) -> None:
         """A bridge heard it behind one of its ports."""

@@ -224,11 +224,11 @@ class Scout:
         given, remembered, ended = self._ledger.news(now)
         network = self._inventory.network
         for lease in given:
-            if network.place_of(lease):
-                self._presence.leased(lease.mac, lease.address, now)
+            if place := network.place_of(lease):
+                self._presence.leased(lease.mac, lease.address, place, now)
         for lease in remembered:
-            if network.place_of(lease):
-                self._presence.remembered(lease.mac)
+            if place := network.place_of(lease):
+                self._presence.remembered(lease.mac, place)
         for lease in ended:
             self._presence.released(lease.mac, lease.address, now)
         self._inventory.leased([*remembered, *given])

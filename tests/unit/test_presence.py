@@ -138,7 +138,7 @@ def test_a_frame_on_the_bridge_is_a_sign_of_life_too(presence: Presence) -> None
 
 def test_a_lease_is_a_sign_of_life_and_its_end_one_of_the_contrary() -> None:
     presence = Presence()
-    presence.leased(HUE, A, NOW)
+    presence.leased(HUE, A, "br-lan", NOW)
     assert presence.news() == [Standing(HUE, True, "")]
     presence.released(HUE, A, NOW + 1)
     assert gone(presence)
@@ -148,17 +148,17 @@ def test_a_lease_is_a_sign_of_life_and_its_end_one_of_the_contrary() -> None:
 
 def test_another_lease_in_place_of_the_old_is_no_departure() -> None:
     presence = Presence()
-    presence.leased(HUE, A, NOW)
-    presence.leased(HUE, "192.168.1.21", NOW + 1)
+    presence.leased(HUE, A, "br-lan", NOW)
+    presence.leased(HUE, "192.168.1.21", "br-lan", NOW + 1)
     presence.news()
     presence.released(HUE, A, NOW + 1)
     assert presence.news() == []
 
 
 def test_a_lease_of_which_nobody_knows_since_when_is_no_sign_of_life(presence: Presence) -> None:
-    presence.remembered(HUE)
+    presence.remembered(HUE, "br-lan")
     assert presence.news() == []
-    presence.remembered(PLUG)
+    presence.remembered(PLUG, "br-lan")
     assert presence.news() == [Standing(PLUG, False, "")]
 
 
@@ -177,3 +177,11 @@ def test_what_a_hostile_network_can_make_grow_has_an_end(monkeypatch: pytest.Mon
     assert len(presence.news()) == 10
     assert len(presence._macs) <= 3 * 10
     assert len(presence._places) == 20
+
+
+def test_who_is_known_by_a_lease_alone_has_gone_with_the_interface() -> None:
+    presence = Presence()
+    presence.leased(HUE, A, "br-lan", NOW)
+    assert [(each.mac, each.present) for each in presence.news()] == [(HUE, True)]
+    presence.went_down("br-lan", NOW + 1)
+    assert [(each.mac, each.present) for each in presence.news()] == [(HUE, False)]
