@@ -7,15 +7,13 @@ time to be there, as it keeps each rule in Unicode too, and spells it in ASCII b
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cache
-from itertools import chain
 from re import MULTILINE
 from re import compile as regex
-from typing import Any
+from typing import NamedTuple
 
 MOST_LABELS = 12  # that are looked at; more than any rule has
-_END = ord("\n")
 _RULE = regex(rb"^[^\s/]+\.\S+", MULTILINE)  # a line's first word, if it has a dot and is no comment
 
 
@@ -41,34 +39,27 @@ def public_labels(labels: Sequence[str]) -> int:
     return min(public, len(labels))
 
 
-class _Rules(Sequence[bytes]):
-    """All rules, from the last label to the first, sorted, in one piece: a text each would take four times
-    the memory."""
+class _Rules(NamedTuple):
+    """All rules by their hashes, and all names that are above a rule, each sorted: as texts they would take
+    ten times the memory. Hashes have the bits of the machine's words, and another secret in each process, so
+    that nobody can look for a name with the hash of a rule."""
 
-    def __init__(self, rules: Iterable[str]):
-        self._text = b"".join(rule.encode("ascii") + b"\n" for rule in sorted(rules))
-        ends = (at + 1 for at, byte in enumerate(self._text) if byte == _END)
-        self._starts = array("I", chain((0,), ends))
-
-    def __len__(self) -> int:
-        return len(self._starts) - 1
-
-    def __getitem__(self, at: Any) -> Any:
-        return self._text[self._starts[at] : self._starts[at + 1] - 1]
+    rules: "array[int]"
+    above: "array[int]"
 
 
 def _is_rule(rule: str) -> bool:
-    rules, wanted = _rules(), rule.encode("ascii", "replace")
-    at = bisect_left(rules, wanted)
-    return at < len(rules) and rules[at] == wanted
+    return _is_among(hash(rule), _rules().rules)
 
 
 def _has_below(name: str) -> bool:
     """Is there a rule for any name below this one?"""
-    rules, wanted = _rules(), name.encode("ascii", "replace") + b"."
-    at = bisect_left(rules, wanted)
-    found: bytes = rules[at] if at < len(rules) else b""
-    return found.startswith(wanted)
+    return _is_among(hash(name), _rules().above)
+
+
+def _is_among(number: int, numbers: "array[int]") -> bool:
+    at = bisect_left(numbers, number)
+    return at < len(numbers) and numbers[at] == number
 
 
 @cache
@@ -76,9 +67,15 @@ def _rules() -> _Rules:
     """But for single labels, that need none."""
     from publicsuffixlist import PSLFILE
 
+    rules: set[int] = set()
+    above: set[int] = set()
     with open(PSLFILE, "rb") as file:
-        found = _RULE.finditer(file.read())
-        return _Rules(_reversed(_in_ascii(rule[0].decode().lower())) for rule in found)
+        for found in _RULE.finditer(file.read()):
+            rule = _reversed(_in_ascii(found[0].decode().lower()))
+            rules.add(hash(rule))
+            labels = rule.split(".")
+            above.update(hash(".".join(labels[:count])) for count in range(1, len(labels)))
+    return _Rules(array("q", sorted(rules)), array("q", sorted(above)))
 
 
 def _reversed(rule: str) -> str:
