@@ -50,7 +50,6 @@ class Gallery:
         self._changed: dict[str, None] = {}
         self._unsaved: dict[str, None] = {}
         self._doubts: list[tuple[str, str]] = []
-        self.malformed = 0  # packets that break their own format
 
     def heard(self, packets: Iterable[object], at: float) -> None:
         """The guard overheard these (see guard.handlers.overheard), at that time (epoch seconds)."""
@@ -60,7 +59,6 @@ class Gallery:
                     try:
                         said = _READERS[what](b64decode(encoded, validate=True))
                     except (BadPacket, binascii.Error):
-                        self.malformed += 1
                         continue
                     self._show(mac, said, at)
 
