@@ -17,13 +17,13 @@ from typing import Any
 
 from smartrouter.cli import consequences
 from smartrouter.cli.commands import BadUsage
-from smartrouter.cli.known import EVERY_DEVICE, Known
 from smartrouter.config.options import DURATION
 from smartrouter.control import ask
 from smartrouter.core.effects import Kind
 from smartrouter.core.errors import SmartrouterError
 from smartrouter.core.explanations import EXPLANATIONS, is_about_destination
 from smartrouter.core.policy import Action, Mode, Watching
+from smartrouter.listings.known import EVERY_DEVICE, Known
 from smartrouter.store import queries
 from smartrouter.store.alerts import AlertState, StoredAlert, set_alert_state
 from smartrouter.store.changes import note_successor
@@ -44,7 +44,7 @@ def deny(arguments: Namespace) -> int:
 
 
 def _rule(action: str, arguments: Namespace) -> int:
-    known = Known(arguments)
+    known = Known.at(arguments.config)
     if arguments.destination is None:
         device, destination, service = _of_alert(known, action, arguments.device, exact=arguments.exact)
         service = arguments.service or service
@@ -69,7 +69,7 @@ def forget(arguments: Namespace) -> int:
     """`smartrouter forget`."""
     if bool(arguments.destination) == arguments.all:
         raise BadUsage("forget: give either a DESTINATION or --all")
-    known = Known(arguments)
+    known = Known.at(arguments.config)
     device = known.mac_of(arguments.device)
     destination = "*" if arguments.all else arguments.destination
     request = {"do": "forget", "device": device, "destination": destination, "service": arguments.service}
@@ -85,7 +85,7 @@ def forget(arguments: Namespace) -> int:
 
 def learn(arguments: Namespace) -> int:
     """`smartrouter learn`."""
-    known = Known(arguments)
+    known = Known.at(arguments.config)
     device = known.mac_of(arguments.device)
     request = {"do": "learn", "device": device, "finish": arguments.finish}
     answer = ask(arguments.run_dir, request, PATIENCE)
@@ -95,7 +95,7 @@ def learn(arguments: Namespace) -> int:
 
 def same(arguments: Namespace) -> int:
     """`smartrouter same`."""
-    known = Known(arguments)
+    known = Known.at(arguments.config)
     device = known.mac_of(arguments.device)
     with known.store() as conn:
         found = queries.device(conn, device)
@@ -114,7 +114,7 @@ def same(arguments: Namespace) -> int:
 
 def watch(arguments: Namespace) -> int:
     """`smartrouter watch`."""
-    known = Known(arguments)
+    known = Known.at(arguments.config)
     device = known.mac_of(arguments.device)
     answer = ask(arguments.run_dir, {"do": "watch", "watch": arguments.watch, "device": device}, PATIENCE)
     what = {
@@ -127,7 +127,7 @@ def watch(arguments: Namespace) -> int:
 
 def mode(arguments: Namespace) -> int:
     """`smartrouter mode`."""
-    known = Known(arguments)
+    known = Known.at(arguments.config)
     device = None if arguments.device is None else known.mac_of(arguments.device)
     if arguments.mode == Mode.ENFORCE and not arguments.json:
         consequences.show(Screen(sys.stdout), known, device)
@@ -144,7 +144,7 @@ def mute(arguments: Namespace) -> int:
     """`smartrouter mute`."""
     if (arguments.duration is None) != arguments.end:
         raise BadUsage("mute: give either a TIME such as 1d, or --end")
-    known = Known(arguments)
+    known = Known.at(arguments.config)
     device = known.mac_of(arguments.device)
     seconds = 0.0 if arguments.end else _seconds(arguments.duration)
     request = {"do": "mute", "device": device, "seconds": seconds} | _by()

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What commands know of the running system without asking it: the configuration, the store, and which
-device a person means by a name.
+"""What is known of the running system without asking it: the configuration, the store, and which device a
+person means by a name.
 
 Changes nothing by itself. A device's host name is its own word: the name that the user gave stands above it,
 and one that several devices use names none of them.
@@ -9,8 +9,8 @@ and one that several devices use names none of them.
 import contextlib
 import re
 import sqlite3
-from argparse import Namespace
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from smartrouter.config import Config, load
 from smartrouter.core.errors import SmartrouterError, Unavailable
@@ -30,15 +30,18 @@ class UnknownDevice(SmartrouterError):
 
 
 class Known:
-    """See the module. The configuration is read at once, the store when it is needed.
+    """See the module. What the store says of devices is read when it is needed, and once."""
 
-    Raises BadConfig.
-    """
-
-    def __init__(self, arguments: Namespace):
-        self.config: Config = load(arguments.config)
-        self.settings: Settings = self.config.settings(frozenset())
+    def __init__(self, config: Config):
+        self.config = config
+        self.settings: Settings = config.settings(frozenset())
         self._found: list[Device] | None = None
+        self._labels: Mapping[str, str] | None = None
+
+    @classmethod
+    def at(cls, path: str | Path) -> "Known":
+        """By the configuration file at `path`. Raises BadConfig."""
+        return cls(load(path))
 
     @contextlib.contextmanager
     def store(self) -> Iterator[sqlite3.Connection]:
@@ -90,7 +93,9 @@ class Known:
 
     def labels(self) -> Mapping[str, str]:
         """What to call each device, by MAC."""
-        return {device.mac: self.name_of(device) for device in self.found()}
+        if self._labels is None:
+            self._labels = {device.mac: self.name_of(device) for device in self.found()}
+        return self._labels
 
     def given_name(self, mac: str) -> str:
         """The name that the user gave the device, '' if none."""
