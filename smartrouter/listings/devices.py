@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Devices as they are shown, by the keys that `DEVICE` and `DETAILS` document, and which stay."""
 
+import json
 import sqlite3
 import time
+from collections.abc import Mapping
 from typing import Any
 
+from smartrouter.analyzer.analysis import PRIOR
 from smartrouter.config import RuleConfig
 from smartrouter.core.classification.evidence import Classification
 from smartrouter.core.learning import Progress, State
@@ -15,6 +18,7 @@ from smartrouter.listings.known import EVERY_DEVICE, Known
 from smartrouter.store import queries
 from smartrouter.store.alerts import AlertState, alerts
 from smartrouter.store.attempts import StoredAttempt, attempts_of
+from smartrouter.store.queries import meta
 
 DEVICE = {
     "mac": "its MAC address",
@@ -67,7 +71,7 @@ _LATEST = 10  # attempts that are shown
 def all_devices(known: Known, conn: sqlite3.Connection) -> list[dict[str, Any]]:
     """Every device under the keys of `DEVICE`: those that are watched first, then by what they are called."""
     progress = queries.progress(conn)
-    prior = forecast.prior_of(progress)
+    prior = kept_prior(conn, progress)
     listed = [device_json(known, conn, each, progress.get(each.mac), prior) for each in known.found()]
     return sorted(listed, key=lambda each: (not each["watched"], each["label"].lower(), each["mac"]))
 
@@ -78,8 +82,17 @@ def one_device(known: Known, conn: sqlite3.Connection, mac: str) -> dict[str, An
     if found is None:
         return None
     progress = queries.progress(conn)
-    own, prior = progress.get(mac), forecast.prior_of(progress)
+    own, prior = progress.get(mac), kept_prior(conn, progress)
     return device_json(known, conn, found, own, prior) | _details(known, conn, mac, own)
+
+
+def kept_prior(conn: sqlite3.Connection, progress: Mapping[str, Progress]) -> Prior:
+    """What to expect of a device before anything of it is known, as the analyzer's last run found it; found
+    out now where it did not."""
+    try:
+        return Prior(*json.loads(meta(conn, PRIOR) or ""))
+    except (ValueError, TypeError):  # none yet, or another version's
+        return forecast.prior_of(progress)
 
 
 def device_json(
