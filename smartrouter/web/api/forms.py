@@ -129,3 +129,15 @@ ALERT_STATE = word(*AlertState)
 KIND = word(*Kind)
 SEVERITY = word(*Severity)
 EVIDENCE = word(*Evidence)
+
+# What parameters in paths may be, by name.
+PATH: Mapping[str, Schema] = {
+    "mac": MAC,
+    "alert": whole(1, LARGEST, "the number of an alert"),
+    "rule": {"type": "string", "pattern": "^[0-9a-f]{16}$", "description": "the `id` of a rule"},
+    "channel": {
+        "type": "string",
+        "pattern": "^[A-Za-z0-9][A-Za-z0-9_.-]{0,31}$",
+        "description": "the name of a channel",
+    },
+}
