@@ -123,7 +123,7 @@ def _path_values(request: Request) -> dict[str, Any]:
     for name, text in request.path_params.items():
         values[name] = _value(PATH[name], text)
         if faults(PATH[name], values[name]):
-            raise Problem(404, f"there is no such {name}", errors=[("path", Fault(name, "nothing is so called"))])
+            raise Problem(404, f"nothing has such a {name}: it is {PATH[name]['description']}")
     return values
 
 

@@ -117,7 +117,8 @@ DESTINATION: Schema = {
 }
 SERVICE: Schema = {
     "type": "string",
-    "pattern": rf"^(web|{_PORTLESS}|tcp/(?!(80|443)$){_PORT}|udp/(?!443$){_PORT}|(dccp|sctp|udplite)/{_PORT})?$",
+    "pattern": rf"^(web|{_PORTLESS}|tcp/(?!(80|443)$){_PORT}|udp/(?!443$){_PORT}"
+    rf"|(dccp|sctp|udplite)/{_PORT})?$",
     "description": "`web` (that is tcp/80, tcp/443 and udp/443), another port such as `tcp/8883` or "
     "`udp/123`, or a protocol without ports such as `icmp`; empty: any service",
 }

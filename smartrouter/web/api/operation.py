@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from smartrouter.listings.known import Known
 from smartrouter.web.api.schema import Schema
-from smartrouter.web.api.tokens import Scope
+from smartrouter.web.tokens import Scope
 
 if TYPE_CHECKING:
     from smartrouter.web.site import Site

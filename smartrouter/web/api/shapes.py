@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The shapes of what the API answers, as schemas. Keys and what they mean are those of `smartrouter.listings`,
-which the commands' `--json` prints, too: a key that is missing here, or there, is an error at once.
+"""The shapes of what the API answers, as schemas. Keys and what they mean are those of
+`smartrouter.listings`, which the commands' `--json` prints, too: a key that is missing here, or there, is an
+error at once.
 """
 
 from collections.abc import Mapping
@@ -140,7 +141,7 @@ CONSEQUENCES = answer(
         "waiting": listed(ALERT, "open alerts on what will be blocked"),
         "expected": described(
             answer(dict.fromkeys(forecast.AHEAD, NUMBER)),
-            "new destinations of all protected devices together, which will be blocked until they are allowed",
+            "new destinations of all protected devices together; they will be blocked until they are allowed",
         ),
         "devices": listed(
             answer({"mac": TEXT, "label": TEXT, "settled": BOOLEAN, "novelty": _NOVELTY}),
