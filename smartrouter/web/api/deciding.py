@@ -7,20 +7,25 @@ import hashlib
 import time
 from typing import Any
 
+import anyio
 import anyio.to_thread
 
 from smartrouter.config import RuleConfig
+from smartrouter.core.errors import SmartrouterError, Unavailable
 from smartrouter.core.policy import Action
 from smartrouter.listings.alerts import alert_json
 from smartrouter.listings.decisions import decision, ruled_by
 from smartrouter.listings.devices import one_device, rule_json
 from smartrouter.listings.known import Known
+from smartrouter.notify.channels import named
 from smartrouter.store import queries
 from smartrouter.store.alerts import AlertState, StoredAlert
+from smartrouter.web.acting import order
 from smartrouter.web.api.operation import Call, Made
 from smartrouter.web.api.problems import Problem
 from smartrouter.web.api.reading import no_device, stored_alert
 
+SHARED = 1.0  # seconds that we wait for our own share of a changed configuration
 ONCE = 120  # seconds that `once` lasts: time enough to try again
 
 # -- alerts ------------------------------------------------------------------------------------------------
@@ -45,14 +50,14 @@ async def _decide(call: Call, action: Action) -> dict[str, Any]:
     seconds = ONCE if body.get("once") else body.get("seconds")
     until = None if seconds is None else time.time() + seconds
     order = {"do": str(action), **wanted._asdict(), "until": until, "by": call.by}
-    answer = await _ordered(call, order)
+    answer = await ordered(call, order)
     rule = {"id": rule_id(*wanted), **wanted._asdict(), "action": str(action), "until": until}
     return {**_applied(answer), "rule": rule}
 
 
 async def dismiss(call: Call) -> dict[str, Any]:
     """An alert was seen."""
-    await _ordered(call, {"do": "dismiss", "alert": call.path["alert"], "by": call.by})
+    await ordered(call, {"do": "dismiss", "alert": call.path["alert"], "by": call.by})
     return await _alert_now(call)
 
 
@@ -61,12 +66,12 @@ async def undo(call: Call) -> dict[str, Any]:
     known = call.known()
     found = await _in_thread(stored_alert, known, call.path["alert"])
     if found.state == AlertState.DISMISSED:
-        await _ordered(call, {"do": "reopen", "alert": found.id, "by": call.by})
+        await ordered(call, {"do": "reopen", "alert": found.id, "by": call.by})
         return await _alert_now(call)
     rule = ruled_by(known, found) or _about(known, found)
     if rule is None:
         raise Problem(409, f"alert {found.id} is {found.state}, and no rule that could be taken back says so")
-    await _ordered(call, _removal(rule))
+    await ordered(call, _removal(rule))
     return await _alert_now(call)
 
 
@@ -109,7 +114,7 @@ async def add_rule(call: Call) -> Made:
         "do": body["action"], "device": body["device"], "destination": body["destination"],
         "service": service, "until": body.get("until"), "by": call.by,
     }  # fmt: skip
-    answer = await _ordered(call, order)
+    answer = await ordered(call, order)
     name = rule_id(body["device"], _as_kept(body["destination"]), service)
     made = next((each for each in call.site.config.rules if _id_of(each) == name), None)
     if made is not None:
@@ -123,7 +128,7 @@ async def add_rule(call: Call) -> Made:
 
 async def remove_rule(call: Call) -> None:
     """Take a rule back."""
-    await _ordered(call, _removal(_rule(call)))
+    await ordered(call, _removal(_rule(call)))
 
 
 def _removal(rule: RuleConfig) -> dict[str, Any]:
@@ -182,14 +187,14 @@ async def change_device(call: Call) -> dict[str, Any]:
     if "mute" in body:
         orders.append({"do": "mute", "seconds": body["mute"], "by": call.by})
     for order in orders:
-        await _ordered(call, {**order, "device": mac})
+        await ordered(call, {**order, "device": mac})
     return await _device_now(call)
 
 
 async def learn(call: Call) -> dict[str, Any]:
     """Have a device learn, or end that."""
     mac = await _known_device(call)
-    answer = await _ordered(
+    answer = await ordered(
         call, {"do": "learn", "device": mac, "finish": call.body.get("finish", False)}
     )
     return {"state": answer.get("state", "")}
@@ -202,7 +207,7 @@ async def forget(call: Call) -> dict[str, Any]:
         "do": "forget", "device": mac, "destination": call.body["destination"],
         "service": call.body.get("service", ""),
     }  # fmt: skip
-    answer = await _ordered(call, order)
+    answer = await ordered(call, order)
     return {"forgotten": answer.get("forgotten", 0)}
 
 
@@ -210,7 +215,7 @@ async def same(call: Call) -> dict[str, Any]:
     """A device is one that had another MAC before."""
     mac = await _known_device(call)
     await _in_thread(_must_be_known, call.known(), call.body["other"])
-    return _applied(await _ordered(call, {"do": "same", "device": mac, "other": call.body["other"]}))
+    return _applied(await ordered(call, {"do": "same", "device": mac, "other": call.body["other"]}))
 
 
 async def _known_device(call: Call) -> str:
@@ -241,18 +246,57 @@ async def _device_now(call: Call) -> dict[str, Any]:
 
 async def pause(call: Call) -> dict[str, Any]:
     """Suspend blocking, or end that."""
-    answer = await _ordered(call, {"do": "pause", "seconds": call.body["seconds"]})
+    answer = await ordered(call, {"do": "pause", "seconds": call.body["seconds"]})
     return {"seconds": answer.get("seconds", call.body["seconds"])}
 
 
 async def mode(call: Call) -> dict[str, Any]:
-    """Choose what happens to what is not known."""
-    return _applied(await _ordered(call, {"do": "mode", "mode": call.body["mode"], "device": None}))
+    """Choose what happens to what is not known, for good or on trial."""
+    wanted: dict[str, Any] = {"do": "mode", "mode": call.body["mode"], "device": None}
+    if "try" in call.body:
+        wanted = {"do": "try-mode", "mode": call.body["mode"], "seconds": call.body["try"]}
+    return _mode_now(call, await ordered(call, wanted))
 
 
-async def _ordered(call: Call, order: dict[str, Any]) -> dict[str, Any]:
-    answer = await call.site.ask(order)
-    call.site.outdated()
+async def keep_mode(call: Call) -> dict[str, Any]:
+    """The mode that is on trial stays."""
+    return _mode_now(call, await ordered(call, {"do": "keep"}))
+
+
+def mode_now(call: Call) -> dict[str, Any]:
+    """The mode, and until when it is on trial."""
+    return _mode_now(call, {})
+
+
+def _mode_now(call: Call, answer: dict[str, Any]) -> dict[str, Any]:
+    main = call.site.config.main
+    trial = main.mode_until
+    after = None if trial is None else str(main.mode_after)
+    return {"mode": str(main.mode), "until": trial, "after": after, **_applied(answer)}
+
+
+async def test_channel(call: Call) -> dict[str, Any]:
+    """Send a sample through a channel."""
+    name = call.path["channel"]
+    if name not in named(call.site.config.notify):
+        raise Problem(404, f"there is no channel {name}")
+    try:
+        await order(call.request, {"do": "test-channel", "name": name})
+    except Unavailable:
+        raise
+    except SmartrouterError as error:
+        return {"name": name, "ok": False, "error": str(error)}
+    return {"name": name, "ok": True, "error": ""}
+
+
+async def ordered(call: Call, wanted: dict[str, Any]) -> dict[str, Any]:
+    """Have it done; what the configuration says is then as it is afterwards."""
+    before = call.site.share
+    answer = await order(call.request, wanted)
+    if "applied" in answer:
+        with anyio.move_on_after(SHARED):
+            while call.site.share is before:
+                await anyio.sleep(0.01)
     return answer
 
 

@@ -67,12 +67,12 @@ class Resource:
         by = _admitted(request, operation)
         _check_accept(request, EVENTS if operation.streams else JSON)
         call = Call(
+            request=request,
             site=request.app.state.site,
             by=by,
             path=_path_values(request),
             query=_query_values(operation, request.scope["query_string"]),
             body=None if operation.body is None else await _body(request, operation.body),
-            last_event=request.headers.get("last-event-id", "").strip()[:40],
         )
         if inspect.iscoroutinefunction(operation.does):
             found = await operation.does(call)

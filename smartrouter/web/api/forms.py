@@ -13,9 +13,9 @@ from smartrouter.store.alerts import AlertState
 from smartrouter.web.api.schema import Schema
 
 _OCTET = "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
-_IPV4 = rf"({_OCTET}\.){{3}}{_OCTET}"
+IPV4 = rf"({_OCTET}\.){{3}}{_OCTET}"
 _GROUP = "[0-9A-Fa-f]{1,4}"
-_IPV6 = "(" + "|".join(
+IPV6 = "(" + "|".join(
     [
         f"({_GROUP}:){{7}}{_GROUP}",
         *(f"({_GROUP}:){{1,{before}}}(:{_GROUP}){{1,{7 - before}}}" for before in range(1, 7)),
@@ -110,8 +110,8 @@ MAC_OR_ANY: Schema = {
 DESTINATION: Schema = {
     "type": "string",
     "maxLength": 253,
-    "pattern": rf"^(\*|{_NAME}|{_IPV4}(/([0-9]|[12][0-9]|3[0-2]))?"
-    rf"|{_IPV6}(/([0-9]|[1-9][0-9]|1[01][0-9]|12[0-8]))?)$",
+    "pattern": rf"^(\*|{_NAME}|{IPV4}(/([0-9]|[12][0-9]|3[0-2]))?"
+    rf"|{IPV6}(/([0-9]|[1-9][0-9]|1[01][0-9]|12[0-8]))?)$",
     "description": "a name such as `netflix.com`, all names below one as in `*.netflix.com`, an address, a "
     "prefix such as `203.0.113.0/24`, or `*` for every destination",
 }
