@@ -352,6 +352,7 @@ def _add_daemons(commands: _Commands) -> None:
     for name, text in (
         ("guard", "Run the guard alone: judges packets."),
         ("analyzer", "Run the analyzer alone: finds devices, looks names up, writes alerts out."),
+        ("web", "Run the web interface alone: pages and the API."),
     ):
         command = commands.add(
             name, Does(f"smartrouter.{name}.daemon"), text, "`smartrouter run` starts it by itself."

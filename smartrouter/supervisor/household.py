@@ -35,7 +35,7 @@ from smartrouter.supervisor.watchdog import QueueWatch
 
 log = Journal("smartrouter.supervisor")
 
-GUARD, ANALYZER = "guard", "analyzer"
+GUARD, ANALYZER, WEB = "guard", "analyzer", "web"
 LOOK_AROUND = 10.0  # seconds between two looks at what may have changed around us
 RETRY = 3.0  # seconds between two tries to start while something is missing
 
@@ -76,8 +76,17 @@ class Household:
         stopped = not self.enabled or bool(self.problem)
         return bool(self.found) and all(
             child.problem or child.state is State.RUNNING or (stopped and child.state is State.STOPPED)
-            for child in self.children.values()
+            for child in self.wanted()
         )
+
+    def wanted(self) -> list[Child]:
+        """The parts that the configuration asks for."""
+        shares = self.found.get("shares", {})
+        return [
+            child
+            for name, child in self.children.items()
+            if not child.part.optional or shares.get(name, {}).get(name)
+        ]
 
     @property
     def is_over(self) -> bool:
@@ -171,8 +180,12 @@ class Household:
             return
         self._table_must_go = False
         self._push(then, now)
+        wanted = self.wanted()
         for child in self.children.values():
-            child.start(now)
+            if child in wanted:
+                child.start(now)
+            else:
+                child.stop(now)
         if "around" not in found and any(before[key] != found[key] for key in ("networks", "database")):
             self.reload(_nobody, now)  # the file was changed in more than what we wrote
 

@@ -269,7 +269,7 @@ class Orders:
                     "rss_kib": rss_kib(child.pid),
                     "problem": child.problem,
                 }
-                for child in household.children.values()
+                for child in household.wanted()
             ],
             "dropped": {do: relay.dropped for do, relay in household.relays.items() if relay.dropped},
             "queues": {str(number): queue._asdict() for number, queue in household.queues.items()},
