@@ -19,10 +19,9 @@ from smartrouter.cli import consequences
 from smartrouter.cli.commands import BadUsage
 from smartrouter.config.options import DURATION
 from smartrouter.control import ask
-from smartrouter.core.effects import Kind
 from smartrouter.core.errors import SmartrouterError
-from smartrouter.core.explanations import EXPLANATIONS, is_about_destination
-from smartrouter.core.policy import Action, Mode, Watching
+from smartrouter.core.policy import Mode, Watching
+from smartrouter.listings.decisions import NoRule, decision
 from smartrouter.listings.known import EVERY_DEVICE, Known
 from smartrouter.store import queries
 from smartrouter.store.alerts import AlertState, StoredAlert, set_alert_state
@@ -209,26 +208,12 @@ def _of_alert(known: Known, action: str, number: str, *, exact: bool) -> tuple[s
     very name, not its group."""
     if not number.isdecimal():
         raise BadUsage("give a DEVICE and a DESTINATION, or the number of an alert")
-    found = known.alert(int(number))
-    if found.state == AlertState.MERGED:
-        raise SmartrouterError(f"alert {number} is part of a greater one; `smartrouter alerts` lists that")
-    if not is_about_destination(found.kind, found.reason):
-        explanation = EXPLANATIONS.get(found.kind)
-        instead = f"{explanation.advice} " if explanation else ""
-        raise SmartrouterError(
-            f"alert {number} ({found.kind}) is about no destination that a rule could name. {instead}"
-            f"`smartrouter alert {number}` says more; with --dismiss it is reported no more."
-        )
-    if exact:
-        if not found.name:
-            raise SmartrouterError(
-                f"alert {number} has no name; without --exact it is about {found.destination}"
-            )
-        return found.mac, found.name, found.service
-    if action == Action.DENY and found.kind == Kind.FRONTING and found.targets:
-        # The address is what the device knows: by its name alone the connection would go on passing.
-        return found.mac, found.targets[0][0], found.service
-    return found.mac, found.destination, found.service
+    try:
+        return decision(known.alert(int(number)), action, exact=exact)
+    except NoRule as error:
+        raise NoRule(
+            f"{error}. `smartrouter alert {number}` says more; with --dismiss it is reported no more."
+        ) from None
 
 
 def _seconds(text: str) -> float:
