@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""One alert in full: what happened, why it is told, where the device went, and the packets behind it, as far as
-they can be told without taking them apart (`smartrouter alert N` does; a capture file can be had here)."""
+"""One alert in full: what happened, why it is told, where the device went, and the packets behind it, as far
+as that can be told without taking them apart. `smartrouter alert N` does, and a page has them as a file."""
 
 import sqlite3
 from collections.abc import Mapping, Sequence
@@ -8,11 +8,12 @@ from typing import NamedTuple
 
 from smartrouter.core.destinations import protocol_name
 from smartrouter.core.errors import BadPacket
+from smartrouter.listings.decisions import ruled_by
 from smartrouter.listings.known import Known
 from smartrouter.notify.wording import Tried, decided, title, tried
 from smartrouter.store.alerts import StoredAlert, alert
 from smartrouter.store.exhibits import Exhibit, Role, exhibits_of
-from smartrouter.web.views.inbox import Row, decided_by_rule, muted_until, row
+from smartrouter.web.views.inbox import Row, muted_until, row
 from smartrouter.wire.packet import parse_ip
 
 SHOWN = 12  # packets and addresses
@@ -65,7 +66,7 @@ def full(known: Known, conn: sqlite3.Connection, number: int, now: float) -> Ful
         mac=found.mac,
         label=label,
         muted_until=muted_until(known, found.mac, now),
-        outcome=_outcome(known, found, now),
+        outcome=_outcome(known, found),
         reached=reached[:SHOWN],
         more_reached=max(0, len(reached) - SHOWN),
         packets=[_shown(each) for each in exhibits[:SHOWN]],
@@ -73,19 +74,14 @@ def full(known: Known, conn: sqlite3.Connection, number: int, now: float) -> Ful
     )
 
 
-def _outcome(known: Known, found: StoredAlert, now: float) -> str:
-    rule = decided_by_rule(known.config.rules, found, now)
+def _outcome(known: Known, found: StoredAlert) -> str:
+    rule = ruled_by(known, found)
     return decided(found, None if rule is None else rule.until)
 
 
 def _shown(exhibit: Exhibit) -> Shown:
-    return Shown(
-        ROLES.get(exhibit.role, exhibit.role),
-        exhibit.at,
-        exhibit.outward,
-        _ends(exhibit.packet),
-        len(exhibit.packet),
-    )
+    what = ROLES.get(exhibit.role, exhibit.role)
+    return Shown(what, exhibit.at, exhibit.outward, _ends(exhibit.packet), len(exhibit.packet))
 
 
 def _ends(packet: bytes) -> str:

@@ -7,15 +7,15 @@ its number when somebody decides.
 """
 
 import sqlite3
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from smartrouter.config import RuleConfig
 from smartrouter.core import explanations
-from smartrouter.core.effects import Evidence, Kind
+from smartrouter.core.effects import Evidence
 from smartrouter.core.names import registrable_domain
-from smartrouter.core.policy import Action
-from smartrouter.listings.known import EVERY_DEVICE, Known
+from smartrouter.listings.decisions import Decision, NoRule, decision, ruled_by
+from smartrouter.listings.known import Known
 from smartrouter.notify.wording import about, tried, why
 from smartrouter.store import inbox as stored
 from smartrouter.store.alerts import AlertState, StoredAlert
@@ -49,8 +49,8 @@ class Scope(NamedTuple):
 
 class Row(NamedTuple):
     """One alert. `what`: the destination, or what there is to say instead; `verdict`: `blocked`, `let
-    through`, `partly blocked` or ''; `can_rule`: a rule can decide about it; `scopes`: what such a rule may be
-    about, the usual first; `undo`: the rule that has decided, if it still is there."""
+    through`, `partly blocked` or ''; `can_rule`: a rule can decide about it; `scopes`: what such a rule may
+    be about, the usual first; `undo`: the rule that has decided, if it still is there."""
 
     id: int
     kind: str
@@ -65,7 +65,7 @@ class Row(NamedTuple):
     means: str
     perhaps: str
     advice: str
-    count: int
+    times: int
     blocked: int
     verdict: str
     first: float
@@ -132,7 +132,7 @@ def inbox(
         pages = max(1, -(-total // ALONE))
         page = min(max(1, page), pages)
         numbers = stored.of_device(conn, device, states, ALONE, (page - 1) * ALONE, kind)
-        shown = [(device, numbers, total)] if total else []
+        shown: list[tuple[str, Sequence[int], int]] = [(device, numbers, total)] if total else []
     else:
         pages = max(1, -(-len(groups) // DEVICES))
         page = min(max(1, page), pages)
@@ -160,7 +160,7 @@ def row(known: Known, found: StoredAlert, now: float) -> Row:
     explanation = explanations.EXPLANATIONS.get(found.kind)
     reached = bool(tried(found))
     about_destination = explanations.is_about_destination(found.kind, found.reason)
-    rule = decided_by_rule(known.config.rules, found, now)
+    rule = still_counts(ruled_by(known, found), now)
     return Row(
         id=found.id,
         kind=found.kind,
@@ -175,7 +175,7 @@ def row(known: Known, found: StoredAlert, now: float) -> Row:
         means=explanation.means if explanation else "",
         perhaps=explanation.perhaps if explanation else "",
         advice=explanation.advice if explanation else "",
-        count=found.occurrences,
+        times=found.occurrences,
         blocked=found.blocked,
         verdict=_verdict(found) if reached else "",
         first=found.first,
@@ -191,8 +191,8 @@ def row(known: Known, found: StoredAlert, now: float) -> Row:
 
 
 def scopes(found: StoredAlert) -> list[Scope]:
-    """What a rule about this alert may name: its destination, the very name, the whole domain, the address.
-    The first is what is usually meant."""
+    """What a rule about this alert may name: its destination, the very name, all below its domain, the
+    address. The first is what is usually meant."""
     if not found.destination:
         return []
     given = [Scope("group", found.destination)]
@@ -200,48 +200,27 @@ def scopes(found: StoredAlert) -> list[Scope]:
         given.append(Scope("name", f"only {found.name}"))
     domain = _domain(found)
     if domain and domain != found.destination:
-        given.append(Scope("domain", f"all of {domain}"))
+        given.append(Scope("domain", f"all below {domain}"))
     address = _address(found)
     if address and address != found.destination:
         given.append(Scope("address", f"only the address {address}"))
     return given
 
 
-def destination_of(found: StoredAlert, scope: str, action: str) -> list[str]:
-    """What a rule of that scope names; nothing if the alert has no such thing. The whole of a domain takes
-    two rules: the domain itself, and what is below it."""
-    if action == Action.DENY and found.kind == Kind.FRONTING and scope == "group":
-        # The address is what the device knows: by its name alone the connection would go on passing.
-        scope = "address" if _address(found) else scope
-    match scope:
-        case "group":
-            return [found.destination] if found.destination else []
-        case "name":
-            return [found.name] if found.name else []
-        case "domain":
-            domain = _domain(found)
-            return [domain, f"*.{domain}"] if domain else []
-        case "address":
-            address = _address(found)
-            return [address] if address else []
-        case _:
-            return []
+def rule_of(found: StoredAlert, action: str, scope: str, *, all_devices: bool) -> Decision:
+    """What a rule of that scope names. Raises NoRule."""
+    made = decision(found, action, exact=scope == "name", all_devices=all_devices)
+    if scope in ("group", "name"):
+        return made
+    named = {"domain": f"*.{_domain(found)}" if _domain(found) else "", "address": _address(found)}.get(scope)
+    if not named:
+        raise NoRule(f"alert {found.id} has no {scope}; it is about {found.destination}")
+    return made._replace(destination=named)
 
 
-def decided_by_rule(rules: Iterable[RuleConfig], found: StoredAlert, now: float) -> RuleConfig | None:
-    """The rule that has decided about an alert, if it is still there and still counts."""
-    if found.decided_at is None or found.state not in (AlertState.ALLOWED, AlertState.DENIED):
-        return None
-    return next(
-        (
-            rule
-            for rule in rules
-            if rule.device in (EVERY_DEVICE, found.mac)
-            and (rule.by, rule.at) == (found.decided_by, found.decided_at)
-            and (rule.until is None or rule.until > now)
-        ),
-        None,
-    )
+def still_counts(rule: RuleConfig | None, now: float) -> RuleConfig | None:
+    """The rule, unless it has ended."""
+    return rule if rule is not None and (rule.until is None or rule.until > now) else None
 
 
 def muted_until(known: Known, mac: str, now: float) -> float | None:
