@@ -30,12 +30,13 @@ class UnknownDevice(SmartrouterError):
 
 
 class Known:
-    """See the module. What the store says of devices is read when it is needed, and once."""
+    """See the module. What the store says of devices is read when it is needed, and once: through `conn`, a
+    reader's connection, or where there is none through one of its own."""
 
-    def __init__(self, config: Config):
+    def __init__(self, config: Config, conn: sqlite3.Connection | None = None):
         self.config = config
         self.settings: Settings = config.settings(frozenset())
-        self._found: list[Device] | None = None
+        self._found = None if conn is None else _present(conn)
         self._labels: Mapping[str, str] | None = None
 
     @classmethod
@@ -84,7 +85,7 @@ class Known:
         if self._found is None:
             self._found = []
             with contextlib.suppress(Unavailable), self.store() as conn:
-                self._found = [device for device in devices(conn) if not device.became]
+                self._found = _present(conn)
         return self._found
 
     def hostnames(self) -> Mapping[str, str]:
@@ -139,6 +140,10 @@ class Known:
         known.iot, known.on_iot_network = device.iot, device.on_iot_network
         roster.refresh(known)
         return known.watched, known.told.mode or self.settings.mode
+
+
+def _present(conn: sqlite3.Connection) -> list[Device]:
+    return [device for device in devices(conn) if not device.became]
 
 
 def _cannot_write(path: str, error: sqlite3.Error) -> Unavailable:

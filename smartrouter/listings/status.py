@@ -76,7 +76,7 @@ def status(
     else:
         found |= answer
         found["running"] = True
-        found["problem"] = _problem(found)
+        found["problem"] = problem_of(found)
     found["paused"] = found["guard"].get("paused", 0.0)
     found["working"] = not found["problem"]
     try:
@@ -84,11 +84,11 @@ def status(
     except BadConfig as error:
         found["config"]["error"] = str(error)
         found["needs"].insert(0, f"The configuration has faults: {error}")
-    found["needs"] = [*_from_running(found), *found["needs"]]
+    found["needs"] = [*needs_of_running(found), *found["needs"]]
     return found
 
 
-def _problem(found: dict[str, Any]) -> str:
+def problem_of(found: dict[str, Any]) -> str:
     """Why devices are not guarded although it runs; '' if they are."""
     if not found["enabled"]:
         return f"it is switched off: set `option enabled '1'` in {found['config']['path']}"
@@ -106,7 +106,7 @@ def _read(found: dict[str, Any], known: Known) -> None:
             stored = totals(conn)
             runs = latest_runs(conn, KEPT)
             trouble = json.loads(meta(conn, TROUBLE) or "{}")
-            undecided = [d for d in devices(conn) if _is_undecided(known, d)]
+            undecided = [d for d in devices(conn) if is_undecided(known, d)]
             waiting = Counter(each.severity for each in alerts(conn, state=AlertState.OPEN, limit=_ALL))
             hidden = household(conn)
             sent_to = standing(known, conn)
@@ -144,7 +144,7 @@ def _are(devices: Sequence[object]) -> str:
     return "is" if len(devices) == 1 else "are"
 
 
-def _is_undecided(known: Known, device: Any) -> bool:
+def is_undecided(known: Known, device: Any) -> bool:
     """Does smartrouter leave it alone only because nobody can tell what it is?"""
     told = known.settings.devices.get(device.mac)
     return (
@@ -156,7 +156,7 @@ def _is_undecided(known: Known, device: Any) -> bool:
     )
 
 
-def _from_running(found: dict[str, Any]) -> list[str]:
+def needs_of_running(found: dict[str, Any]) -> list[str]:
     """What the running smartrouter's answer asks of the user."""
     needs = []
     if found["working"] and (error := found["config"]["error"]):

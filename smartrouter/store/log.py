@@ -55,7 +55,7 @@ def page(
     conn: sqlite3.Connection, wanted: Wanted, limit: int, before: int | None = None, scanned: int = SCANNED
 ) -> Page:
     """Attempts that are `wanted`, at most `limit`, with ids below `before` (None: the newest)."""
-    start = _newest(conn) + 1 if before is None else before
+    start = newest(conn) + 1 if before is None else before
     if wanted.until is not None:
         start = min(start, first_since(conn, wanted.until))
     floor = 1 if wanted.since is None else first_since(conn, wanted.since)
@@ -71,15 +71,15 @@ def page(
 
 def newer(conn: sqlite3.Connection, wanted: Wanted, limit: int, after: int) -> list[StoredAttempt]:
     """The newest of those that came after the attempt `after` and are `wanted`, the newest first."""
-    lowest = max(after + 1, _newest(conn) + 1 - SCANNED)
-    values = {"start": _newest(conn) + 1, "lowest": lowest, "scanned": SCANNED}
+    lowest = max(after + 1, newest(conn) + 1 - SCANNED)
+    values = {"start": newest(conn) + 1, "lowest": lowest, "scanned": SCANNED}
     return [each for each in _found(conn, _ANY, wanted, limit, values) if wanted.mac in ("", each.mac)]
 
 
 def first_since(conn: sqlite3.Connection, at: float) -> int:
     """The id of the first attempt that was made at `at` (epoch seconds) or later; one more than the newest
     where there is none. Found by halving, as ids go with time but for clocks that were set back."""
-    low, high = _oldest(conn), _newest(conn) + 1
+    low, high = _oldest(conn), newest(conn) + 1
     while low < high:
         middle = (low + high) // 2
         row = conn.execute("SELECT at FROM attempts WHERE id = ?", (middle,)).fetchone()
@@ -182,7 +182,8 @@ def _conditions(conn: sqlite3.Connection, wanted: Wanted) -> tuple[str, dict[str
     return " AND ".join(said), values
 
 
-def _newest(conn: sqlite3.Connection) -> int:
+def newest(conn: sqlite3.Connection) -> int:
+    """The id of the newest attempt, 0 if there is none."""
     found = conn.execute("SELECT id FROM attempts ORDER BY id DESC LIMIT 1").fetchone()
     return found[0] if found else 0
 
