@@ -121,6 +121,11 @@ def _answer(analyzer: Analyzer | None, do: str, arguments: dict[str, Any]) -> di
         case "not_done" if analyzer is not None:
             analyzer.not_done(arguments.get("alert"), arguments.get("why"))
             return {}
+        case "dismiss" | "reopen" if analyzer is not None:
+            return analyzer.see(do, arguments.get("alert"), arguments.get("by"))
+        case "succeeded" if analyzer is not None:
+            analyzer.succeeded(arguments.get("before"), arguments.get("now"))
+            return {}
         case "look_up" if analyzer is not None:
             analyzer.look_up(arguments.get("names"))
             return {}

@@ -17,13 +17,12 @@ from typing import Any
 
 from smartrouter.cli import consequences
 from smartrouter.cli.commands import BadUsage
-from smartrouter.cli.known import EVERY_DEVICE, Known
 from smartrouter.config.options import DURATION
 from smartrouter.control import ask
-from smartrouter.core.effects import Kind
 from smartrouter.core.errors import SmartrouterError
-from smartrouter.core.explanations import EXPLANATIONS, is_about_destination
-from smartrouter.core.policy import Action, Mode, Watching
+from smartrouter.core.policy import Mode, Watching
+from smartrouter.listings.decisions import NoRule, decision
+from smartrouter.listings.known import EVERY_DEVICE, Known
 from smartrouter.store import queries
 from smartrouter.store.alerts import AlertState, StoredAlert, set_alert_state
 from smartrouter.store.changes import note_successor
@@ -44,7 +43,7 @@ def deny(arguments: Namespace) -> int:
 
 
 def _rule(action: str, arguments: Namespace) -> int:
-    known = Known(arguments)
+    known = Known.at(arguments.config)
     if arguments.destination is None:
         device, destination, service = _of_alert(known, action, arguments.device, exact=arguments.exact)
         service = arguments.service or service
@@ -69,7 +68,7 @@ def forget(arguments: Namespace) -> int:
     """`smartrouter forget`."""
     if bool(arguments.destination) == arguments.all:
         raise BadUsage("forget: give either a DESTINATION or --all")
-    known = Known(arguments)
+    known = Known.at(arguments.config)
     device = known.mac_of(arguments.device)
     destination = "*" if arguments.all else arguments.destination
     request = {"do": "forget", "device": device, "destination": destination, "service": arguments.service}
@@ -85,7 +84,7 @@ def forget(arguments: Namespace) -> int:
 
 def learn(arguments: Namespace) -> int:
     """`smartrouter learn`."""
-    known = Known(arguments)
+    known = Known.at(arguments.config)
     device = known.mac_of(arguments.device)
     request = {"do": "learn", "device": device, "finish": arguments.finish}
     answer = ask(arguments.run_dir, request, PATIENCE)
@@ -95,7 +94,7 @@ def learn(arguments: Namespace) -> int:
 
 def same(arguments: Namespace) -> int:
     """`smartrouter same`."""
-    known = Known(arguments)
+    known = Known.at(arguments.config)
     device = known.mac_of(arguments.device)
     with known.store() as conn:
         found = queries.device(conn, device)
@@ -114,7 +113,7 @@ def same(arguments: Namespace) -> int:
 
 def watch(arguments: Namespace) -> int:
     """`smartrouter watch`."""
-    known = Known(arguments)
+    known = Known.at(arguments.config)
     device = known.mac_of(arguments.device)
     answer = ask(arguments.run_dir, {"do": "watch", "watch": arguments.watch, "device": device}, PATIENCE)
     what = {
@@ -127,7 +126,7 @@ def watch(arguments: Namespace) -> int:
 
 def mode(arguments: Namespace) -> int:
     """`smartrouter mode`."""
-    known = Known(arguments)
+    known = Known.at(arguments.config)
     device = None if arguments.device is None else known.mac_of(arguments.device)
     if arguments.mode == Mode.ENFORCE and not arguments.json:
         consequences.show(Screen(sys.stdout), known, device)
@@ -144,7 +143,7 @@ def mute(arguments: Namespace) -> int:
     """`smartrouter mute`."""
     if (arguments.duration is None) != arguments.end:
         raise BadUsage("mute: give either a TIME such as 1d, or --end")
-    known = Known(arguments)
+    known = Known.at(arguments.config)
     device = known.mac_of(arguments.device)
     seconds = 0.0 if arguments.end else _seconds(arguments.duration)
     request = {"do": "mute", "device": device, "seconds": seconds} | _by()
@@ -209,26 +208,12 @@ def _of_alert(known: Known, action: str, number: str, *, exact: bool) -> tuple[s
     very name, not its group."""
     if not number.isdecimal():
         raise BadUsage("give a DEVICE and a DESTINATION, or the number of an alert")
-    found = known.alert(int(number))
-    if found.state == AlertState.MERGED:
-        raise SmartrouterError(f"alert {number} is part of a greater one; `smartrouter alerts` lists that")
-    if not is_about_destination(found.kind, found.reason):
-        explanation = EXPLANATIONS.get(found.kind)
-        instead = f"{explanation.advice} " if explanation else ""
-        raise SmartrouterError(
-            f"alert {number} ({found.kind}) is about no destination that a rule could name. {instead}"
-            f"`smartrouter alert {number}` says more; with --dismiss it is reported no more."
-        )
-    if exact:
-        if not found.name:
-            raise SmartrouterError(
-                f"alert {number} has no name; without --exact it is about {found.destination}"
-            )
-        return found.mac, found.name, found.service
-    if action == Action.DENY and found.kind == Kind.FRONTING and found.targets:
-        # The address is what the device knows: by its name alone the connection would go on passing.
-        return found.mac, found.targets[0][0], found.service
-    return found.mac, found.destination, found.service
+    try:
+        return decision(known.alert(int(number)), action, exact=exact)
+    except NoRule as error:
+        raise NoRule(
+            f"{error}. `smartrouter alert {number}` says more; with --dismiss it is reported no more."
+        ) from None
 
 
 def _seconds(text: str) -> float:

@@ -78,6 +78,11 @@ def set_mode(path: str | Path, mode: str, device: str | None = None) -> Config:
     return _set_of_device(path, device, {"mode": mode})
 
 
+def set_name(path: str | Path, device: str, name: str) -> Config:
+    """Call `device` (a MAC) so; '' takes the name back. Raises BadConfig or Unavailable."""
+    return _set_of_device(path, device, {"name": name})
+
+
 def set_watch(path: str | Path, watch: str, device: str) -> Config:
     """Set whether `device` (a MAC) is watched. Raises BadConfig or Unavailable."""
     return _set_of_device(path, device, {"watch": watch})

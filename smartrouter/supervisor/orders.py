@@ -3,6 +3,8 @@
 
     {"do": "status"}
     {"do": "allow" | "deny", "device", "destination", "service"?, "until"?, "by"?}
+    {"do": "remove-rule", "device", "destination", "service"?}
+    {"do": "dismiss" | "reopen", "alert", "by"?}
     {"do": "mode", "mode", "device"?}
     {"do": "watch", "watch", "device"}
     {"do": "pause", "seconds"}
@@ -10,7 +12,7 @@
     {"do": "forget", "device", "destination", "service"?}
     {"do": "learn", "device", "finish"?}
     {"do": "same", "device", "other"}
-    {"do": "remove-rule", "device", "destination", "service"?}
+    {"do": "rename", "device", "name"}
     {"do": "set", "section", "options", "place"?, "expected"?}
     {"do": "add-section", "section", "options"}
     {"do": "drop-section", "section", "place", "expected"?}
@@ -21,7 +23,8 @@
     {"do": "reload"}
 
 Decisions that last are written to the configuration, and answered once the guard goes by them, or with a
-note saying when it will. The rest is for the guard at once or not at all. Devices are MACs here.
+note saying when it will. Whether an alert was seen is the analyzer's business, which keeps the store. The
+rest is for the guard at once or not at all. Devices are MACs here.
 """
 
 import os
@@ -61,10 +64,14 @@ _TEXT, _MAYBE_TEXT = _Field((str,)), _Field((str, type(None)), required=False)
 _OBJECT, _MAYBE_NUMBER = _Field((dict,)), _Field((int, type(None)), required=False)
 _RULE = {"device": _TEXT, "destination": _TEXT, "service": _MAYBE_TEXT, "by": _MAYBE_TEXT}
 _RULE["until"] = _Field((str, int, float, type(None)), required=False)
+_ALERT = {"alert": _Field((int,)), "by": _MAYBE_TEXT}
 _REQUESTS: Mapping[str, Mapping[str, _Field]] = {
     "status": {},
     "allow": _RULE,
     "deny": _RULE,
+    "remove-rule": {"device": _TEXT, "destination": _TEXT, "service": _MAYBE_TEXT},
+    "dismiss": _ALERT,
+    "reopen": _ALERT,
     "mode": {"mode": _TEXT, "device": _MAYBE_TEXT},
     "watch": {"watch": _TEXT, "device": _TEXT},
     "pause": {"seconds": _Field((int, float))},
@@ -72,7 +79,7 @@ _REQUESTS: Mapping[str, Mapping[str, _Field]] = {
     "forget": {"device": _TEXT, "destination": _TEXT, "service": _MAYBE_TEXT},
     "learn": {"device": _TEXT, "finish": _Field((bool,), required=False)},
     "same": {"device": _TEXT, "other": _TEXT},
-    "remove-rule": {"device": _TEXT, "destination": _TEXT, "service": _MAYBE_TEXT},
+    "rename": {"device": _TEXT, "name": _TEXT},
     "set": {"section": _TEXT, "options": _OBJECT, "place": _MAYBE_NUMBER, "expected": _MAYBE_TEXT},
     "add-section": {"section": _TEXT, "options": _OBJECT},
     "drop-section": {"section": _TEXT, "place": _Field((int,)), "expected": _MAYBE_TEXT},
@@ -104,16 +111,20 @@ class Orders:
                     self._status(reply, now)
                 case "allow" | "deny":
                     self._rule(do, request, peer, reply, now)
+                case "remove-rule":
+                    self._remove_rule(request, reply, now)
+                case "dismiss" | "reopen":
+                    self._see(do, request, peer, reply, now)
                 case "mode":
                     self._mode(request, reply, now)
                 case "same":
                     self._same(request, reply, now)
                 case "watch":
                     self._watch(request, reply, now)
+                case "rename":
+                    self._rename(request, reply, now)
                 case "mute":
                     self._mute(request, peer, reply, now)
-                case "remove-rule":
-                    self._remove_rule(request, reply, now)
                 case "set" | "add-section" | "drop-section" | "try-mode" | "keep" | "set-password":
                     self._household.change(_writer(do, request, peer), reply, now)
                 case "test-channel":
@@ -138,6 +149,26 @@ class Orders:
 
         self._household.change(write, reply, now)
 
+    def _remove_rule(self, request: dict[str, Any], reply: Reply, now: float) -> None:
+        device = request["device"] if request["device"] == "*" else _mac(request["device"])
+        destination, service = request["destination"], request.get("service") or ""
+
+        def write(path: str) -> None:
+            from smartrouter.config.changes import remove_rule
+
+            remove_rule(path, device, destination, service)
+
+        self._household.change(write, reply, now)
+
+    def _see(self, do: str, request: dict[str, Any], peer: Peer, reply: Reply, now: float) -> None:
+        """An alert was seen, and is not to be reported again; or it is."""
+        by = _decided_by(request.get("by"), peer, self._household.user.uid)
+        analyzer = self._household.children.get(ANALYZER)
+        if analyzer is None:
+            reply({"error": "there is no analyzer"})
+        else:
+            analyzer.ask(do, {"alert": request["alert"], "by": by}, now, reply)
+
     def _mode(self, request: dict[str, Any], reply: Reply, now: float) -> None:
         mode = request["mode"]
         device = _mac(request["device"]) if request.get("device") else None
@@ -159,6 +190,16 @@ class Orders:
 
         self._household.change(write, reply, now)
 
+    def _rename(self, request: dict[str, Any], reply: Reply, now: float) -> None:
+        device, name = _mac(request["device"]), request["name"].strip()
+
+        def write(path: str) -> None:
+            from smartrouter.config.changes import set_name
+
+            set_name(path, device, name)
+
+        self._household.change(write, reply, now)
+
     def _mute(self, request: dict[str, Any], peer: Peer, reply: Reply, now: float) -> None:
         device, seconds = _mac(request["device"]), request["seconds"]
         if not 0 <= seconds <= LONGEST_MUTE:
@@ -173,7 +214,8 @@ class Orders:
         self._household.change(write, reply, now)
 
     def _same(self, request: dict[str, Any], reply: Reply, now: float) -> None:
-        """First the guard takes over what was learned: until it has, nothing is written."""
+        """First the guard takes over what was learned: until it has, nothing is written. And the analyzer has
+        the earlier one listed no more."""
         device, other = _mac(request["device"]), _mac(request["other"])
         if device == other:
             raise BadRequest("device, other: these are one MAC already")
@@ -186,21 +228,14 @@ class Orders:
         def taken_over(answer: Answer) -> None:
             if "error" in answer:
                 reply(answer)
-            else:
-                self._household.change(write, reply, time.monotonic())
+                return
+            later = time.monotonic()
+            self._household.change(write, reply, later)
+            analyzer = self._household.children.get(ANALYZER)
+            if analyzer is not None:
+                analyzer.ask("succeeded", {"before": other, "now": device}, later, _nobody)
 
         self._guard("same", {"device": device, "other": other}, taken_over, now)
-
-    def _remove_rule(self, request: dict[str, Any], reply: Reply, now: float) -> None:
-        device = request["device"] if request["device"] == "*" else _mac(request["device"])
-        destination, service = request["destination"], request.get("service") or ""
-
-        def write(path: str) -> None:
-            from smartrouter.config.changes import remove_rule
-
-            remove_rule(path, device, destination, service)
-
-        self._household.change(write, reply, now)
 
     def _test_channel(self, request: dict[str, Any], reply: Reply, now: float) -> None:
         analyzer = self._household.children.get(ANALYZER)
@@ -310,6 +345,10 @@ def _checked(request: dict[str, Any]) -> str:
         if isinstance(value, str) and not (len(value) <= _LONGEST_TEXT and value.isprintable()):
             raise BadRequest(f"{do}: {key} is no line of at most {_LONGEST_TEXT} characters")
     return do
+
+
+def _nobody(_answer: Answer) -> None:
+    """Nobody waits for this answer."""
 
 
 def _mac(text: str) -> str:

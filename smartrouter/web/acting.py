@@ -16,7 +16,7 @@ from smartrouter.core.errors import SmartrouterError
 from smartrouter.web.pages.render import user_of
 from smartrouter.web.sessions import Flash
 
-_WITH_BY = frozenset({"allow", "deny", "mute"})  # orders that note who decided
+_WITH_BY = frozenset({"allow", "deny", "dismiss", "mute", "reopen"})  # orders that note who decided
 
 
 async def order(request: Request, wanted: Mapping[str, Any]) -> dict[str, Any]:

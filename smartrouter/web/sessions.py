@@ -16,7 +16,6 @@ MOST = 64  # sessions; the one that was not used for longest goes
 _TOUCH = 60.0  # seconds between two notes of a session's use
 _SECRET = 32  # bytes
 _FLASHES = 4
-SCOPES = ("read", "act", "settings")  # what a token may be for; a session has all
 
 
 class Flash(NamedTuple):

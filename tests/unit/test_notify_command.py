@@ -12,7 +12,8 @@ from unit.made_home import NOW, RUNNING, Home
 from unit.stand_in import StandIn, service
 
 from smartrouter.cli import main
-from smartrouter.cli.notify import CHANNEL, TESTED
+from smartrouter.cli.notify import TESTED
+from smartrouter.listings.channels import CHANNEL
 from smartrouter.notify.channels import named
 from smartrouter.store.connect import open_writer
 from smartrouter.store.outbox import Put, keep_channels, next_row, note_failed, note_sent, put

@@ -64,7 +64,8 @@ def household(config: Path, monkeypatch: pytest.MonkeyPatch) -> Paper:
         household.asked.append((do, arguments))
         then({"ok": {"did": do}})
 
-    monkeypatch.setattr(household.children["guard"], "ask", ask)
+    for child in household.children.values():
+        monkeypatch.setattr(child, "ask", ask)
     return household
 
 
@@ -165,6 +166,37 @@ def test_a_device_is_muted_for_a_time_and_who_wanted_that_is_noted(household: Pa
     assert device.muted_by == "cli:root"
 
 
+def test_a_rule_is_taken_back(household: Paper, config: Path) -> None:
+    order(household, RULE)
+    order(household, {**RULE, "service": None})
+    back = {key: RULE[key] for key in ("device", "destination", "service")}
+    assert order(household, {"do": "remove-rule", **back}) == {"ok": {"applied": True, "note": ""}}
+    assert [rule.service for rule in load(config).rules] == [""]
+    assert "there is no rule" in order(household, {"do": "remove-rule", **back})["error"]
+
+
+def test_a_device_is_renamed_and_its_name_taken_back(household: Paper, config: Path) -> None:
+    assert order(household, {"do": "rename", "device": MAC, "name": " Bob's <TV> "})["ok"]["applied"]
+    assert [(each.mac, each.name) for each in load(config).devices] == [(MAC, "Bob's <TV>")]
+    order(household, {"do": "rename", "device": MAC, "name": ""})
+    assert [each.name for each in load(config).devices] == [""]
+
+
+@pytest.mark.parametrize("do", ["dismiss", "reopen"])
+def test_that_an_alert_was_seen_is_the_analyzers_business(household: Paper, do: str) -> None:
+    assert order(household, {"do": do, "alert": 7, "by": "web:admin"}, WEB) == {"ok": {"did": do}}
+    assert household.asked == [(do, {"alert": 7, "by": "web:admin"})]
+
+
+def test_the_analyzer_hears_whose_place_a_device_takes(household: Paper) -> None:
+    other = "3c:2e:ff:29:4d:94"
+    assert order(household, {"do": "same", "device": MAC, "other": other})["ok"]["applied"]
+    assert household.asked == [
+        ("same", {"device": MAC, "other": other}),
+        ("succeeded", {"before": other, "now": MAC}),
+    ]
+
+
 def test_without_a_running_guard_that_is_said(config: Path) -> None:
     answer = order(Paper(config, "guard"), {"do": "pause", "seconds": 60})
     assert answer == {"error": "the guard is not running (stopped)"}
@@ -225,6 +257,10 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"do": "mute", "device": "*", "seconds": 1}, "device: '*' is no MAC"),
     ({"do": "learn", "device": MAC, "finish": "yes"}, "finish has the wrong type"),
     ({"do": "forget", "device": "*", "destination": "*"}, "device: '*' is no MAC"),
+    ({"do": "dismiss", "alert": "7"}, "alert has the wrong type"),
+    ({"do": "dismiss", "alert": True}, "alert has the wrong type"),
+    ({"do": "remove-rule", "device": MAC, "destination": "no.rule"}, "there is no rule"),
+    ({"do": "rename", "device": MAC, "name": "a\x07b"}, "name is no line"),
     ({"do": "x" * 10_000}, "is unknown"),
 ]
 

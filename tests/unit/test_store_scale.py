@@ -18,7 +18,7 @@ from counting import steps
 from unit.made_effects import NOON, record
 
 from smartrouter.core.effects import Attempt, Record, another_of
-from smartrouter.store import batch, open_reader, open_writer, queries
+from smartrouter.store import batch, inbox, log, open_reader, open_writer, queries, timeline
 from smartrouter.store.alerts import AlertState, alert, alerts, alerts_after, merged_alerts, nameless_alerts
 from smartrouter.store.attempts import attempts_after, attempts_of, hours
 from smartrouter.store.connect import COMPANIONS, LOG_LIMIT
@@ -100,6 +100,30 @@ QUESTIONS = {
     "new attempts": (lambda conn: attempts_after(conn, ATTEMPTS - 2000, 2000), 2000, 80_000),
     "hours of a day": (lambda conn: hours(conn, MAC, (HOURS - 23) * 3600.0), 24 * DESTINATIONS, 10_000),
     "hours of a month": (lambda conn: hours(conn, MAC, 0.0), HOURS * DESTINATIONS, 150_000),
+    "a page of the log": (lambda conn: log.page(conn, log.Wanted(), 100, 250_006).attempts, 100, 10_000),
+    "a page of a device's log": (
+        lambda conn: log.page(conn, log.Wanted(mac=MAC), 100, 250_006).attempts, 100, 10_000,
+    ),
+    "a device's log before a time": (
+        lambda conn: log.page(conn, log.Wanted(mac=MAC, until=NOON + 9000.0), 100).attempts, 100, 10_000,
+    ),
+    "what the log has not": (
+        lambda conn: log.page(conn, log.Wanted(destination="no such"), 100).attempts, 0, 300_000,
+    ),
+    "what a device's log has not": (
+        lambda conn: log.page(conn, log.Wanted(mac=MAC, accepted=False), 100).attempts, 0, 300_000,
+    ),
+    "what is new in the log": (
+        lambda conn: log.newer(conn, log.Wanted(), 100, ATTEMPTS - 50), 50, 5_000,
+    ),
+    "a day by the hour": (lambda conn: timeline.by_hour(conn, NOON + ATTEMPTS * 0.3, 24), 24, 50_000),
+    "a device's day by the hour": (
+        lambda conn: timeline.of_device(conn, MAC, NOON + ATTEMPTS * 0.3, 24)[0], 24, 250_000,
+    ),
+    "a device's fortnight": (lambda conn: timeline.days_of(conn, MAC, 1, 15), 15, 5_000),
+    "the inbox": (lambda conn: inbox.groups(conn, ("open",), 3), DEVICES, 120_000),
+    "a device's inbox": (lambda conn: inbox.of_device(conn, MAC, ("open",), 20, 20), 20, 10_000),
+    "alerts of a page": (lambda conn: inbox.read(conn, range(100, 130)), 30, 20_000),
     "what the shell shows": (
         lambda conn: conn.execute("SELECT * FROM timeline ORDER BY id DESC LIMIT 100").fetchall(), 100, 6_000,
     ),

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Words that several screens use."""
+
+from collections.abc import Mapping
+
+from smartrouter.core.effects import Evidence, Kind
+
+KINDS: Mapping[str, str] = {
+    Kind.NEW_DESTINATION: "New destination",
+    Kind.NEW_PORT: "New service",
+    Kind.SCAN: "Scan",
+    Kind.FOREIGN_RESOLVER: "Foreign DNS server",
+    Kind.ENCRYPTED_DNS: "Encrypted DNS",
+    Kind.DNS_TUNNEL: "DNS tunnel",
+    Kind.IP_SPOOFING: "False addresses",
+    Kind.ADDRESS_CONFLICT: "Address conflict",
+    Kind.CLONE: "Copied MAC",
+    Kind.FRONTING: "Other server name",
+    Kind.NEW_NAME: "New name",
+    Kind.AFTER_OUTAGE: "After an outage",
+    Kind.ROUTER_SERVICE: "The router itself",
+    Kind.HIDDEN_RESOLVER: "Hidden DNS server",
+    Kind.REPEATER: "Repeater",
+    Kind.PERSON: "A person's device",
+    Kind.UNUSED: "No longer used",
+}
+"""An alert's kind, as a title."""
+
+EVIDENCE: Mapping[str, str] = {
+    Evidence.DNS: "told by DNS",
+    Evidence.STALE: "told by DNS, a while ago",
+    Evidence.SHARED: "told by your resolver",
+    Evidence.REFRESHED: "looked up by the router",
+    Evidence.HELLO: "named by the device itself",
+    Evidence.REVERSE: "reverse name only",
+    Evidence.NONE: "no name known",
+}
+"""How a name is known, in few words; the sentence is `core.explanations.EVIDENCE`."""
+
+
+def counted(count: int, what: str, many: str = "") -> str:
+    """`1 device`, `2 devices`."""
+    return f"{count} {what if count == 1 else many or what + 's'}"
+
+
+def kind_title(kind: str) -> str:
+    """A kind's title; another version's is given as it is."""
+    return KINDS.get(kind, kind.replace("-", " ").capitalize())
