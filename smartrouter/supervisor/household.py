@@ -23,12 +23,14 @@ from smartrouter.supervisor.children import Child, Part, State
 from smartrouter.supervisor.editing import take_back
 from smartrouter.supervisor.errands import Errands
 from smartrouter.supervisor.relay import (
+    NO_WEB,
     Relay,
     sound_answers,
     sound_decision,
     sound_doubts,
     sound_names,
     sound_packets,
+    sound_serving,
     sound_switch,
 )
 from smartrouter.supervisor.seen import Claims, Seen, sound_macs
@@ -61,7 +63,7 @@ class Household:
         self._claims = Claims()
         self._studied: list[str] = []  # by the analyzer, which wants copies of some of their packets
         self.trial = Trial()
-        self.setup_code = ""  # which the web interface asks of who sets it up; '' where it asks nothing
+        self.web = NO_WEB  # where the web interface is, and what it asks of who sets it up
         self._trial_retry = 0.0
         self._watch = QueueWatch()
         self._interfaces: frozenset[str] = frozenset()  # at the last look
@@ -299,8 +301,8 @@ class Household:
                 self._decide(message, now)
             case "analyzer", "switched":
                 self._switch(message, now)
-            case "web", "set_up_with":
-                self.setup_code = plain(message.get("code", ""), 20)
+            case "web", "serving":
+                self.web = sound_serving(message)
             case "analyzer", "looked_up":
                 self._relay(GUARD, "looked_up", "names", sound_answers(message.get("names")), now)
             case "guard", "look_up":

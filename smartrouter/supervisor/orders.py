@@ -41,7 +41,7 @@ from smartrouter.core.errors import SmartrouterError
 from smartrouter.linux.process import rss_kib
 from smartrouter.supervisor import editing
 from smartrouter.supervisor.editing import BadEdit
-from smartrouter.supervisor.household import ANALYZER, GUARD, Household
+from smartrouter.supervisor.household import ANALYZER, GUARD, WEB, Household
 
 STATUS_PATIENCE = 1.0  # seconds for the guard's part of the status
 TEST_PATIENCE = 25.0  # seconds for a channel to take a sample
@@ -302,7 +302,7 @@ class Orders:
             ],
             "dropped": {do: relay.dropped for do, relay in household.relays.items() if relay.dropped},
             "trial": household.trial.until,
-            "setup_code": household.setup_code,
+            "web": household.web if WEB in (child.part.name for child in household.wanted()) else None,
             "queues": {str(number): queue._asdict() for number, queue in household.queues.items()},
         }
 

@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from smartrouter.store.connect import is_damage
 from smartrouter.web.sessions import Session
 
 log = logging.getLogger("smartrouter.web")
@@ -47,9 +48,13 @@ class Line(NamedTuple):
     about: str
     outcome: str
 
+    def told(self) -> list[tuple[str, str]]:
+        """What there is to say, but for the time."""
+        return [(name, getattr(self, name)) for name in self._fields[1:] if getattr(self, name)]
+
 
 class Ledger:
-    """See the module. Its methods may be called from any thread, and never raise for trouble with the disk."""
+    """See the module. For any thread; trouble with the disk is said, not raised."""
 
     def __init__(self, folder: str):
         self._path = os.path.join(folder, NAME)
@@ -59,10 +64,9 @@ class Ledger:
 
     def sessions(self) -> list[Session]:
         """Those that were kept."""
-        found: list[Session] = []
         with self._connection() as conn:
-            found = [Session(*row) for row in conn.execute("SELECT * FROM sessions")]
-        return found
+            return [Session(*row) for row in conn.execute("SELECT * FROM sessions")]
+        return []
 
     def keep_sessions(self, sessions: Iterable[Session]) -> None:
         """These are all that there are."""
@@ -108,14 +112,24 @@ class Ledger:
         """Trouble ends the block, and is said once."""
         conn = None
         try:
+            _make(self._path)
             conn = sqlite3.connect(self._path, timeout=_PATIENCE)
             conn.executescript(_SCHEMA)
             yield conn
             self._said = ""
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
+            if isinstance(error, sqlite3.Error) and is_damage(error):
+                with contextlib.suppress(OSError):
+                    os.unlink(self._path)  # it holds nothing that must not be lost
             if str(error) != self._said:
                 self._said = str(error)
                 log.warning("%s cannot be used: %s; logins and the audit log end with us", self._path, error)
         finally:
             if conn is not None:
                 conn.close()
+
+
+def _make(path: str) -> None:
+    """For our own user alone."""
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))

@@ -115,6 +115,7 @@ class Server(uvicorn.Server):
         config.load()
         super().__init__(config)
         self.servers: list[asyncio.base_events.Server] = []
+        self._tls: ssl.SSLContext | None = None
         self._listening: dict[tuple[str, int], asyncio.base_events.Server] = {}
 
     @contextlib.contextmanager
@@ -127,12 +128,13 @@ class Server(uvicorn.Server):
         self.started = True
 
     @property
-    def listening(self) -> list[tuple[str, int]]:
-        """Addresses and ports that we listen on."""
-        return list(self._listening)
+    def urls(self) -> list[str]:
+        """Where we are."""
+        return [_url(place, self._tls) for place in self._listening]
 
     async def listen(self, wanted: Collection[tuple[str, int]], tls: ssl.SSLContext | None) -> list[str]:
         """Listen on these addresses and ports, and on no others; gives what went wrong, in words."""
+        self._tls = tls
         for place in set(self._listening) - set(wanted):
             server = self._listening.pop(place)
             self.servers.remove(server)

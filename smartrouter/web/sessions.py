@@ -88,9 +88,9 @@ class Sessions:
         """End one; gives it, if there was one."""
         return self._sessions.pop(key, None)
 
-    def close_all(self) -> None:
-        """Log everybody out."""
-        self._sessions.clear()
+    def close_all(self, but: str = "") -> None:
+        """Log everybody out, but for the session with that key."""
+        self._sessions = {key: one for key, one in self._sessions.items() if key == but}
 
     def all(self, now: float) -> list[Session]:
         """Those that live, the one used last first."""
