@@ -22,7 +22,17 @@ from smartrouter.web.api.schema import Fault, Schema
 SECTION = "smartrouter"
 # Where the API is reached hangs on these; `mode` has an operation of its own, and a trial.
 ELSEWHERE = frozenset(
-    {"enabled", "network", "device", "iot_network", "database", "alert_file", "mode", "mode_until", "mode_after"}
+    {
+        "enabled",
+        "network",
+        "device",
+        "iot_network",
+        "database",
+        "alert_file",
+        "mode",
+        "mode_until",
+        "mode_after",
+    }
 )
 _MOST_VALUES = 64
 _TIME = "([0-9]{1,3}d)?([0-9]{1,5}h)?([0-9]{1,6}m)?([0-9]{1,7}s)?"
@@ -43,7 +53,9 @@ _PATTERNS: Mapping[str, str] = {
 def settings(call: Call) -> dict[str, Any]:
     """All of them, as they are now."""
     texts = texts_of(call.site.config.main, secrets=False)
-    return {option.name: texts.get(option.name, [] if option.many else "") for option in options_of(MainConfig)}
+    return {
+        option.name: texts.get(option.name, [] if option.many else "") for option in options_of(MainConfig)
+    }
 
 
 async def change(call: Call) -> dict[str, Any]:

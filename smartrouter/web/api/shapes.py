@@ -15,8 +15,26 @@ from smartrouter.listings.devices import DEVICE as DEVICE_KEYS
 from smartrouter.listings.digest import DIGEST as DIGEST_KEYS
 from smartrouter.listings.status import STATUS as STATUS_KEYS
 from smartrouter.web.api.forms import (
-    ACTION, ALERT_STATE, BOOLEAN, COUNT, EVIDENCE, KIND, MAC, MAYBE_WHEN, MODE, NUMBER, SEVERITY, STATE, TEXT,
-    WHEN, answer, described, listed, maybe, text, word,
+    ACTION,
+    ALERT_STATE,
+    BOOLEAN,
+    COUNT,
+    EVIDENCE,
+    KIND,
+    MAC,
+    MAYBE_WHEN,
+    MODE,
+    NUMBER,
+    SEVERITY,
+    STATE,
+    TEXT,
+    WHEN,
+    answer,
+    described,
+    listed,
+    maybe,
+    text,
+    word,
 )  # fmt: skip
 from smartrouter.web.api.schema import Schema
 
