@@ -306,5 +306,5 @@ def _applied(answer: dict[str, Any]) -> dict[str, Any]:
     return {"applied": answer.get("applied", True), "note": answer.get("note", "")}
 
 
-async def _in_thread(function: Callable[[Unpack[_Ts]], _T], *arguments: Unpack[_Ts]) -> _T:
+async def _in_thread(function: Callable[[Unpack[_Ts]], _T], *arguments: *_Ts) -> _T:
     return await anyio.to_thread.run_sync(function, *arguments)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The event stream (https://html.spec.whatwg.org/multipage/server-sent-events.html): alerts as they are raised
-and change, devices as they come, go and change, and how things stand.
+"""The event stream: alerts as they are raised and change, devices as they come, go and change, and how things
+stand. Its form: https://html.spec.whatwg.org/multipage/server-sent-events.html.
 
     event: alert      data: the alert, as GET /alerts gives it      id: the number of its change
     event: device     data: the device, as GET /devices gives it

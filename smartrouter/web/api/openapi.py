@@ -168,8 +168,8 @@ def _hoisted(schema: Schema, named: dict[str, Schema]) -> Schema:
         else value
         for key, value in schema.items()
     }
-    title = made.get("title")
-    if title is None or "null" in made["type"]:
+    title = str(made.get("title", ""))
+    if not title or "null" in str(made["type"]):
         made.pop("title", None)
         return made
     if named.setdefault(title, made) != made:

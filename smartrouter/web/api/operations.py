@@ -142,7 +142,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "listAlerts", "GET", "/alerts", "alerts", _READ, reading.alerts,
         _page(shapes.ALERT, COUNT), "What was reported, the newest first.",
         query=(
-            Parameter("state", listed(ALERT_STATE, most=5), "only in one of these; `open`: those that wait for you"),
+            Parameter("state", listed(ALERT_STATE, most=5), "only in one of these; `open`: it waits for you"),
             Parameter("kind", listed(KIND, most=40), "only of one of these"),
             Parameter("severity", listed(SEVERITY, most=len(Severity)), "only of one of these"),
             _OF_DEVICE, _LIMIT, _CURSOR,
