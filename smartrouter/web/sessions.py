@@ -84,6 +84,10 @@ class Sessions:
             session.seen = now
         return session
 
+    def has(self, key: str) -> bool:
+        """Has nobody ended this one?"""
+        return key in self._sessions
+
     def close(self, key: str) -> Session | None:
         """End one; gives it, if there was one."""
         return self._sessions.pop(key, None)

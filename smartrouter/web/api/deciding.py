@@ -5,7 +5,8 @@ and does it; that it refuses is told in its own words.
 
 import hashlib
 import time
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar, TypeVarTuple, Unpack
 
 import anyio
 import anyio.to_thread
@@ -25,6 +26,8 @@ from smartrouter.web.api.operation import Call, Made
 from smartrouter.web.api.problems import Problem
 from smartrouter.web.api.reading import no_device, stored_alert
 
+_T = TypeVar("_T")
+_Ts = TypeVarTuple("_Ts")
 SHARED = 1.0  # seconds that we wait for our own share of a changed configuration
 ONCE = 120  # seconds that `once` lasts: time enough to try again
 
@@ -88,7 +91,8 @@ def _about(known: Known, found: StoredAlert) -> RuleConfig | None:
 
 async def _alert_now(call: Call) -> dict[str, Any]:
     known = call.known()
-    return alert_json(known, await _in_thread(stored_alert, known, call.path["alert"]))
+    found = await _in_thread(stored_alert, known, call.path["alert"])
+    return alert_json(known, found)
 
 
 # -- rules -------------------------------------------------------------------------------------------------
@@ -177,17 +181,17 @@ async def change_device(call: Call) -> dict[str, Any]:
     """What you say of a device: each thing an order of its own, in this order."""
     mac = await _known_device(call)
     body = call.body
-    orders: list[dict[str, Any]] = []
+    wanted: list[dict[str, Any]] = []
     if "name" in body:
-        orders.append({"do": "rename", "name": body["name"]})
+        wanted.append({"do": "rename", "name": body["name"]})
     if "mode" in body:
-        orders.append({"do": "mode", "mode": body["mode"]})
+        wanted.append({"do": "mode", "mode": body["mode"]})
     if "watch" in body:
-        orders.append({"do": "watch", "watch": body["watch"]})
+        wanted.append({"do": "watch", "watch": body["watch"]})
     if "mute" in body:
-        orders.append({"do": "mute", "seconds": body["mute"], "by": call.by})
-    for order in orders:
-        await ordered(call, {**order, "device": mac})
+        wanted.append({"do": "mute", "seconds": body["mute"], "by": call.by})
+    for each in wanted:
+        await ordered(call, {**each, "device": mac})
     return await _device_now(call)
 
 
@@ -302,5 +306,5 @@ def _applied(answer: dict[str, Any]) -> dict[str, Any]:
     return {"applied": answer.get("applied", True), "note": answer.get("note", "")}
 
 
-async def _in_thread(function: Any, *arguments: Any) -> Any:
+async def _in_thread(function: Callable[[Unpack[_Ts]], _T], *arguments: *_Ts) -> _T:
     return await anyio.to_thread.run_sync(function, *arguments)

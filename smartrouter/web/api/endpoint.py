@@ -87,10 +87,12 @@ class Resource:
         raise Problem(405, f"there is {allow} here", headers={"Allow": allow})
 
 
-async def nothing(connection: Connection, receive: Receive, send: Send) -> None:
-    """The answer where the API has no path."""
-    problem = Problem(404, f"there is no such path; {BASE}/openapi.json lists them all")
-    await problems.answer(problem)(connection, receive, send)
+class Nothing:
+    """What is where the API has no path, as an ASGI application."""
+
+    async def __call__(self, connection: Connection, receive: Receive, send: Send) -> None:
+        problem = Problem(404, f"there is no such path; {BASE}/openapi.json lists them all")
+        await problems.answer(problem)(connection, receive, send)
 
 
 def _admitted(request: Request, operation: Operation) -> str:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The event stream (https://html.spec.whatwg.org/multipage/server-sent-events.html): alerts as they are raised
-and change, devices as they come, go and change, and how things stand.
+"""The event stream: alerts as they are raised and change, devices as they come, go and change, and how things
+stand. Its form: https://html.spec.whatwg.org/multipage/server-sent-events.html.
 
     event: alert      data: the alert, as GET /alerts gives it      id: the number of its change
     event: device     data: the device, as GET /devices gives it
@@ -23,7 +23,7 @@ from weakref import WeakKeyDictionary
 import anyio.to_thread
 from starlette.responses import Response, StreamingResponse
 
-from smartrouter.core.errors import SmartrouterError, Unavailable
+from smartrouter.core.errors import SmartrouterError
 from smartrouter.listings.alerts import alert_json
 from smartrouter.listings.devices import device_json, kept_prior
 from smartrouter.listings.known import Known
@@ -31,6 +31,8 @@ from smartrouter.store import queries
 from smartrouter.store.alerts import alerts_changed, latest_change
 from smartrouter.web.api.operation import Call
 from smartrouter.web.api.problems import Problem
+from smartrouter.web.api.reading import status_of
+from smartrouter.web.sessions import is_alive
 
 if TYPE_CHECKING:
     from smartrouter.web.site import Site
@@ -149,8 +151,6 @@ class Feed:
             await self._look_at_status()
 
     async def _look_at_status(self) -> None:
-        from smartrouter.web.api.reading import status_of
-
         found = await status_of(self._site)
         told = {key: found[key] for key in _STATUS}
         told |= {"alerts": found["alerts"], "devices": (found["store"] or {}).get("stages", {})}
@@ -263,8 +263,5 @@ def _is_admitted(call: Call) -> bool:
     user = call.request.state.user
     site = call.site
     if user.session is not None:
-        return site.sessions.lives(user.session.key, site.clock())
+        return is_alive(user.session, site.clock()) and site.sessions.has(user.session.key)
     return any(user.name == f"web:token.{token.name}" for token in site.tokens)
-
-
-__all__ = ["Event", "Feed", "Unavailable", "events", "feed_of"]

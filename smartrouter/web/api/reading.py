@@ -6,7 +6,7 @@ the last thing on the page.
 """
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio.to_thread
 
@@ -26,17 +26,24 @@ from smartrouter.store.attempts import StoredAttempt
 from smartrouter.web.api.operation import Call
 from smartrouter.web.api.problems import Problem
 
+if TYPE_CHECKING:
+    from smartrouter.web.site import Site
+
 PAGE = 50  # things on a page, unless somebody wants another number
 
 
 async def status_of_all(call: Call) -> dict[str, Any]:
     """What `smartrouter status` shows."""
-    site = call.site
+    return await status_of(call.site)
+
+
+async def status_of(site: "Site") -> dict[str, Any]:
+    """The same of a site."""
     await site.refresh()
     answer = dict(site.status)
     asked = SmartrouterError(str(answer["error"])) if "error" in answer else answer
     path = str(answer.get("config", {}).get("path", ""))
-    return await anyio.to_thread.run_sync(_status, path, asked, call.known())
+    return await anyio.to_thread.run_sync(_status, path, asked, Known(site.config))
 
 
 def _status(path: str, answer: dict[str, Any] | SmartrouterError, known: Known) -> dict[str, Any]:
