@@ -2,6 +2,7 @@
 """Words that several screens use."""
 
 from collections.abc import Mapping
+from typing import Protocol
 
 from smartrouter.core.effects import Evidence, Kind
 
@@ -38,6 +39,15 @@ EVIDENCE: Mapping[str, str] = {
 """How a name is known, in few words; the sentence is `core.explanations.EVIDENCE`."""
 
 
+class Location(Protocol):
+    """What of an address says where one is."""
+
+    @property
+    def path(self) -> str: ...
+    @property
+    def query(self) -> str: ...
+
+
 def counted(count: int, what: str, many: str = "") -> str:
     """`1 device`, `2 devices`."""
     return f"{count} {what if count == 1 else many or what + 's'}"
@@ -46,3 +56,13 @@ def counted(count: int, what: str, many: str = "") -> str:
 def kind_title(kind: str) -> str:
     """A kind's title; another version's is given as it is."""
     return KINDS.get(kind, kind.replace("-", " ").capitalize())
+
+
+def number(text: str, otherwise: int = 1) -> int:
+    """A number from an address, of at most 15 digits; `otherwise` if it is none."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= 15 else otherwise
+
+
+def here(url: Location) -> str:
+    """Where the reader is, to come back to."""
+    return f"{url.path}?{url.query}" if url.query else url.path
