@@ -261,7 +261,7 @@ def _learners(
     """Those that have come farthest; of whom nothing was seen yet last."""
     if not learning:
         return []
-    prior = kept_prior(conn, progress)
+    prior = kept_prior(conn)
     none = Progress()
     farthest = sorted(learning, key=lambda d: (-progress.get(d.mac, none).observed, d.mac))[:_LEARNERS]
     found = []
