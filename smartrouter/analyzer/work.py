@@ -115,6 +115,11 @@ class Analyzer:
         if self._delivery is not None:
             self._delivery.configure(self._config, self._site)
 
+    @property
+    def config(self) -> Config:
+        """Its share of the configuration."""
+        return self._config
+
     def look_up(self, names: object) -> None:
         """The guard wants the addresses of these names; `tell` will say what came of it."""
         self._forward.ask(names)

@@ -90,14 +90,6 @@ def forwarding() -> Iterator[Check]:
         )  # fmt: skip
 
 
-def idle_options(config: Config) -> Iterator[Check]:
-    """Does the configuration ask for what this version does not do?"""
-    idle = config.idle()
-    if idle:
-        text = f"Without effect in this version: {', '.join(idle)}."
-        yield Check("options", Level.WARNING, text, "Nothing: it does no harm. Only do not count on it.")
-
-
 def redirection(config: Config) -> Iterator[Check]:
     """Can the router answer in others' place, if it is to?"""
     if not config.main.redirect_dns:

@@ -126,6 +126,8 @@ def watch(arguments: Namespace) -> int:
 
 def mode(arguments: Namespace) -> int:
     """`smartrouter mode`."""
+    if arguments.duration is not None and arguments.device is not None:
+        raise BadUsage("mode: --for is for all devices at once")
     known = Known.at(arguments.config)
     device = None if arguments.device is None else known.mac_of(arguments.device)
     if arguments.mode == Mode.ENFORCE and not arguments.json:
@@ -133,10 +135,16 @@ def mode(arguments: Namespace) -> int:
         if not arguments.yes and sys.stdin.isatty() and sys.stdout.isatty() and not _agreed():
             print("Nothing was changed.")
             return 1
-    answer = ask(arguments.run_dir, {"do": "mode", "mode": arguments.mode, "device": device}, PATIENCE)
+    request: dict[str, object] = {"do": "mode", "mode": arguments.mode, "device": device}
+    ending = "from now on"
+    if arguments.duration is not None:
+        seconds = _seconds(arguments.duration)
+        request = {"do": "try-mode", "mode": arguments.mode, "seconds": seconds}
+        ending = f"for {duration(seconds)}, unless you choose it again before that"
+    answer = ask(arguments.run_dir, request, PATIENCE)
     who = "smartrouter" if device is None else known.label(device)
     what = "blocks what is not known" if arguments.mode == Mode.ENFORCE else "only reports what is not known"
-    return _say(arguments, answer, f"{who} {what} from now on.")
+    return _say(arguments, answer, f"{who} {what} {ending}.")
 
 
 def mute(arguments: Namespace) -> int:

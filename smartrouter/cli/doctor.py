@@ -67,7 +67,6 @@ def examine(arguments: Namespace) -> Iterator[Check]:
         yield Check("configuration", Level.PROBLEM, str(error))
     else:
         yield Check("configuration", Level.OK, f"{arguments.config} has no fault.")
-        yield from checks.idle_options(known.config)
         if not os.geteuid():
             yield from checks.redirection(known.config)
         yield from checks.network(known.config)

@@ -15,9 +15,8 @@ from smartrouter.config import NotifyConfig
 from smartrouter.core.errors import SmartrouterError, Unavailable
 from smartrouter.listings.channels import again, complaint, standing
 from smartrouter.listings.known import Known
-from smartrouter.notify.channel import NotDelivered
 from smartrouter.notify.channels import named, open_channel, without_secrets
-from smartrouter.notify.wording import sample
+from smartrouter.notify.trying import try_out
 from smartrouter.terminal import Cell, Column, Elide, Screen, Style, ago, duration
 
 TESTED = {
@@ -70,23 +69,8 @@ def _test(known: Known, arguments: Namespace) -> int:
 def _tried(wanted: Mapping[str, NotifyConfig]) -> Iterator[tuple[str, str]]:
     """Each channel's name, and what went wrong; '' if nothing did."""
     for name, config in wanted.items():
-        try:
-            channel = open_channel(config)
-            try:
-                channel.send(sample(time.time()), "")
-            finally:
-                channel.close()
-        except NotDelivered as error:
-            patience = (
-                f" (it asks for {duration(error.retry_after)} of patience)" if error.retry_after else ""
-            )
-            yield name, without_secrets(str(error), config) + patience
-        except SmartrouterError as error:
-            yield name, without_secrets(str(error), config)
-        except Exception as fault:  # its text may hold a secret
-            yield name, f"a fault of smartrouter's: {type(fault).__name__}"
-        else:
-            yield name, ""
+        error, patience = try_out(config, time.time())
+        yield name, error + (f" (it asks for {duration(patience)} of patience)" if patience else "")
 
 
 def checked(known: Known) -> Iterator[tuple[str, str]]:

@@ -77,6 +77,7 @@ def _facts(found: dict[str, Any]) -> list[tuple[str, str | Cell]]:
         ("network", _network_text(found)),
         ("devices", _devices_text(guard)),
         ("packets", _packets_text(guard)),
+        ("web", ", ".join((found["web"] or {}).get("urls", ()))),
         ("parts", ", ".join(_part_text(part) for part in found["parts"])),
         ("alerts to", ", ".join(_channel_text(each) for each in found["channels"] or ())),
         ("analysis", "" if run is None else _run_text(run)),

@@ -283,8 +283,8 @@ PATH = Kind("the path of a file, from `/` on", _read_path, str)
 URL = _matching("https?://[!-~]{1,190}", "an address that begins with `https://` or `http://`")
 TOKEN = _matching("[!-~]{1,500}", "a token: ASCII without spaces")
 WEB_TOKEN = _matching(
-    "[A-Za-z0-9][A-Za-z0-9_.-]{0,31}:(read|act|settings)(,(read|act|settings)){0,2}:[0-9a-f]{64}",
-    "`name:scopes:hash`; scopes are some of `read`, `act` and `settings`, with commas between them",
+    "[A-Za-z0-9][A-Za-z0-9_.-]{0,31}:[a-z]+(,[a-z]+){0,3}:[0-9a-f]{64}",
+    "`name:scopes:hash`; scopes are some of `read`, `decide`, `configure` and `metrics`, with commas between",
 )
 HASH = _matching(r"scrypt\$[!-~]{1,500}", "a hash that begins with `scrypt$`")
 

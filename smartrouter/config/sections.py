@@ -22,6 +22,12 @@ class MainConfig(Section):
         "What happens when a protected device tries something that it has not learned: `monitor` reports it, "
         "`enforce` blocks and reports it.",
     )
+    mode_until: float | None = option(
+        kinds.TIME,
+        "",
+        "Until when `mode` is on trial: then it is `mode_after` again, unless somebody says that it stays.",
+    )
+    mode_after: Mode = option(members(Mode), "monitor", "The mode after a trial.")
     learning: float | None = option(
         kinds.LEARNING,
         "auto",
@@ -273,9 +279,6 @@ class WebConfig(Section):
         secret=True,
     )
 
-
-# What is read and checked, and has no effect in this version; '*': the whole section.
-IDLE: Mapping[str, frozenset[str]] = {}
 
 SECTIONS: Mapping[str, type[Section]] = {
     "smartrouter": MainConfig,

@@ -21,6 +21,7 @@ from smartrouter.listings.known import Known
 from smartrouter.store.alerts import AlertState, alerts
 from smartrouter.store.queries import devices, household, meta, totals
 from smartrouter.store.runs import KEPT, latest_runs
+from smartrouter.terminal import duration
 
 STATUS = {
     "running": "whether `smartrouter run` runs",
@@ -49,6 +50,9 @@ STATUS = {
     "channels": "where alerts are sent, as `smartrouter notify --json` gives it; null if there is no store",
     "nameless": "MACs of devices that connect, but ask for no names in the router's sight",
     "repeaters": "MACs that hide several devices behind them",
+    "web": "the web interface: `urls` that it is at, `problems` that keep it from others, `setup_code` that "
+    "choosing the first password takes (empty once there is one); null where there is none",
+    "trial": "epoch seconds at which the mode on trial ends unless it is kept, or null",
     "analysis": "the last periodic run: `at`, `seconds`, `rows` (attempts that were new), `findings`, "
     "`stages` (devices by state of learning), `failure` (why it came to no end, empty if it did); null "
     "before the first",
@@ -59,7 +63,8 @@ _LATELY = 3600.0  # seconds
 _ALL = 10_000  # alerts: more than the store keeps
 _ABSENT: dict[str, Any] = {
     "mode": "", "guard": {"running": False}, "parts": [], "queues": {}, "version": "", "pid": 0,
-    "uptime": 0.0, "lan": [], "iot": [], "missing": [], "enabled": False, "problem": "",
+    "uptime": 0.0, "lan": [], "iot": [], "missing": [], "enabled": False, "problem": "", "web": None,
+    "trial": None,
 }  # fmt: skip
 
 
@@ -166,6 +171,10 @@ def needs_of_running(found: dict[str, Any]) -> list[str]:
     for part in found["parts"]:
         if part["problem"] and part["name"] != "guard":
             needs.append(f"The {part['name']} has a problem: {part['problem']}.")
+    needs += _needs_of_web(found["web"] or {})
+    if found["trial"] is not None:
+        left = duration(found["trial"] - time.time())
+        needs.append(f"The mode is on trial for {left} more: `smartrouter mode {found['mode']}` keeps it.")
     guard = found["guard"]
     if trouble := _store_trouble(guard):
         needs.append(f"The guard cannot store what it sees: {trouble}.")
@@ -183,6 +192,17 @@ def needs_of_running(found: dict[str, Any]) -> list[str]:
     lost = sum(queue["dropped"] + queue["user_dropped"] for queue in found["queues"].values())
     if lost:
         needs.append(f"{_counted(lost, 'packet')} were lost because a queue was full.")
+    return needs
+
+
+def _needs_of_web(web: Mapping[str, Any]) -> list[str]:
+    needs = [f"The web interface {problem}." for problem in web.get("problems", ())]
+    if code := web.get("setup_code"):
+        where = (web["urls"] or ["its address"])[0]
+        needs.append(
+            f"The web interface has no password yet: open {where} and choose one. If it asks for the set-up "
+            f"code: {code}."
+        )
     return needs
 
 

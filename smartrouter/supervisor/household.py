@@ -20,17 +20,21 @@ from smartrouter.linux.privileges import User
 from smartrouter.linux.upstreams import upstreams
 from smartrouter.supervisor import decisions, survey
 from smartrouter.supervisor.children import Child, Part, State
+from smartrouter.supervisor.editing import take_back
 from smartrouter.supervisor.errands import Errands
 from smartrouter.supervisor.relay import (
+    NO_WEB,
     Relay,
     sound_answers,
     sound_decision,
     sound_doubts,
     sound_names,
     sound_packets,
+    sound_serving,
     sound_switch,
 )
 from smartrouter.supervisor.seen import Claims, Seen, sound_macs
+from smartrouter.supervisor.trial import Trial
 from smartrouter.supervisor.watchdog import QueueWatch
 
 log = Journal("smartrouter.supervisor")
@@ -58,6 +62,9 @@ class Household:
         self._seen = Seen()
         self._claims = Claims()
         self._studied: list[str] = []  # by the analyzer, which wants copies of some of their packets
+        self.trial = Trial()
+        self.web = NO_WEB  # where the web interface is, and what it asks of who sets it up
+        self._trial_retry = 0.0
         self._watch = QueueWatch()
         self._interfaces: frozenset[str] = frozenset()  # at the last look
         self._next_look = 0.0
@@ -146,6 +153,7 @@ class Household:
         self.errands.step(now)
         self._watch_queues(now)
         self._look_around(now)
+        self._end_trial(now)
         guard = self.children.get(GUARD)
         if self._table_must_go and (guard is None or guard.state is State.STOPPED):
             self._table_must_go = False
@@ -164,6 +172,7 @@ class Household:
         """Act on a sound configuration."""
         now = time.monotonic()
         before, self.found = self.found, {**self.found, **found}
+        self.trial.take(found["mode_until"], time.time(), now)
         if self._stopping:
             then({"error": "smartrouter is stopping"})
             return
@@ -219,6 +228,20 @@ class Household:
         went = not self._interfaces.issuperset(around["lan"])
         if came or went or sorted(upstreams()) != around["upstreams"]:
             self.errands.send(survey.around(self.found["networks"]), self._looked, now)
+
+    def _end_trial(self, now: float) -> None:
+        """Nobody has said that the mode on trial is to stay: it is as it was before."""
+        if self._stopping or now < self._trial_retry or not self.trial.is_over(time.time(), now):
+            return
+
+        def taken_back(answer: Answer) -> None:
+            if "error" in answer:
+                log.error("the mode on trial cannot be taken back: %s", answer["error"])
+            else:
+                log.info("the trial is over, and nobody kept it: the mode is as it was before")
+
+        self._trial_retry = now + RETRY
+        self.change(take_back, taken_back, now)
 
     def _looked(self, answer: Answer) -> None:
         if "error" in answer:
@@ -278,6 +301,8 @@ class Household:
                 self._decide(message, now)
             case "analyzer", "switched":
                 self._switch(message, now)
+            case "web", "serving":
+                self.web = sound_serving(message)
             case "analyzer", "looked_up":
                 self._relay(GUARD, "looked_up", "names", sound_answers(message.get("names")), now)
             case "guard", "look_up":

@@ -13,6 +13,13 @@
     {"do": "learn", "device", "finish"?}
     {"do": "same", "device", "other"}
     {"do": "rename", "device", "name"}
+    {"do": "set", "section", "options", "place"?, "expected"?}
+    {"do": "add-section", "section", "options"}
+    {"do": "drop-section", "section", "place", "expected"?}
+    {"do": "try-mode", "mode", "seconds"}
+    {"do": "keep"}
+    {"do": "set-password", "hash"}
+    {"do": "test-channel", "name"}
     {"do": "reload"}
 
 Decisions that last are written to the configuration, and answered once the guard goes by them, or with a
@@ -32,9 +39,12 @@ from smartrouter.channel import Answer, plain
 from smartrouter.control import Peer, Reply
 from smartrouter.core.errors import SmartrouterError
 from smartrouter.linux.process import rss_kib
-from smartrouter.supervisor.household import ANALYZER, GUARD, Household
+from smartrouter.supervisor import editing
+from smartrouter.supervisor.editing import BadEdit
+from smartrouter.supervisor.household import ANALYZER, GUARD, WEB, Household
 
 STATUS_PATIENCE = 1.0  # seconds for the guard's part of the status
+TEST_PATIENCE = 25.0  # seconds for a channel to take a sample
 LONGEST_PAUSE = 7 * 86400  # seconds; who wants more wants monitor mode
 LONGEST_MUTE = 366 * 86400  # seconds
 _LONGEST_TEXT = 300  # characters of one value; a name has 253 at most
@@ -51,6 +61,7 @@ class _Field(NamedTuple):
 
 
 _TEXT, _MAYBE_TEXT = _Field((str,)), _Field((str, type(None)), required=False)
+_OBJECT, _MAYBE_NUMBER = _Field((dict,)), _Field((int, type(None)), required=False)
 _RULE = {"device": _TEXT, "destination": _TEXT, "service": _MAYBE_TEXT, "by": _MAYBE_TEXT}
 _RULE["until"] = _Field((str, int, float, type(None)), required=False)
 _ALERT = {"alert": _Field((int,)), "by": _MAYBE_TEXT}
@@ -69,6 +80,13 @@ _REQUESTS: Mapping[str, Mapping[str, _Field]] = {
     "learn": {"device": _TEXT, "finish": _Field((bool,), required=False)},
     "same": {"device": _TEXT, "other": _TEXT},
     "rename": {"device": _TEXT, "name": _TEXT},
+    "set": {"section": _TEXT, "options": _OBJECT, "place": _MAYBE_NUMBER, "expected": _MAYBE_TEXT},
+    "add-section": {"section": _TEXT, "options": _OBJECT},
+    "drop-section": {"section": _TEXT, "place": _Field((int,)), "expected": _MAYBE_TEXT},
+    "try-mode": {"mode": _TEXT, "seconds": _Field((int, float))},
+    "keep": {},
+    "set-password": {"hash": _TEXT},
+    "test-channel": {"name": _TEXT},
     "reload": {},
 }
 
@@ -107,11 +125,15 @@ class Orders:
                     self._rename(request, reply, now)
                 case "mute":
                     self._mute(request, peer, reply, now)
+                case "set" | "add-section" | "drop-section" | "try-mode" | "keep" | "set-password":
+                    self._household.change(_writer(do, request, peer), reply, now)
+                case "test-channel":
+                    self._test_channel(request, reply, now)
                 case "reload":
                     self._household.reload(reply, now)
                 case _:
                     self._guard(do, request, reply, now)
-        except BadRequest as error:
+        except (BadRequest, BadEdit) as error:
             reply({"error": str(error)})
 
     def _rule(self, action: str, request: dict[str, Any], peer: Peer, reply: Reply, now: float) -> None:
@@ -215,6 +237,13 @@ class Orders:
 
         self._guard("same", {"device": device, "other": other}, taken_over, now)
 
+    def _test_channel(self, request: dict[str, Any], reply: Reply, now: float) -> None:
+        analyzer = self._household.children.get(ANALYZER)
+        if analyzer is None:
+            reply({"error": "there is no analyzer"})
+        else:
+            analyzer.ask("test_channel", {"name": request["name"]}, now, reply, TEST_PATIENCE)
+
     def _guard(self, do: str, request: dict[str, Any], reply: Reply, now: float) -> None:
         """What is the guard's business alone."""
         if "device" in request:
@@ -272,8 +301,27 @@ class Orders:
                 for child in household.wanted()
             ],
             "dropped": {do: relay.dropped for do, relay in household.relays.items() if relay.dropped},
+            "trial": household.trial.until,
+            "web": household.web if WEB in (child.part.name for child in household.wanted()) else None,
             "queues": {str(number): queue._asdict() for number, queue in household.queues.items()},
         }
+
+
+def _writer(do: str, request: dict[str, Any], peer: Peer) -> editing.Write:
+    """What writes an edit of the configuration."""
+    match do:
+        case "set":
+            return editing.setter(request, is_root=peer.uid == 0)
+        case "add-section":
+            return editing.adder(request)
+        case "drop-section":
+            return editing.dropper(request)
+        case "try-mode":
+            return editing.trier(request["mode"], request["seconds"], time.time())
+        case "set-password":
+            return editing.password_setter(request["hash"])
+        case _:
+            return editing.keep
 
 
 def _checked(request: dict[str, Any]) -> str:

@@ -35,7 +35,7 @@ async def order(request: Request, wanted: Mapping[str, Any]) -> dict[str, Any]:
         raise
     finally:
         site.outdated()
-        site.note(request.scope, name, str(wanted["do"]), _told(wanted), outcome)
+        await site.note(request.scope, name, str(wanted["do"]), _told(wanted), outcome)
     return answer
 
 

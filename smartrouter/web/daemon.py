@@ -11,7 +11,6 @@ import logging
 import select
 import signal
 import ssl
-import time
 from typing import TYPE_CHECKING, Any
 
 import anyio._backends._asyncio  # else it is imported when first needed, and may be closed to us then
@@ -35,6 +34,7 @@ log = logging.getLogger("smartrouter.web")
 
 TURN = 0.4  # seconds between two heartbeats
 LOOK_AROUND = 5.0  # seconds between two looks at the addresses to listen on
+KEEP_EVERY = 300.0  # seconds between two notes of which sessions there are
 _THREADS = 4  # that read the store for pages
 
 
@@ -46,6 +46,7 @@ def main(arguments: "Namespace") -> int:
     if arguments.channel is None:
         share = _own_share(arguments.config)
         _prepare()
+        privileges.drop(privileges.service_user(), keep_net_admin=False)
         asyncio.run(_Web(share, arguments.run_dir, None).run())
         return 0
     with Channel(arguments.channel) as channel:
@@ -114,6 +115,7 @@ class _Web:
         self._server = Server(make_app(self._site), self._site.lets_in)
         self._tls: ssl.SSLContext | None = None
         self._said: list[str] = []  # what went wrong at the last look around
+        self._told: dict[str, object] = {}  # to the supervisor
         self._changed = asyncio.Event()
         self._lost: BaseException | None = None
 
@@ -123,7 +125,7 @@ class _Web:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._end)
-        tasks = [asyncio.create_task(self._follow())]
+        tasks = [asyncio.create_task(self._follow()), asyncio.create_task(self._keep())]
         if self._channel is not None:
             loop.add_reader(self._channel.fileno(), self._hear)
             tasks.append(asyncio.create_task(self._beat(self._channel)))
@@ -146,6 +148,12 @@ class _Web:
             channel.beat()
             await asyncio.sleep(TURN)
 
+    async def _keep(self) -> None:
+        """Note now and then who was here."""
+        while True:
+            await asyncio.sleep(KEEP_EVERY)
+            await self._site.keep_sessions()
+
     async def _follow(self) -> None:
         """Listen where we should, wherever addresses go."""
         while True:
@@ -167,6 +175,21 @@ class _Web:
             if problem not in self._said:
                 log.error("%s", problem)
         self._said = problems
+        self._tell()
+
+    def _tell(self) -> None:
+        """Have the supervisor know where we are, for `smartrouter status`."""
+        told: dict[str, object] = {
+            "urls": self._server.urls,
+            "problems": self._said,
+            "setup_code": "" if self._site.web.password_hash else self._site.setup.code,
+        }
+        if told != self._told:
+            self._told = told
+            if told["setup_code"]:
+                log.info("no password yet: the set-up code is %s", told["setup_code"])
+            if self._channel is not None:
+                self._channel.tell("serving", **told)
 
     def _hear(self) -> None:
         """The supervisor says something."""
@@ -188,7 +211,5 @@ class _Web:
                 self._site.configure(request.arguments)
                 self._changed.set()
                 return {}
-            case "status":
-                return {"at": time.time(), "listening": self._server.listening, "problems": self._said}
             case do:
                 raise Unavailable(f"the web interface cannot do {do!r}; is another version running?")

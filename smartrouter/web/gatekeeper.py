@@ -12,16 +12,18 @@ import hmac
 import logging
 import secrets
 import time
-from http.cookies import CookieError, SimpleCookie
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.requests import cookie_parser
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from smartrouter.web import tokens
-from smartrouter.web.sessions import SCOPES, User, is_masked
+from smartrouter.web.api import problems
+from smartrouter.web.sessions import User, is_masked
 
 if TYPE_CHECKING:
     from smartrouter.web.site import Site
@@ -33,10 +35,11 @@ BODY_PATIENCE = 10.0  # seconds in which it has to come
 MOST_FIELDS = 200
 ADMIN = "web:admin"  # whom rules and changes made here name
 PUBLIC = ("/login", "/setup", "/static/", "/favicon.ico")
-FOR_PROGRAMS = ("/api/", "/alerts.txt", "/metrics")  # what a token opens
+API = "/api/"
+FOR_PROGRAMS = (API, "/alerts.txt", "/metrics")  # what a token opens
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _FAULT = "A fault of smartrouter's; its log says more.\n"
-_OLD_FORM = "This form is not from here, or too old: go back, load the page again, and try again.\n"
+_OLD_FORM = "This form is not from here, or too old: go back, load the page again, and try again."
 _VISIT = "smartrouter_visit"  # a stranger's cookie, so that the login form has a token, too
 _HEADERS = {
     "Content-Security-Policy": (
@@ -94,20 +97,20 @@ class Gatekeeper:
         headers, state = Headers(scope=scope), scope.setdefault("state", {})
         state |= {"user": None, "form": {}, "body": b"", "csrf": b"", "visit": ""}
         if complaint := self._site.origins.complaint(scope["scheme"], headers):
-            return PlainTextResponse(complaint + "\n", 421 if "Host" in complaint else 403)
+            return _refusal(scope, 421 if "Host" in complaint else 403, complaint)
         changes = scope["method"] not in _SAFE
         if changes:
             try:
                 state["body"] = await asyncio.wait_for(_body(headers, receive), BODY_PATIENCE)
             except TimeoutError:
-                return PlainTextResponse("That took too long.\n", 408, {"Connection": "close"})
+                return _refusal(scope, 408, "That took too long.", {"Connection": "close"})
             except _TooLarge:
-                return PlainTextResponse("That is too much.\n", 413, {"Connection": "close"})
+                return _refusal(scope, 413, "That is too much.", {"Connection": "close"})
             if headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
                 state["form"] = _form(state["body"])
         wait = self._recognise(scope, headers)
         if wait:
-            return JSONResponse({"error": "too many wrong tokens"}, 429, {"Retry-After": str(int(wait) + 1)})
+            return _refusal(scope, 429, "Too many wrong tokens.", {"Retry-After": str(int(wait) + 1)})
         return self._admit(scope, headers, changes)
 
     def _recognise(self, scope: Scope, headers: Headers) -> float:
@@ -127,7 +130,7 @@ class Gatekeeper:
         cookies = _cookies(headers)
         session = site.sessions.find(cookies.get(cookie_name(scope["scheme"]), ""), site.clock())
         if session is not None:
-            state["user"] = User(ADMIN, frozenset(SCOPES), session)
+            state["user"] = User(ADMIN, frozenset(tokens.Scope), session)
             state["csrf"] = session.csrf
         else:
             state["visit"] = cookies.get(_VISIT, "")[:100] or secrets.token_urlsafe(24)
@@ -139,28 +142,30 @@ class Gatekeeper:
         state, path = scope["state"], scope["path"]
         user: User | None = state["user"]
         for_programs = path.startswith(FOR_PROGRAMS)
+        of_api = path.startswith(API)  # which says itself what a token must be for, and what anybody may see
         if user is not None and user.session is None:
             if not for_programs:
                 return PlainTextResponse("A token opens the API alone.\n", 403)
-            wanted = "act" if changes else "read"
-            if wanted not in user.scopes:
-                return JSONResponse({"error": f"this token is not for `{wanted}`"}, 403)
+            wanted = tokens.Scope.METRICS if path.startswith("/metrics") else tokens.Scope.READ
+            if not of_api and wanted not in user.scopes:
+                return PlainTextResponse(f"This token is not for `{wanted}`.\n", 403)
+            return None
+        if user is None and of_api:
             return None
         if user is None and not path.startswith(PUBLIC):
             return self._stranger(scope, headers, for_programs)
         if changes:
             given = headers.get("x-csrf-token") or state["form"].get("csrf", "")
             if not is_masked(given, state["csrf"]):
-                return PlainTextResponse(_OLD_FORM, 403)
+                return _refusal(scope, 403, _OLD_FORM)
         return None
 
     def _stranger(self, scope: Scope, headers: Headers, for_programs: bool) -> Response:
         """What who has not logged in gets instead of a page."""
         where = "/login" if self._site.web.password_hash else "/setup"
         if for_programs:
-            return JSONResponse(
-                {"error": "log in, or use a token"}, 401, {"WWW-Authenticate": 'Bearer realm="smartrouter"'}
-            )
+            challenge = {"WWW-Authenticate": 'Bearer realm="smartrouter"'}
+            return PlainTextResponse("Log in, or use a token.\n", 401, challenge)
         if scope["method"] in ("GET", "HEAD") and scope["path"] != "/" and where == "/login":
             query = scope["query_string"].decode("ascii", "replace")
             where += "?next=" + quote(scope["path"] + (f"?{query}" if query else ""), safe="")
@@ -176,6 +181,13 @@ class Gatekeeper:
         state = scope.get("state", {})
         if state.get("visit") and not state.get("visited") and "text/html" in headers.get("content-type", ""):
             headers.append("Set-Cookie", cookie(_VISIT, state["visit"], scope["scheme"]))
+
+
+def _refusal(scope: Scope, status: int, text: str, headers: Mapping[str, str] | None = None) -> Response:
+    """An answer of ours, in the form that the reader expects."""
+    if scope["path"].startswith(API):
+        return problems.answer(problems.Problem(status, text, headers=headers))
+    return PlainTextResponse(text + "\n", status, dict(headers or {}))
 
 
 class _TooLarge(Exception):
@@ -228,10 +240,7 @@ def _form(body: bytes) -> dict[str, str]:
 
 
 def _cookies(headers: Headers) -> dict[str, str]:
-    try:
-        return {name: morsel.value for name, morsel in SimpleCookie(headers.get("cookie", "")).items()}
-    except CookieError:
-        return {}
+    return cookie_parser(headers.get("cookie", ""))
 
 
 def cookie_name(scheme: str) -> str:

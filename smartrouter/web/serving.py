@@ -16,8 +16,9 @@ from collections.abc import Callable, Collection, Iterator
 from ipaddress import ip_address
 from typing import Any, cast
 
-import uvicorn
+from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.server import Server as UvicornServer
 
 from smartrouter.core.errors import Unavailable
 from smartrouter.linux.local_addresses import Local
@@ -93,12 +94,12 @@ def _make_room(others: Collection[Protocol]) -> bool:
     return False
 
 
-class Server(uvicorn.Server):
+class Server(UvicornServer):
     """uvicorn's, with sockets that come and go, and without its signal handlers."""
 
     def __init__(self, app: Any, lets_in: Callable[[str], bool]):
         protocol = type("LanProtocol", (Protocol,), {"lets_in": staticmethod(lets_in)})
-        config = uvicorn.Config(
+        config = Config(
             app,
             http=protocol,
             ws="none",
@@ -115,6 +116,7 @@ class Server(uvicorn.Server):
         config.load()
         super().__init__(config)
         self.servers: list[asyncio.base_events.Server] = []
+        self._tls: ssl.SSLContext | None = None
         self._listening: dict[tuple[str, int], asyncio.base_events.Server] = {}
 
     @contextlib.contextmanager
@@ -127,12 +129,13 @@ class Server(uvicorn.Server):
         self.started = True
 
     @property
-    def listening(self) -> list[tuple[str, int]]:
-        """Addresses and ports that we listen on."""
-        return list(self._listening)
+    def urls(self) -> list[str]:
+        """Where we are."""
+        return [_url(place, self._tls) for place in self._listening]
 
     async def listen(self, wanted: Collection[tuple[str, int]], tls: ssl.SSLContext | None) -> list[str]:
         """Listen on these addresses and ports, and on no others; gives what went wrong, in words."""
+        self._tls = tls
         for place in set(self._listening) - set(wanted):
             server = self._listening.pop(place)
             self.servers.remove(server)

@@ -16,7 +16,6 @@ MOST = 64  # sessions; the one that was not used for longest goes
 _TOUCH = 60.0  # seconds between two notes of a session's use
 _SECRET = 32  # bytes
 _FLASHES = 4
-SCOPES = ("read", "act", "settings")  # what a token may be for; a session has all
 
 
 class Flash(NamedTuple):
@@ -85,13 +84,17 @@ class Sessions:
             session.seen = now
         return session
 
+    def has(self, key: str) -> bool:
+        """Has nobody ended this one?"""
+        return key in self._sessions
+
     def close(self, key: str) -> Session | None:
         """End one; gives it, if there was one."""
         return self._sessions.pop(key, None)
 
-    def close_all(self) -> None:
-        """Log everybody out."""
-        self._sessions.clear()
+    def close_all(self, but: str = "") -> None:
+        """Log everybody out, but for the session with that key."""
+        self._sessions = {key: one for key, one in self._sessions.items() if key == but}
 
     def all(self, now: float) -> list[Session]:
         """Those that live, the one used last first."""

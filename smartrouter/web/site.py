@@ -5,6 +5,7 @@ smartrouter. Knows no request and no page.
 
 import contextlib
 import logging
+import os
 import socket
 import sqlite3
 import time
@@ -21,9 +22,11 @@ from smartrouter.core.inert import inert
 from smartrouter.core.policy import Settings
 from smartrouter.store.connect import open_reader
 from smartrouter.web import passwords, tokens
+from smartrouter.web.ledger import Ledger, Line
 from smartrouter.web.lockout import Lockout
 from smartrouter.web.origins import Origins, own_names
 from smartrouter.web.sessions import Sessions
+from smartrouter.web.settingup import SetUp
 from smartrouter.web.tokens import Token
 from smartrouter.web.visitors import Neighbourhood, Visitor
 
@@ -47,21 +50,35 @@ class Site:
         self._status_at = float("-inf")
         self._asking: anyio.CapacityLimiter | None = None
         self._guessing: anyio.CapacityLimiter | None = None
-        self.sessions = Sessions()
+        self._choosing = False  # is a first password being written?
         self.lockout = Lockout()
+        self.web = WebConfig()
+        self.sessions = Sessions()
+        self.changing = ""  # key of the session that changes the password, and stays
         self.configure(share)
+        self.ledger = Ledger(os.path.dirname(self.config.main.database))
+        self.sessions = Sessions(self.ledger.sessions())
+        self.setup = SetUp()
 
     def configure(self, share: Mapping[str, Any]) -> None:
         """Take another share. Raises BadConfig, and then the old one stays."""
         config = Config.from_share(share["config"])
+        before, after = self.web.password_hash, config.web.password_hash if config.web else ""
+        if before and before != after:
+            self.sessions.close_all(but=self.changing)
         self.config: Config = config
         self.settings: Settings = config.settings(frozenset())
-        self.web: WebConfig = config.web or WebConfig()
+        self.web = config.web or WebConfig()
         self.lan: tuple[str, ...] = tuple(share["lan"])  # names of interfaces
         self.iot: tuple[str, ...] = tuple(share["iot"])
         self.share = share
         self.tokens: list[Token] = tokens.read(self.web.token)
         self.neighbourhood = Neighbourhood(self.lan, self.web.allow_from)
+
+    @property
+    def iot_only(self) -> tuple[str, ...]:
+        """Interfaces on which everything is watched, where there are others."""
+        return self.iot if set(self.lan) - set(self.iot) else ()
 
     @property
     def origins(self) -> Origins:
@@ -73,11 +90,15 @@ class Site:
         """May this address talk to us?"""
         return self.neighbourhood.lets_in(client)
 
-    def note(self, scope: Mapping[str, Any], who: str, what: str, about: str, outcome: str) -> None:
-        """Write a line of the audit log."""
-        log.info(
-            "%s from %s: %s %s: %s", who, self.visitor(scope).address, what, inert(about), inert(outcome)
-        )
+    async def note(self, scope: Mapping[str, Any], who: str, what: str, about: str, outcome: str) -> None:
+        """Write a line of the audit log, and of our own."""
+        line = Line(self.clock(), who, self.visitor(scope).address, what, about, outcome)
+        log.info("%s", " ".join(f"{name}={inert(text)!r}" for name, text in line.told()))
+        await anyio.to_thread.run_sync(self.ledger.write, line)
+
+    async def keep_sessions(self) -> None:
+        """Have those that there are survive us."""
+        await anyio.to_thread.run_sync(self.ledger.keep_sessions, self.sessions.all(self.clock()))
 
     def visitor(self, scope: Mapping[str, Any]) -> Visitor:
         """Who makes the request with this scope."""
@@ -117,6 +138,25 @@ class Site:
             raise Unavailable("too many log in at once: try again in a moment")
         kept = self.web.password_hash
         return await anyio.to_thread.run_sync(passwords.is_right, given, kept, limiter=self._guessing)
+
+    async def hashed(self, password: str) -> str:
+        """What is kept of a password."""
+        return await anyio.to_thread.run_sync(passwords.hashed, password)
+
+    async def set_first_password(self, kept: str) -> None:
+        """Have the hash of the first password written. Of two at once, the first counts. Raises
+        SmartrouterError."""
+        if self._choosing or self.web.password_hash:
+            raise Unavailable(
+                "somebody has chosen a password just now: if that was not you, set another one "
+                "with `smartrouter web --set-password`"
+            )
+        self._choosing = True
+        try:
+            await self.ask({"do": "set-password", "hash": kept})
+            self.web = self.web.replace(password_hash=kept)
+        finally:
+            self._choosing = False
 
     async def refresh(self) -> None:
         """Have `status` not older than FRESH seconds."""

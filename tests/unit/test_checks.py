@@ -152,12 +152,3 @@ def test_flowtables_are_read_as_nft_prints_them(tmp_path: Path, monkeypatch: pyt
     check = only(checks.offload())
     assert check.level is Level.WARNING
     assert "fw4 ft" in check.text
-
-
-def test_options_without_effect_are_named() -> None:
-    check = only(checks.idle_options(from_text("config web\n")))
-    assert (check.level, check.text) == (
-        Level.WARNING,
-        "Without effect in this version: config web.",
-    )
-    assert list(checks.idle_options(Config())) == []

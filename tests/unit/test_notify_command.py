@@ -138,7 +138,7 @@ def test_a_fault_shows_no_secret(
     def broken(*_: object) -> None:
         raise RuntimeError(SECRET)
 
-    monkeypatch.setattr("smartrouter.cli.notify.open_channel", broken)
+    monkeypatch.setattr("smartrouter.notify.trying.open_channel", broken)
     configure(home, {"name": "phone"})
     assert main(home.command("notify", "test")) == 1
     captured = capsys.readouterr()

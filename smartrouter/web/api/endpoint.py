@@ -67,12 +67,12 @@ class Resource:
         by = _admitted(request, operation)
         _check_accept(request, EVENTS if operation.streams else JSON)
         call = Call(
+            request=request,
             site=request.app.state.site,
             by=by,
             path=_path_values(request),
             query=_query_values(operation, request.scope["query_string"]),
             body=None if operation.body is None else await _body(request, operation.body),
-            last_event=request.headers.get("last-event-id", "").strip()[:40],
         )
         if inspect.iscoroutinefunction(operation.does):
             found = await operation.does(call)
@@ -87,10 +87,12 @@ class Resource:
         raise Problem(405, f"there is {allow} here", headers={"Allow": allow})
 
 
-async def nothing(connection: Connection, receive: Receive, send: Send) -> None:
-    """The answer where the API has no path."""
-    problem = Problem(404, f"there is no such path; {BASE}/openapi.json lists them all")
-    await problems.answer(problem)(connection, receive, send)
+class Nothing:
+    """What is where the API has no path, as an ASGI application."""
+
+    async def __call__(self, connection: Connection, receive: Receive, send: Send) -> None:
+        problem = Problem(404, f"there is no such path; {BASE}/openapi.json lists them all")
+        await problems.answer(problem)(connection, receive, send)
 
 
 def _admitted(request: Request, operation: Operation) -> str:
@@ -123,7 +125,7 @@ def _path_values(request: Request) -> dict[str, Any]:
     for name, text in request.path_params.items():
         values[name] = _value(PATH[name], text)
         if faults(PATH[name], values[name]):
-            raise Problem(404, f"there is no such {name}", errors=[("path", Fault(name, "nothing is so called"))])
+            raise Problem(404, f"nothing has such a {name}: it is {PATH[name]['description']}")
     return values
 
 

@@ -13,9 +13,9 @@ from smartrouter.store.alerts import AlertState
 from smartrouter.web.api.schema import Schema
 
 _OCTET = "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
-_IPV4 = rf"({_OCTET}\.){{3}}{_OCTET}"
+IPV4 = rf"({_OCTET}\.){{3}}{_OCTET}"
 _GROUP = "[0-9A-Fa-f]{1,4}"
-_IPV6 = "(" + "|".join(
+IPV6 = "(" + "|".join(
     [
         f"({_GROUP}:){{7}}{_GROUP}",
         *(f"({_GROUP}:){{1,{before}}}(:{_GROUP}){{1,{7 - before}}}" for before in range(1, 7)),
@@ -25,9 +25,7 @@ _IPV6 = "(" + "|".join(
 ) + ")"  # fmt: skip
 _LABEL = "[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _NAME = rf"(\*\.)?({_LABEL}\.)*[A-Za-z]([A-Za-z0-9-]{{0,61}}[A-Za-z0-9])?"
-_PORT = (
-    "(6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[1-9][0-9]{0,3})"
-)
+_PORT = "(6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[1-9][0-9]{0,3})"
 _PORTLESS = "icmp|igmp|ipip|6in4|gre|esp|ah"
 
 LATEST = 4_102_444_800  # 2100-01-01, in epoch seconds
@@ -110,14 +108,15 @@ MAC_OR_ANY: Schema = {
 DESTINATION: Schema = {
     "type": "string",
     "maxLength": 253,
-    "pattern": rf"^(\*|{_NAME}|{_IPV4}(/([0-9]|[12][0-9]|3[0-2]))?"
-    rf"|{_IPV6}(/([0-9]|[1-9][0-9]|1[01][0-9]|12[0-8]))?)$",
+    "pattern": rf"^(\*|{_NAME}|{IPV4}(/([0-9]|[12][0-9]|3[0-2]))?"
+    rf"|{IPV6}(/([0-9]|[1-9][0-9]|1[01][0-9]|12[0-8]))?)$",
     "description": "a name such as `netflix.com`, all names below one as in `*.netflix.com`, an address, a "
     "prefix such as `203.0.113.0/24`, or `*` for every destination",
 }
 SERVICE: Schema = {
     "type": "string",
-    "pattern": rf"^(web|{_PORTLESS}|tcp/(?!(80|443)$){_PORT}|udp/(?!443$){_PORT}|(dccp|sctp|udplite)/{_PORT})?$",
+    "pattern": rf"^(web|{_PORTLESS}|tcp/(?!(80|443)$){_PORT}|udp/(?!443$){_PORT}"
+    rf"|(dccp|sctp|udplite)/{_PORT})?$",
     "description": "`web` (that is tcp/80, tcp/443 and udp/443), another port such as `tcp/8883` or "
     "`udp/123`, or a protocol without ports such as `icmp`; empty: any service",
 }

@@ -4,9 +4,11 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
+from starlette.requests import Request
+
 from smartrouter.listings.known import Known
 from smartrouter.web.api.schema import Schema
-from smartrouter.web.api.tokens import Scope
+from smartrouter.web.tokens import Scope
 
 if TYPE_CHECKING:
     from smartrouter.web.site import Site
@@ -14,15 +16,14 @@ if TYPE_CHECKING:
 
 class Call(NamedTuple):
     """One request, as its operation gets it: everything in it is as the schemas say. `by`: who asks, as in
-    `web:admin`; `path`, `query`: parameters that were given, as values; `last_event`: what a viewer has seen
-    last, '' if nothing."""
+    `web:admin`; `path`, `query`: parameters that were given, as values."""
 
+    request: Request
     site: "Site"
     by: str
     path: Mapping[str, Any]
     query: Mapping[str, Any]
     body: Any
-    last_event: str = ""
 
     def known(self) -> Known:
         """The configuration as it is now, and what the store says of devices."""

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The shapes of what the API answers, as schemas. Keys and what they mean are those of `smartrouter.listings`,
-which the commands' `--json` prints, too: a key that is missing here, or there, is an error at once.
+"""The shapes of what the API answers, as schemas. Keys and what they mean are those of
+`smartrouter.listings`, which the commands' `--json` prints, too: a key that is missing here, or there, is an
+error at once.
 """
 
 from collections.abc import Mapping
@@ -14,8 +15,26 @@ from smartrouter.listings.devices import DEVICE as DEVICE_KEYS
 from smartrouter.listings.digest import DIGEST as DIGEST_KEYS
 from smartrouter.listings.status import STATUS as STATUS_KEYS
 from smartrouter.web.api.forms import (
-    ACTION, ALERT_STATE, BOOLEAN, COUNT, EVIDENCE, KIND, MAC, MAYBE_WHEN, MODE, NUMBER, SEVERITY, STATE, TEXT,
-    WHEN, answer, described, listed, maybe, text, word,
+    ACTION,
+    ALERT_STATE,
+    BOOLEAN,
+    COUNT,
+    EVIDENCE,
+    KIND,
+    MAC,
+    MAYBE_WHEN,
+    MODE,
+    NUMBER,
+    SEVERITY,
+    STATE,
+    TEXT,
+    WHEN,
+    answer,
+    described,
+    listed,
+    maybe,
+    text,
+    word,
 )  # fmt: skip
 from smartrouter.web.api.schema import Schema
 
@@ -132,7 +151,8 @@ STATUS = _keyed(
         "pid": COUNT, "uptime": NUMBER, "config": _OBJECT, "lan": listed(TEXT), "iot": listed(TEXT),
         "missing": listed(TEXT), "store": maybe(_OBJECT), "alerts": maybe(_OBJECT),
         "channels": maybe(listed(CHANNEL)), "nameless": listed(TEXT), "repeaters": listed(TEXT),
-        "analysis": maybe(_RUN), "runs": listed(_RUN),
+        "web": maybe(answer({"urls": listed(TEXT), "problems": listed(TEXT), "setup_code": TEXT})),
+        "trial": maybe(NUMBER), "analysis": maybe(_RUN), "runs": listed(_RUN),
     },
 )  # fmt: skip
 CONSEQUENCES = answer(
@@ -140,7 +160,7 @@ CONSEQUENCES = answer(
         "waiting": listed(ALERT, "open alerts on what will be blocked"),
         "expected": described(
             answer(dict.fromkeys(forecast.AHEAD, NUMBER)),
-            "new destinations of all protected devices together, which will be blocked until they are allowed",
+            "new destinations of all protected devices together; they will be blocked until they are allowed",
         ),
         "devices": listed(
             answer({"mac": TEXT, "label": TEXT, "settled": BOOLEAN, "novelty": _NOVELTY}),

@@ -34,17 +34,17 @@ async def log_in(request: Request) -> Response:
     to, source = own_path(form.get("next", "/")), site.source_of(request.scope)
     wait = site.lockout.wait(source, time.monotonic())
     if wait:
-        site.note(request.scope, "web:stranger", "login", "", "refused: too many wrong passwords")
+        await site.note(request.scope, "web:stranger", "login", "", "refused: too many wrong passwords")
         return _refused(request, to, wait)
     if not await site.is_password(form.get("password", "")):
         site.lockout.failed(source, time.monotonic())
-        site.note(request.scope, "web:stranger", "login", "", "wrong password")
+        await site.note(request.scope, "web:stranger", "login", "", "wrong password")
         return page(request, "login.html", status=403, next=to, error="That is not the password.")
     site.lockout.succeeded(source)
-    return opened(request, to)
+    return await opened(request, to)
 
 
-def opened(request: Request, to: str) -> Response:
+async def opened(request: Request, to: str) -> Response:
     """A new session for who has shown the password, and the way to the page `to`."""
     site: Site = request.app.state.site
     user = user_of(request)
@@ -53,7 +53,8 @@ def opened(request: Request, to: str) -> Response:
     name, _ = site.sessions.open(
         site.visitor(request.scope).address, request.headers.get("user-agent", ""), site.clock()
     )
-    site.note(request.scope, ADMIN, "login", "", "done")
+    await site.keep_sessions()
+    await site.note(request.scope, ADMIN, "login", "", "done")
     response = RedirectResponse(to, 303)
     scheme = request.url.scheme
     MutableHeaders(raw=response.raw_headers).append(
@@ -68,7 +69,8 @@ async def log_out(request: Request) -> Response:
     user = user_of(request)
     if user and user.session:
         site.sessions.close(user.session.key)
-        site.note(request.scope, ADMIN, "logout", "", "done")
+        await site.keep_sessions()
+        await site.note(request.scope, ADMIN, "logout", "", "done")
     response = RedirectResponse("/login", 303)
     scheme = request.url.scheme
     MutableHeaders(raw=response.raw_headers).append(

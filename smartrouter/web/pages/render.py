@@ -20,6 +20,7 @@ from smartrouter import __version__
 from smartrouter.core.inert import inert
 from smartrouter.terminal import amount, duration
 from smartrouter.web import assets
+from smartrouter.web.compiled import compile_apart
 from smartrouter.web.sessions import User, masked
 
 ZONE_COOKIE = "smartrouter_zone"  # minutes east of UTC, set by app.js
@@ -37,10 +38,8 @@ _ENDING = re.compile(r"\.html$")
 
 
 def load() -> None:
-    """Read and compile all templates."""
-    environment = _environment()
-    for name in environment.list_templates():
-        environment.get_template(name)
+    """Have all templates read and compiled."""
+    compile_apart(_environment())
 
 
 def page(request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
