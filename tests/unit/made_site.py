@@ -44,7 +44,8 @@ class MadeSite(Site):
 
 
 def made_site(folder: Path, extra: str = "", lan: Sequence[str] = ("br-lan",)) -> MadeSite:
-    """A site whose configuration has a web interface, and besides what `extra` says (UCI)."""
+    """A site whose configuration has a web interface, and besides what `extra` says (UCI); with a store."""
+    open_writer(f"{folder}/store.db").close()
     text = f"config smartrouter 'main'\n\toption database '{folder}/store.db'\nconfig web\n{extra}"
     open_writer(f"{folder}/store.db").close()
     site = MadeSite({"config": from_text(text).to_share("web"), "lan": list(lan), "iot": []})
