@@ -47,7 +47,11 @@ class MadeSite(Site):
             _local("lo", "127.0.0.1/8"),
         ]
         self.neighbourhood = Neighbourhood(
-            self.lan, self.web.allow_from, lambda: local, lambda address, _: self.macs.get(address, "")
+            self.lan,
+            self.web.allow_from,
+            self.iot_only,
+            lambda: local,
+            lambda address, _: self.macs.get(address, ""),
         )
 
     async def ask(self, request: Mapping[str, object], patience: float = 0.0) -> dict[str, Any]:
