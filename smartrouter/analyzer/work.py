@@ -24,6 +24,7 @@ from smartrouter.analyzer.gallery import Gallery
 from smartrouter.analyzer.lookups import Lookups
 from smartrouter.analyzer.scout import Scout
 from smartrouter.analyzer.second_thoughts import open_again, see, taken_back
+from smartrouter.analyzer.site import site_of
 from smartrouter.analyzer.study import Study
 from smartrouter.analyzer.turns import alone
 from smartrouter.config import Config, RuleConfig
@@ -89,6 +90,7 @@ class Analyzer:
         self._taken_back: list[RuleConfig] = []  # whose alerts are to be opened again
         self.configure(share)
         self._delivery = Delivery(self._config)
+        self._delivery.configure(self._config, self._site)
         self._runs = threading.Thread(target=self._run_periodically, name="analysis", daemon=True)
         self._runs.start()
 
@@ -106,11 +108,12 @@ class Analyzer:
         """Take up a new share of the configuration. Raises BadConfig and keeps the old one."""
         before, self._config = self._config, Config.from_share(share["config"])
         self._taken_back += taken_back(before.rules, self._config.rules, time.time())
+        self._site = site_of(self._config.web, share["lan"])
         self._scout.go(share["lan"], share["iot"])
         self._members.keep((*share["lan"], *share["iot"]))
         self._settle_at = [time.monotonic() + delay for delay in SETTLE_AFTER]
         if self._delivery is not None:
-            self._delivery.configure(self._config)
+            self._delivery.configure(self._config, self._site)
 
     @property
     def config(self) -> Config:

@@ -53,7 +53,7 @@ _LOCAL = tuple(
 # Which sections a part gets, and of which of them the secrets too.
 _SHARES: Mapping[str, tuple[Collection[str], str]] = {
     "guard": (("smartrouter", "device", "rule"), ""),
-    "analyzer": (("smartrouter", "device", "rule", "notify"), "notify"),
+    "analyzer": (("smartrouter", "device", "rule", "notify", "web"), "notify"),
     "web": (("smartrouter", "device", "rule", "notify", "web"), "web"),
 }
 _T = TypeVar("_T", bound=Section)

@@ -265,6 +265,12 @@ class WebConfig(Section):
         "Networks beyond the LAN, such as that of a VPN, from which it may be used.",
         many=True,
     )
+    url: str = option(
+        kinds.URL,
+        "",
+        "Where messages say that its pages are, if not at the first of `host`, or the LAN address: as "
+        "`https://router.example:8443` behind a proxy of yours. What that calls it belongs in `host`, too.",
+    )
     token: tuple[str, ...] = option(
         kinds.WEB_TOKEN,
         "",

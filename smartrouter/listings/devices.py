@@ -4,7 +4,6 @@
 import json
 import sqlite3
 import time
-from collections.abc import Mapping
 from typing import Any
 
 from smartrouter.analyzer.analysis import PRIOR
@@ -71,7 +70,7 @@ _LATEST = 10  # attempts that are shown
 def all_devices(known: Known, conn: sqlite3.Connection) -> list[dict[str, Any]]:
     """Every device under the keys of `DEVICE`: those that are watched first, then by what they are called."""
     progress = queries.progress(conn)
-    prior = kept_prior(conn, progress)
+    prior = kept_prior(conn)
     listed = [device_json(known, conn, each, progress.get(each.mac), prior) for each in known.found()]
     return sorted(listed, key=lambda each: (not each["watched"], each["label"].lower(), each["mac"]))
 
@@ -82,17 +81,17 @@ def one_device(known: Known, conn: sqlite3.Connection, mac: str) -> dict[str, An
     if found is None:
         return None
     progress = queries.progress(conn)
-    own, prior = progress.get(mac), kept_prior(conn, progress)
+    own, prior = progress.get(mac), kept_prior(conn)
     return device_json(known, conn, found, own, prior) | _details(known, conn, mac, own)
 
 
-def kept_prior(conn: sqlite3.Connection, progress: Mapping[str, Progress]) -> Prior:
-    """What to expect of a device before anything of it is known, as the analyzer's last run found it; found
-    out now where it did not."""
+def kept_prior(conn: sqlite3.Connection) -> Prior:
+    """What to expect of a device before anything of it is known, as the analyzer's last run found it; of any
+    household's devices before the first."""
     try:
         return Prior(*json.loads(meta(conn, PRIOR) or ""))
     except (ValueError, TypeError):  # none yet, or another version's
-        return forecast.prior_of(progress)
+        return Prior()
 
 
 def device_json(

@@ -59,7 +59,7 @@ STATUS = {
 }
 _RUNS = 10  # that --json gives
 _LATELY = 3600.0  # seconds
-_ABSENT: dict[str, Any] = {
+ABSENT: dict[str, Any] = {
     "mode": "", "guard": {"running": False}, "parts": [], "queues": {}, "version": "", "pid": 0,
     "uptime": 0.0, "lan": [], "iot": [], "missing": [], "enabled": False, "problem": "", "web": None,
     "trial": None,
@@ -71,7 +71,7 @@ def status(
 ) -> dict[str, Any]:
     """Everything under the keys of `STATUS`, and some more. `path`: of the configuration; `answer`: what the
     running smartrouter says of itself, or why it says nothing; `know` may raise BadConfig."""
-    found: dict[str, Any] = _ABSENT | {"config": {"path": path, "error": ""}, "needs": []}
+    found: dict[str, Any] = ABSENT | {"config": {"path": path, "error": ""}, "needs": []}
     found |= {"running": False, "store": None, "alerts": None, "nameless": [], "repeaters": []}
     found |= {"analysis": None, "runs": [], "lately": [], "store_problem": "", "channels": None}
     if isinstance(answer, SmartrouterError):

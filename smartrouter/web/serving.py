@@ -16,8 +16,9 @@ from collections.abc import Callable, Collection, Iterator
 from ipaddress import ip_address
 from typing import Any, cast
 
-import uvicorn
+from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.server import Server as UvicornServer
 
 from smartrouter.core.errors import Unavailable
 from smartrouter.linux.local_addresses import Local
@@ -93,12 +94,12 @@ def _make_room(others: Collection[Protocol]) -> bool:
     return False
 
 
-class Server(uvicorn.Server):
+class Server(UvicornServer):
     """uvicorn's, with sockets that come and go, and without its signal handlers."""
 
     def __init__(self, app: Any, lets_in: Callable[[str], bool]):
         protocol = type("LanProtocol", (Protocol,), {"lets_in": staticmethod(lets_in)})
-        config = uvicorn.Config(
+        config = Config(
             app,
             http=protocol,
             ws="none",

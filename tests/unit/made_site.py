@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 from smartrouter.config import from_text
 from smartrouter.core.errors import SmartrouterError
 from smartrouter.linux.local_addresses import Local
+from smartrouter.store.connect import open_writer
 from smartrouter.web.app import make_app
 from smartrouter.web.gatekeeper import cookie_name
 from smartrouter.web.sessions import masked
@@ -21,7 +22,7 @@ NOW = 1_800_000_000.0
 STATUS: dict[str, Any] = {
     "version": "0", "pid": 1, "uptime": 60.0, "enabled": True, "problem": "", "user": "nobody",
     "config": {"path": "", "error": ""}, "lan": ["br-lan"], "iot": [], "missing": [], "upstreams": [],
-    "parts": [], "queues": {}, "dropped": {}, "guard": {"running": True, "paused": 0},
+    "web": None, "trial": None, "parts": [], "queues": {}, "dropped": {}, "guard": {"running": True, "paused": 0},
 }  # fmt: skip
 
 
@@ -43,8 +44,10 @@ class MadeSite(Site):
 
 
 def made_site(folder: Path, extra: str = "", lan: Sequence[str] = ("br-lan",)) -> MadeSite:
-    """A site whose configuration has a web interface, and besides what `extra` says (UCI)."""
+    """A site whose configuration has a web interface, and besides what `extra` says (UCI); with a store."""
+    open_writer(f"{folder}/store.db").close()
     text = f"config smartrouter 'main'\n\toption database '{folder}/store.db'\nconfig web\n{extra}"
+    open_writer(f"{folder}/store.db").close()
     site = MadeSite({"config": from_text(text).to_share("web"), "lan": list(lan), "iot": []})
     site.neighbourhood.local = lambda: [_local("br-lan", "192.168.1.1/24"), _local("lo", "127.0.0.1/8")]  # type: ignore[method-assign]
     return site

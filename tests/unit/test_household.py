@@ -21,6 +21,7 @@ FOUND: dict[str, Any] = {
     "shares": {},
     "networks": [[], ["br-lan"], []],
     "database": "/nonexistent/store.db",
+    "mode_until": None,
     "around": AROUND,
 }
 OFF = {key: value for key, value in FOUND.items() if key != "around"} | {"enabled": False}

@@ -200,7 +200,7 @@ class Feed:
         if not changed:
             return []
         progress = queries.progress(conn)
-        prior = kept_prior(conn, progress)
+        prior = kept_prior(conn)
         return [
             Event("device", device_json(known, conn, each, progress.get(each.mac), prior)) for each in changed
         ]

@@ -58,7 +58,7 @@ def devices(call: Call) -> dict[str, Any]:
     known, query = call.known(), call.query
     with known.store() as conn:
         progress = queries.progress(conn)
-        prior = kept_prior(conn, progress)
+        prior = kept_prior(conn)
         after = query.get("cursor", "")
         wanted = [each for each in known.found() if each.mac > after and _is_wanted(known, each, query)]
         shown = wanted[: query.get("limit", PAGE)]

@@ -22,7 +22,7 @@ from smartrouter.web.views import words
 from smartrouter.web.views.alert import full
 from smartrouter.web.views.inbox import OPEN, TIMES, inbox, rule_of
 
-_MUTE = 86400.0  # seconds
+_DAY = 86400.0  # seconds
 _LONGEST = 2**62  # of an alert's number
 
 
@@ -94,9 +94,15 @@ async def decide(request: Request) -> Response:
             return await act(request, {"do": "dismiss", "alert": number}, said, to, undo)
         case "reopen":
             return await act(request, {"do": "reopen", "alert": number}, "It waits for a decision again.", to)
+        case "cut":
+            rule = {"device": found.mac, "destination": "*", "service": ""}
+            until = site.clock() + _DAY
+            undo = ("/decisions/undo", {**rule, "to": to})
+            order = {"do": "deny", **rule, "until": until}
+            return await act(request, order, f"{label} is cut off for a day.", to, undo)
         case "mute":
             undo = (path, {"do": "unmute", "to": to})
-            order = {"do": "mute", "device": found.mac, "seconds": _MUTE}
+            order = {"do": "mute", "device": found.mac, "seconds": _DAY}
             return await act(request, order, f"Nothing of {label} is sent for a day.", to, undo)
         case "unmute":
             order = {"do": "mute", "device": found.mac, "seconds": 0.0}

@@ -20,6 +20,7 @@ from smartrouter import __version__
 from smartrouter.core.inert import inert
 from smartrouter.terminal import amount, duration
 from smartrouter.web import assets
+from smartrouter.web.compiled import compile_apart
 from smartrouter.web.sessions import User, masked
 
 ZONE_COOKIE = "smartrouter_zone"  # minutes east of UTC, set by app.js
@@ -33,14 +34,13 @@ NAVIGATION = (
     ("/account", "Account"),
 )
 _LARGEST_ZONE = 14 * 60  # minutes
+_CODE, _NAMED = re.compile("`([^`]*)`"), re.compile(r"\*([A-Z][a-z]+)\*")
 _ENDING = re.compile(r"\.html$")
 
 
 def load() -> None:
-    """Read and compile all templates."""
-    environment = _environment()
-    for name in environment.list_templates():
-        environment.get_template(name)
+    """Have all templates read and compiled."""
+    compile_apart(_environment())
 
 
 def page(request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
@@ -78,6 +78,12 @@ def csrf(request: Request) -> str:
 def csrf_field(token: str) -> Markup:
     """The same as a form's hidden field."""
     return Markup('<input type="hidden" name="csrf" value="{}">').format(token)
+
+
+def marked(text: str) -> Markup:
+    """A text of ours, with backticks around what is to be typed as it is, and stars around names."""
+    shown = _CODE.sub(r"<code>\1</code>", str(Markup.escape(inert(text))))
+    return Markup(_NAMED.sub(r"<em>\1</em>", shown))  # noqa: S704 - it was escaped above
 
 
 def zone_of(request: Request) -> timezone | None:
@@ -138,7 +144,12 @@ def _environment() -> Environment:
         finalize=_finalized,
         auto_reload=False,
     )
-    environment.globals |= {"static": assets.url_of, "csrf_field": csrf_field, "moment": moment}
+    environment.globals |= {
+        "static": assets.url_of,
+        "csrf_field": csrf_field,
+        "moment": moment,
+        "marked": marked,
+    }
     environment.filters |= {
         "duration": duration,
         "amount": amount,

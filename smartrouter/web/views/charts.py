@@ -28,18 +28,12 @@ class Bar(NamedTuple):
     blocked: int
 
 
-class Tick(NamedTuple):
-    """A label below the bars."""
-
-    x: float
-    text: str
-
-
 class Chart(NamedTuple):
-    """A bar chart. `most`: the number that the highest bar stands for, 0 where there is nothing."""
+    """A bar chart. `labels`: one below each bar, '' for none; `most`: the number that the highest bar stands
+    for, 0 where there is nothing; `marks`: alerts."""
 
     bars: Sequence[Bar]
-    ticks: Sequence[Tick]
+    labels: Sequence[str]
     most: int
     total: int
     blocked: int
@@ -47,10 +41,10 @@ class Chart(NamedTuple):
 
 
 def bars(columns: Sequence[tuple[float, int, int, int]], labels: Sequence[str]) -> Chart:
-    """A chart of columns (at, count, blocked, alerts), with a label below each, '' for none."""
+    """A chart of columns (at, count, blocked, alerts)."""
     most = max((count for _, count, _, _ in columns), default=0)
     room = WIDTH / max(1, len(columns))
-    made, ticks = [], []
+    made = []
     for place, (at, count, blocked, alerts) in enumerate(columns):
         height = _height(count, most)
         bad = min(height, _height(blocked, most))
@@ -59,10 +53,8 @@ def bars(columns: Sequence[tuple[float, int, int, int]], labels: Sequence[str]) 
             Bar(round(x, 1), round(HEIGHT - height, 1), round(width, 1), round(height, 1), round(bad, 1),
                 alerts, at, count, blocked)
         )  # fmt: skip
-        if labels[place]:
-            ticks.append(Tick(round(place * room + room / 2, 1), labels[place]))
     return Chart(
-        made, ticks, most, sum(column[1] for column in columns), sum(column[2] for column in columns),
+        made, labels, most, sum(column[1] for column in columns), sum(column[2] for column in columns),
         sum(column[3] for column in columns),
     )  # fmt: skip
 
@@ -74,9 +66,9 @@ def hour_ticks(starts: Sequence[float], zone: timezone | None) -> list[str]:
 
 
 def day_ticks(days: Sequence[int]) -> list[str]:
-    """The day of the month below every other day, of days by number (`datetime.date.toordinal`)."""
+    """The day of the month below every third day, of days by number (`datetime.date.toordinal`)."""
     return [
-        f"{datetime.fromordinal(day):%d.%m.}" if (len(days) - 1 - place) % 2 == 0 else ""
+        f"{datetime.fromordinal(day):%d %b}" if (len(days) - 1 - place) % 3 == 0 else ""
         for place, day in enumerate(days)
     ]
 

@@ -14,9 +14,11 @@ from smartrouter.listings import forecast
 from smartrouter.listings.devices import device_json, kept_prior
 from smartrouter.listings.known import EVERY_DEVICE, Known
 from smartrouter.store import inbox, queries, timeline
-from smartrouter.store.attempts import StoredAttempt, attempts_of
+from smartrouter.store.attempts import attempts_of
 from smartrouter.terminal import duration
 from smartrouter.web.views.inbox import Row, muted_until, row
+from smartrouter.web.views.log import Row as Attempt
+from smartrouter.web.views.log import row as attempt
 
 HOURS, DAYS = 24, 14  # of the timelines
 ON_A_PAGE = 60  # destinations
@@ -58,7 +60,7 @@ class Device(NamedTuple):
     rules: Sequence[RuleConfig]
     common: Sequence[RuleConfig]
     alerts: Sequence[Row]
-    latest: Sequence[StoredAttempt]
+    latest: Sequence[Attempt]
 
 
 def device(
@@ -71,7 +73,7 @@ def device(
         return None
     progress = queries.progress(conn)
     own = progress.get(mac)
-    facts = device_json(known, conn, found, own, kept_prior(conn, progress))
+    facts = device_json(known, conn, found, own, kept_prior(conn))
     needs = queries.learned(conn, mac)
     pages = max(1, -(-len(needs) // ON_A_PAGE))
     page = min(max(1, page), pages)
@@ -100,7 +102,7 @@ def device(
             row(known, each, now)
             for each in inbox.read(conn, inbox.of_device(conn, mac, ("open",), _ALERTS, 0))
         ],
-        latest=attempts_of(conn, mac, _LATEST),
+        latest=[attempt(known, each) for each in attempts_of(conn, mac, _LATEST)],
     )
 
 

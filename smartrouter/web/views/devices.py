@@ -160,7 +160,7 @@ def _matches(each: _Standing, text: str) -> bool:
 def _rows(known: Known, conn: sqlite3.Connection, some: Sequence[_Standing], now: float) -> list[Row]:
     progress = queries.progress(conn)
     learners = [each for each in some if each.watched and each.device.stage == State.LEARNING]
-    prior = kept_prior(conn, progress) if learners else None
+    prior = kept_prior(conn) if learners else None
     rows = []
     for device, label, watched, mode, undecided in some:
         end = None

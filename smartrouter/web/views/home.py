@@ -15,7 +15,7 @@ from smartrouter.listings.channels import complaint, standing
 from smartrouter.listings.devices import kept_prior
 from smartrouter.listings.household import hidden_devices, hidden_names
 from smartrouter.listings.known import Known
-from smartrouter.listings.status import is_undecided, needs_of_running, problem_of
+from smartrouter.listings.status import ABSENT, is_undecided, needs_of_running, problem_of
 from smartrouter.notify.wording import title
 from smartrouter.store import inbox, queries, timeline
 from smartrouter.store.queries import Device
@@ -192,7 +192,7 @@ def _not_working(status: Mapping[str, Any]) -> Headline | None:
             f"Nobody can say whether devices are guarded: {why}. On the router, `smartrouter status` says "
             "more, and `smartrouter doctor` what to do.",
         )
-    problem = problem_of(dict(status))
+    problem = problem_of({**ABSENT, **status})
     if not problem:
         return None
     if not status["enabled"]:
@@ -217,7 +217,9 @@ def _paused(status: Mapping[str, Any]) -> float:
 def _of_running(status: Mapping[str, Any]) -> list[str]:
     if "error" in status or not status:
         return []
-    return needs_of_running({**status, "working": not problem_of(dict(status))})
+    found = {**ABSENT, **status}
+    mode = status.get("guard", {}).get("mode", "")
+    return needs_of_running({**found, "mode": mode, "working": not problem_of(found)})
 
 
 def _needs(
@@ -261,7 +263,7 @@ def _learners(
     """Those that have come farthest; of whom nothing was seen yet last."""
     if not learning:
         return []
-    prior = kept_prior(conn, progress)
+    prior = kept_prior(conn)
     none = Progress()
     farthest = sorted(learning, key=lambda d: (-progress.get(d.mac, none).observed, d.mac))[:_LEARNERS]
     found = []

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from smartrouter.config import RuleConfig
 from smartrouter.core import explanations
-from smartrouter.core.effects import Evidence
+from smartrouter.core.effects import Evidence, Kind
 from smartrouter.core.names import registrable_domain
 from smartrouter.listings.decisions import Decision, NoRule, decision, ruled_by
 from smartrouter.listings.known import Known
@@ -25,6 +25,7 @@ EACH = 3  # alerts of a device on the page of all devices,
 DEVICES = 8  # … and devices on it
 ALONE = 20  # alerts on the page of one device
 
+_CUT = frozenset((Kind.SCAN, Kind.DNS_TUNNEL, Kind.CLONE))
 OPEN, DECIDED = "open", "decided"
 _STATES: Mapping[str, Collection[str]] = {
     OPEN: (AlertState.OPEN,),
@@ -49,7 +50,8 @@ class Scope(NamedTuple):
 
 class Row(NamedTuple):
     """One alert. `what`: the destination, or what there is to say instead; `verdict`: `blocked`, `let
-    through`, `partly blocked` or ''; `can_rule`: a rule can decide about it; `scopes`: what such a rule may
+    through`, `partly blocked` or ''; `can_rule`: a rule can decide about it; `can_cut`: what
+    helps is to cut the device off; `scopes`: what such a rule may
     be about, the usual first; `undo`: the rule that has decided, if it still is there."""
 
     id: int
@@ -75,6 +77,7 @@ class Row(NamedTuple):
     decided_at: float | None
     until: float | None
     can_rule: bool
+    can_cut: bool
     scopes: Sequence[Scope]
     undo: RuleConfig | None
 
@@ -185,6 +188,7 @@ def row(known: Known, found: StoredAlert, now: float) -> Row:
         decided_at=found.decided_at,
         until=None if rule is None else rule.until,
         can_rule=about_destination and bool(found.destination),
+        can_cut=found.kind in _CUT,
         scopes=scopes(found),
         undo=rule,
     )
