@@ -148,7 +148,7 @@ class _Site(Site):
         super().__init__(house.share(), str(house.folder))
         house.household.site = self
 
-    async def ask(self, request: Mapping[str, object], patience: float = 0.0) -> dict[str, Any]:  # noqa: ASYNC109
+    async def ask(self, request: Mapping[str, object], patience: float = 0.0) -> dict[str, Any]:
         return await asyncio.get_running_loop().run_in_executor(None, self._handled, dict(request))
 
     def _handled(self, request: dict[str, Any]) -> dict[str, Any]:
