@@ -72,7 +72,7 @@ class Owner(TestClient):
 
 def owner(site: Site) -> Owner:
     """See `Owner`."""
-    name, session = site.sessions.open("192.168.1.50", "a browser", NOW)
+    name, session = site.sessions.open("192.168.1.50", "a browser", site.clock())
     client = Owner(
         make_app(site),
         base_url="http://192.168.1.1:8081",

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The log: pages of it, what is new in it for a page that is open, and all of it as a file."""
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
@@ -41,6 +42,8 @@ def news(request: Request) -> Response:
 def export(request: Request) -> Response:
     """The whole log, as the address filters it: a part at a time, however much it is."""
     site, kind = request.app.state.site, request.path_params["kind"]
+    if kind not in ("csv", "json"):
+        raise HTTPException(404)
     found = read_filter(request.query_params, zone_of(request))
     with site.store() as conn:
         known = Known(site.config, conn)

@@ -10,7 +10,7 @@ from smartrouter.core.destinations import protocol_name
 from smartrouter.core.errors import BadPacket
 from smartrouter.listings.decisions import ruled_by
 from smartrouter.listings.known import Known
-from smartrouter.notify.wording import Tried, decided, title, tried
+from smartrouter.notify.wording import Tried, about, decided, title, tried, why
 from smartrouter.store.alerts import StoredAlert, alert
 from smartrouter.store.exhibits import Exhibit, Role, exhibits_of
 from smartrouter.web.views.inbox import Row, muted_until, row
@@ -61,7 +61,7 @@ def full(known: Known, conn: sqlite3.Connection, number: int, now: float) -> Ful
     reached, exhibits = tried(found), exhibits_of(conn, number)
     label = known.label(found.mac)
     return Full(
-        row=row(known, found, now),
+        row=row(known, found, now)._replace(what=about(found), why=why(found)),
         sentence=title(found, label),
         mac=found.mac,
         label=label,

@@ -21,7 +21,7 @@ from smartrouter.web.views.log import Row as Attempt
 from smartrouter.web.views.log import row as attempt
 
 HOURS, DAYS = 24, 14  # of the timelines
-ON_A_PAGE = 60  # destinations
+ON_A_PAGE = 40  # destinations
 _ALERTS, _LATEST = 3, 8  # that are shown
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from smartrouter.core.classification.makers import short
+from smartrouter.core.inert import cut
 from smartrouter.core.learning import State
 from smartrouter.listings import forecast
 from smartrouter.listings.devices import kept_prior
@@ -13,6 +14,7 @@ from smartrouter.listings.known import Known
 from smartrouter.listings.status import is_undecided
 from smartrouter.store import queries
 from smartrouter.store.queries import Device
+from smartrouter.web.views import words
 
 ON_A_PAGE = 50
 LONGEST = 100  # characters of what is looked for
@@ -169,8 +171,8 @@ def _rows(known: Known, conn: sqlite3.Connection, some: Sequence[_Standing], now
         rows.append(
             Row(
                 mac=device.mac,
-                label=label,
-                maker=short(device.maker),
+                label=cut(label, words.LONGEST),
+                maker=cut(short(device.maker), words.LONGEST),
                 kind={True: "iot", False: "not-iot", None: "unknown"}[device.iot],
                 sure=device.confidence,
                 state=device.stage if watched else "",
@@ -183,7 +185,7 @@ def _rows(known: Known, conn: sqlite3.Connection, some: Sequence[_Standing], now
                 present=device.present,
                 seen=device.last_seen,
                 undecided=undecided,
-                probably=known.label(device.probably) if device.probably else "",
+                probably=cut(known.label(device.probably), words.LONGEST) if device.probably else "",
             )
         )
     return rows

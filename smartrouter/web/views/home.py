@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from smartrouter.analyzer.analysis import TROUBLE
 from smartrouter.core.errors import Unavailable
+from smartrouter.core.inert import cut
 from smartrouter.core.learning import Progress, State
 from smartrouter.core.policy import Mode
 from smartrouter.listings import forecast
@@ -20,7 +21,7 @@ from smartrouter.notify.wording import title
 from smartrouter.store import inbox, queries, timeline
 from smartrouter.store.queries import Device
 from smartrouter.terminal import duration
-from smartrouter.web.views.words import counted
+from smartrouter.web.views.words import LONGEST, counted
 
 HOURS = 24  # of the timeline
 _LEARNERS = 8  # that are shown
@@ -171,7 +172,8 @@ def _headline(
     notices = sum(group.alerts for group in groups)
     details = []
     if learning:
-        details.append(f"{len(learning)} still {'learns' if len(learning) == 1 else 'learn'} what they need.")
+        what = "learns what it needs" if len(learning) == 1 else "learn what they need"
+        details.append(f"{len(learning)} still {what}.")
     if notices:
         details.append(f"{counted(notices, 'notice')} in the inbox, nothing urgent.")
     behaving = "all behaving" if len(watched) > 1 else "behaving"
@@ -268,7 +270,7 @@ def _learners(
     farthest = sorted(learning, key=lambda d: (-progress.get(d.mac, none).observed, d.mac))[:_LEARNERS]
     found = []
     for device in farthest:
-        label, own = known.name_of(device), progress.get(device.mac)
+        label, own = cut(known.name_of(device), LONGEST), progress.get(device.mac)
         # What was used once only would take a look at all destinations: the device's own page takes it.
         end = forecast.learning(own, 0, known.settings.learning, now, prior)
         if end is None:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from smartrouter.config import RuleConfig
 from smartrouter.core import explanations
 from smartrouter.core.effects import Evidence, Kind
+from smartrouter.core.inert import cut
 from smartrouter.core.names import registrable_domain
 from smartrouter.listings.decisions import Decision, NoRule, decision, ruled_by
 from smartrouter.listings.known import Known
@@ -25,6 +26,7 @@ EACH = 3  # alerts of a device on the page of all devices,
 DEVICES = 8  # … and devices on it
 ALONE = 20  # alerts on the page of one device
 
+_LONGEST_WHY = 600  # characters
 _CUT = frozenset((Kind.SCAN, Kind.DNS_TUNNEL, Kind.CLONE))
 OPEN, DECIDED = "open", "decided"
 _STATES: Mapping[str, Collection[str]] = {
@@ -169,12 +171,12 @@ def row(known: Known, found: StoredAlert, now: float) -> Row:
         kind=found.kind,
         title=words.kind_title(found.kind),
         severity=found.severity,
-        what=about(found) or (explanation.means if explanation else found.kind),
+        what=words.tail(about(found)) or (explanation.means if explanation else found.kind),
         name=found.name if found.name != found.destination else "",
         service=found.service,
         evidence=words.EVIDENCE.get(found.evidence, found.evidence) if reached and found.destination else "",
         believed=explanations.EVIDENCE.get(found.evidence, ""),
-        why=why(found),
+        why=cut(why(found), _LONGEST_WHY),
         means=explanation.means if explanation else "",
         perhaps=explanation.perhaps if explanation else "",
         advice=explanation.advice if explanation else "",
@@ -199,12 +201,12 @@ def scopes(found: StoredAlert) -> list[Scope]:
     address. The first is what is usually meant."""
     if not found.destination:
         return []
-    given = [Scope("group", found.destination)]
+    given = [Scope("group", words.tail(found.destination))]
     if found.name and found.name != found.destination:
-        given.append(Scope("name", f"only {found.name}"))
+        given.append(Scope("name", f"only {words.tail(found.name)}"))
     domain = _domain(found)
     if domain and domain != found.destination:
-        given.append(Scope("domain", f"all below {domain}"))
+        given.append(Scope("domain", f"all below {words.tail(domain)}"))
     address = _address(found)
     if address and address != found.destination:
         given.append(Scope("address", f"only the address {address}"))
@@ -241,7 +243,7 @@ def _block(
         places.setdefault(found.destination, []).append(row(known, found, now))
     return Block(
         mac=mac,
-        label=known.label(mac),
+        label=cut(known.label(mac), words.LONGEST),
         muted_until=muted_until(known, mac, now),
         places=[Place(destination, rows) for destination, rows in places.items()],
         alerts=total,

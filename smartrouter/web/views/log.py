@@ -16,11 +16,12 @@ from datetime import UTC, datetime, timezone
 from typing import NamedTuple
 from urllib.parse import urlencode
 
-from smartrouter.core.inert import inert
+from smartrouter.core.inert import cut, inert
 from smartrouter.core.policy import REASONS, Reason
 from smartrouter.listings.known import Known
 from smartrouter.store import log as stored
 from smartrouter.store.attempts import StoredAttempt
+from smartrouter.web.views import words
 
 ON_A_PAGE = 100
 AT_ONCE = 500  # attempts of a file that are in memory
@@ -124,8 +125,8 @@ def row(known: Known, attempt: StoredAttempt) -> Row:
         id=attempt.id,
         at=attempt.at,
         mac=attempt.mac,
-        label=known.label(attempt.mac) if attempt.mac else "a device that is gone",
-        where=attempt.name or attempt.address,
+        label=cut(known.label(attempt.mac), words.LONGEST) if attempt.mac else "a device that is gone",
+        where=words.tail(attempt.name or attempt.address),
         address=attempt.address if attempt.name else "",
         port=attempt.port,
         service=attempt.service,

@@ -53,6 +53,15 @@ def counted(count: int, what: str, many: str = "") -> str:
     return f"{count} {what if count == 1 else many or what + 's'}"
 
 
+LONGEST = 100  # characters of a text from the network in a list; the page of one alert, and files, have all
+
+
+def tail(text: str) -> str:
+    """A name or address that is too long for a list, without its beginning: who owns a name stands at its
+    end."""
+    return text if len(text) <= LONGEST else f"…{text[1 - LONGEST :]}"
+
+
 def kind_title(kind: str) -> str:
     """A kind's title; another version's is given as it is."""
     return KINDS.get(kind, kind.replace("-", " ").capitalize())
