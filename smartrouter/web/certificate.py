@@ -44,8 +44,8 @@ def context(
     except (ssl.SSLError, OSError, ValueError) as error:
         why = getattr(error, "reason", None) or getattr(error, "strerror", None) or "they do not match"
         raise BadConfig(
-            f"config web: option tls: {web.certificate} and {web.key} cannot be used: {why}; both are PEM, the "
-            "key without a password"
+            f"config web: option tls: {web.certificate} and {web.key} cannot be used: {why}; both are PEM, "
+            "the key without a password"
         ) from None
     return found
 
@@ -109,6 +109,5 @@ def _run(command: Sequence[str]) -> None:
         raise Unavailable(f"`{os.path.basename(command[0])}` did not make a certificate in time") from None
     if done.returncode != 0:
         said = done.stderr.decode(errors="replace").strip().splitlines()
-        raise Unavailable(
-            f"`{os.path.basename(command[0])}` could not make a certificate: {said[-1] if said else 'no word'}"
-        )
+        why = said[-1] if said else "it does not say why"
+        raise Unavailable(f"`{os.path.basename(command[0])}` could not make a certificate: {why}")

@@ -104,6 +104,7 @@ class Server(UvicornServer):
             http=protocol,
             ws="none",
             loop="asyncio",
+            interface="asgi3",
             lifespan="off",
             log_config=None,
             access_log=False,

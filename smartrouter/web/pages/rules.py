@@ -82,7 +82,8 @@ async def change(request: Request) -> Response:
     flash = Flash("The rule is changed.")
     try:
         await order(request, made)
-        same = checked(RuleConfig, {**wanted, "action": made["do"]}, "rule")
+        texts = {name: text for name, text in {**wanted, "action": made["do"]}.items() if text}
+        same = checked(RuleConfig, texts, "rule")
         if (same.device, same.destination, same.service) != (rule.device, rule.destination, rule.service):
             await order(request, {"do": "remove-rule", **_key(vars(rule))})
     except SmartrouterError as error:
