@@ -7,7 +7,6 @@ Each of the three may be missing, and is then said to be.
 
 import json
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -18,7 +17,7 @@ from smartrouter.core.policy import NewDevices, Watching
 from smartrouter.listings.channels import complaint, standing
 from smartrouter.listings.household import hidden_devices, hidden_names
 from smartrouter.listings.known import Known
-from smartrouter.store.alerts import AlertState, alerts
+from smartrouter.store.inbox import open_by_severity
 from smartrouter.store.queries import devices, household, meta, totals
 from smartrouter.store.runs import KEPT, latest_runs
 from smartrouter.terminal import duration
@@ -60,7 +59,6 @@ STATUS = {
 }
 _RUNS = 10  # that --json gives
 _LATELY = 3600.0  # seconds
-_ALL = 10_000  # alerts: more than the store keeps
 ABSENT: dict[str, Any] = {
     "mode": "", "guard": {"running": False}, "parts": [], "queues": {}, "version": "", "pid": 0,
     "uptime": 0.0, "lan": [], "iot": [], "missing": [], "enabled": False, "problem": "", "web": None,
@@ -93,7 +91,7 @@ def status(
     return found
 
 
-def problem_of(found: dict[str, Any]) -> str:
+def problem_of(found: Mapping[str, Any]) -> str:
     """Why devices are not guarded although it runs; '' if they are."""
     if not found["enabled"]:
         return f"it is switched off: set `option enabled '1'` in {found['config']['path']}"
@@ -112,7 +110,7 @@ def _read(found: dict[str, Any], known: Known) -> None:
             runs = latest_runs(conn, KEPT)
             trouble = json.loads(meta(conn, TROUBLE) or "{}")
             undecided = [d for d in devices(conn) if is_undecided(known, d)]
-            waiting = Counter(each.severity for each in alerts(conn, state=AlertState.OPEN, limit=_ALL))
+            waiting = open_by_severity(conn)
             hidden = household(conn)
             sent_to = standing(known, conn)
     except Unavailable as error:
@@ -124,7 +122,7 @@ def _read(found: dict[str, Any], known: Known) -> None:
     found["analysis"] = runs[0]._asdict() if runs else None
     found["runs"] = [run._asdict() for run in runs[:_RUNS]]
     found["lately"] = [run for run in runs if 0 <= time.time() - run.at <= _LATELY]
-    found["alerts"] = {str(severity): waiting[severity] for severity in reversed(Severity)}
+    found["alerts"] = {str(severity): waiting.get(severity, 0) for severity in reversed(Severity)}
     found["nameless"], found["repeaters"] = list(hidden.nameless), list(hidden.repeaters)
     if stored.open_alerts:
         loud = ", ".join(f"{count} {severity}" for severity, count in found["alerts"].items() if count)

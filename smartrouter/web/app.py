@@ -13,11 +13,24 @@ from starlette.routing import BaseRoute
 from smartrouter.core.errors import SmartrouterError, Unavailable
 from smartrouter.web import api, assets
 from smartrouter.web.gatekeeper import Gatekeeper
-from smartrouter.web.pages import account, device, devices, home, inbox, log, login, rules, settings, setup
+from smartrouter.web.pages import (
+    account,
+    alerts_txt,
+    device,
+    devices,
+    home,
+    inbox,
+    log,
+    login,
+    mode,
+    rules,
+    settings,
+    setup,
+)
 from smartrouter.web.pages.render import page
 from smartrouter.web.site import Site
 
-_PAGES = (home, inbox, devices, device, log, rules, settings, login, setup, account)
+_PAGES = (home, inbox, devices, device, log, rules, settings, mode, login, setup, account, alerts_txt)
 
 
 def make_app(site: Site) -> Starlette:

@@ -10,19 +10,22 @@ import contextlib
 import logging
 import select
 import signal
+import socket
 import ssl
+import time
 from typing import TYPE_CHECKING, Any
 
 import anyio._backends._asyncio  # else it is imported when first needed, and may be closed to us then
 import anyio.to_thread
 
 from smartrouter.channel import Channel, Gone, Request
-from smartrouter.config import load
+from smartrouter.config import Config, WebConfig, load
 from smartrouter.core.errors import SmartrouterError, Unavailable
 from smartrouter.core.names import registrable_domain
-from smartrouter.linux import interfaces, privileges
-from smartrouter.web import assets
+from smartrouter.linux import interfaces, local_addresses, privileges
+from smartrouter.web import assets, certificate
 from smartrouter.web.app import make_app
+from smartrouter.web.origins import own_names
 from smartrouter.web.pages import render
 from smartrouter.web.serving import Server, places
 from smartrouter.web.site import Site
@@ -46,8 +49,9 @@ def main(arguments: "Namespace") -> int:
     if arguments.channel is None:
         share = _own_share(arguments.config)
         _prepare()
+        tls = _tls(share)
         privileges.drop(privileges.service_user(), keep_net_admin=False)
-        asyncio.run(_Web(share, arguments.run_dir, None).run())
+        asyncio.run(_Web(share, arguments.run_dir, None, tls).run())
         return 0
     with Channel(arguments.channel) as channel:
         _prepare()
@@ -55,9 +59,10 @@ def main(arguments: "Namespace") -> int:
             first = _first(channel)
             if first is None:
                 return 0
-            privileges.drop(privileges.service_user(), keep_net_admin=False)
             try:
-                web = _Web(first.arguments, arguments.run_dir, channel)
+                tls = _tls(first.arguments)
+                privileges.drop(privileges.service_user(), keep_net_admin=False)
+                web = _Web(first.arguments, arguments.run_dir, channel, tls)
             except SmartrouterError as error:
                 channel.answer(first.id, error=str(error))
                 return 1
@@ -82,6 +87,18 @@ def _prepare() -> None:
     registrable_domain("example.com")
     assets.assets()
     render.load()
+
+
+def _tls(share: dict[str, Any]) -> ssl.SSLContext | None:
+    """The certificate, which only root may read."""
+    web = Config.from_share(share["config"]).web or WebConfig()
+    names = {*own_names(socket.gethostname()), *web.host}
+    addresses = {
+        str(local.prefix.ip)
+        for local in local_addresses.addresses()
+        if local.interface in share["lan"] and not local.link_local
+    }
+    return certificate.context(web, names, addresses, time.time())
 
 
 def _first(channel: Channel) -> Request | None:
@@ -109,11 +126,13 @@ def _first(channel: Channel) -> Request | None:
 class _Web:
     """The running web interface."""
 
-    def __init__(self, share: dict[str, Any], run_dir: str, channel: Channel | None):
+    def __init__(
+        self, share: dict[str, Any], run_dir: str, channel: Channel | None, tls: ssl.SSLContext | None
+    ):
         self._site = Site(share, run_dir)
         self._channel = channel
         self._server = Server(make_app(self._site), self._site.lets_in)
-        self._tls: ssl.SSLContext | None = None
+        self._tls = tls
         self._said: list[str] = []  # what went wrong at the last look around
         self._told: dict[str, object] = {}  # to the supervisor
         self._changed = asyncio.Event()
@@ -208,7 +227,12 @@ class _Web:
     def _answer(self, request: Request) -> dict[str, Any]:
         match request.do:
             case "configure":
+                before = self._site.web
                 self._site.configure(request.arguments)
+                now = self._site.web
+                if (before.tls, before.certificate, before.key) != (now.tls, now.certificate, now.key):
+                    log.info("another certificate, which only root may read: starting anew")
+                    self._end()
                 self._changed.set()
                 return {}
             case do:

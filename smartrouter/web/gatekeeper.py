@@ -11,7 +11,6 @@ import hashlib
 import hmac
 import logging
 import secrets
-import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote
@@ -108,13 +107,11 @@ class Gatekeeper:
                 return _refusal(scope, 413, "That is too much.", {"Connection": "close"})
             if headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
                 state["form"] = _form(state["body"])
-        wait = self._recognise(scope, headers)
-        if wait:
-            return _refusal(scope, 429, "Too many wrong tokens.", {"Retry-After": str(int(wait) + 1)})
+        self._recognise(scope, headers)
         return self._admit(scope, headers, changes)
 
-    def _recognise(self, scope: Scope, headers: Headers) -> float:
-        """Find out who asks; gives the seconds that a source of wrong tokens has to wait."""
+    def _recognise(self, scope: Scope, headers: Headers) -> None:
+        """Find out who asks. Wrong tokens are as strangers: nobody can guess one, so nobody has to wait."""
         state, site = scope["state"], self._site
         bearer = headers.get("authorization", "")
         if bearer:
@@ -122,11 +119,7 @@ class Gatekeeper:
             found = tokens.find(secret.strip(), site.tokens) if scheme.lower() == "bearer" else None
             if found is not None:
                 state["user"] = User(f"web:token.{found.name}", found.scopes, None)
-                return 0.0
-            source, now = site.source_of(scope), time.monotonic()
-            wait = site.lockout.wait(source, now)
-            site.lockout.failed(source, now)
-            return wait
+            return
         cookies = _cookies(headers)
         session = site.sessions.find(cookies.get(cookie_name(scope["scheme"]), ""), site.clock())
         if session is not None:
@@ -136,7 +129,6 @@ class Gatekeeper:
             state["visit"] = cookies.get(_VISIT, "")[:100] or secrets.token_urlsafe(24)
             state["csrf"] = hmac.digest(self._key, state["visit"].encode(errors="replace"), hashlib.sha256)
             state["visited"] = _VISIT in cookies
-        return 0.0
 
     def _admit(self, scope: Scope, headers: Headers, changes: bool) -> Response | None:
         state, path = scope["state"], scope["path"]

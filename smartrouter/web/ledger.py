@@ -6,17 +6,19 @@ A session's name is not in it, only the hash of that. Where the file cannot be w
 process and the log keeps what fits into memory: nothing else depends on it. Times are epoch seconds.
 """
 
-import contextlib
 import logging
 import os
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterable
+from contextlib import closing, suppress
+from typing import NamedTuple, TypeVar
 
 from smartrouter.store.connect import is_damage
 from smartrouter.web.sessions import Session
+
+T = TypeVar("T")
 
 log = logging.getLogger("smartrouter.web")
 
@@ -35,6 +37,9 @@ CREATE TABLE IF NOT EXISTS audit (
     about TEXT NOT NULL, outcome TEXT NOT NULL
 );
 """
+
+_APPEND = "INSERT INTO audit (at, who, source, what, about, outcome) VALUES (?, ?, ?, ?, ?, ?)"
+_LAST = "SELECT id, at, who, source, what, about, outcome FROM audit WHERE id < ? ORDER BY id DESC LIMIT ?"
 
 
 class Line(NamedTuple):
@@ -64,72 +69,63 @@ class Ledger:
 
     def sessions(self) -> list[Session]:
         """Those that were kept."""
-        with self._connection() as conn:
-            return [Session(*row) for row in conn.execute("SELECT * FROM sessions")]
-        return []
+        rows = self._with(lambda conn: conn.execute("SELECT * FROM sessions").fetchall())
+        return [Session(*row) for row in rows or ()]
 
     def keep_sessions(self, sessions: Iterable[Session]) -> None:
         """These are all that there are."""
         rows = [(each.key, each.csrf, each.created, each.seen, each.source, each.agent) for each in sessions]
-        with self._connection() as conn, conn:
+
+        def keep(conn: sqlite3.Connection) -> None:
             conn.execute("DELETE FROM sessions")
             conn.executemany("INSERT INTO sessions VALUES (?, ?, ?, ?, ?, ?)", rows)
 
+        self._with(keep)
+
     def write(self, line: Line) -> None:
         """A line more."""
-        cut = Line(line.at, *(text[:_LONGEST] for text in line[1:]))
         with self._lock:
-            self._unwritten.append(cut)
+            self._unwritten.append(Line(line.at, *(text[:_LONGEST] for text in line[1:])))
             waiting = list(self._unwritten)
-        with self._connection() as conn:
-            with conn:
-                conn.executemany(
-                    "INSERT INTO audit (at, who, source, what, about, outcome) VALUES (?, ?, ?, ?, ?, ?)",
-                    waiting,
-                )
+
+            def append(conn: sqlite3.Connection) -> bool:
+                conn.executemany(_APPEND, waiting)
                 conn.execute("DELETE FROM audit WHERE id <= (SELECT max(id) FROM audit) - ?", (MOST_LINES,))
-            with self._lock:
-                for written in waiting:
-                    with contextlib.suppress(ValueError):
-                        self._unwritten.remove(written)
+                return True
+
+            if self._with(append):
+                self._unwritten.clear()
 
     def lines(self, count: int, before: int | None = None) -> list[tuple[int, Line]]:
         """The last `count` lines with their numbers, the newest first; `before`: only those with a lower
         number. Lines that are in memory alone have the number 0."""
+        values = (1 << 62 if before is None else before, count)
         with self._lock:
             found = [(0, line) for line in reversed(self._unwritten)] if before is None else []
-        with self._connection() as conn:
-            rows = conn.execute(
-                "SELECT id, at, who, source, what, about, outcome FROM audit WHERE id < ? ORDER BY id DESC "
-                "LIMIT ?",
-                (1 << 62 if before is None else before, count),
-            )
-            found += [(row[0], Line(*row[1:])) for row in rows]
-        return found[:count]
+        rows = self._with(lambda conn: conn.execute(_LAST, values).fetchall())
+        return [*found, *((row[0], Line(*row[1:])) for row in rows or ())][:count]
 
-    @contextlib.contextmanager
-    def _connection(self) -> Iterator[sqlite3.Connection]:
-        """Trouble ends the block, and is said once."""
-        conn = None
+    def _with(self, do: Callable[[sqlite3.Connection], T]) -> T | None:
+        """What `do` gives, in a transaction; None for trouble, which is said once."""
         try:
             _make(self._path)
-            conn = sqlite3.connect(self._path, timeout=_PATIENCE)
-            conn.executescript(_SCHEMA)
-            yield conn
+            with closing(sqlite3.connect(self._path, timeout=_PATIENCE)) as conn:
+                conn.executescript(_SCHEMA)
+                with conn:
+                    found = do(conn)
             self._said = ""
         except (sqlite3.Error, OSError) as error:
             if isinstance(error, sqlite3.Error) and is_damage(error):
-                with contextlib.suppress(OSError):
+                with suppress(OSError):
                     os.unlink(self._path)  # it holds nothing that must not be lost
             if str(error) != self._said:
                 self._said = str(error)
                 log.warning("%s cannot be used: %s; logins and the audit log end with us", self._path, error)
-        finally:
-            if conn is not None:
-                conn.close()
+            return None
+        return found
 
 
 def _make(path: str) -> None:
     """For our own user alone."""
-    with contextlib.suppress(FileExistsError):
+    with suppress(FileExistsError):
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))

@@ -46,7 +46,7 @@ def is_right(password: str, kept: str) -> bool:
         costs = int(n), int(r), int(p)
         found = _derived(password, bytes.fromhex(salt), *costs)
         return name == "scrypt" and hmac.compare_digest(found, bytes.fromhex(wanted))
-    except (ValueError, OverflowError, MemoryError):
+    except (ValueError, TypeError, OverflowError, MemoryError):
         return False
 
 

@@ -125,7 +125,7 @@ def is_masked(given: str, secret: bytes) -> bool:
     except ValueError:
         return False
     half = len(secret)
-    return len(both) == 2 * half and hmac.compare_digest(_xor(both[:half], both[half:]), secret)
+    return half > 0 and len(both) == 2 * half and hmac.compare_digest(_xor(both[:half], both[half:]), secret)
 
 
 def _xor(one: bytes, other: bytes) -> bytes:

@@ -73,7 +73,7 @@ class Site:
         self.iot: tuple[str, ...] = tuple(share["iot"])
         self.share = share
         self.tokens: list[Token] = tokens.read(self.web.token)
-        self.neighbourhood = Neighbourhood(self.lan, self.web.allow_from)
+        self.neighbourhood = Neighbourhood(self.lan, self.web.allow_from, self.iot_only)
 
     @property
     def iot_only(self) -> tuple[str, ...]:

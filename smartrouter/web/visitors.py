@@ -39,11 +39,13 @@ class Neighbourhood:
         self,
         lan: Collection[str],
         allow_from: Collection[str],
+        closed: Collection[str] = (),
         addresses: Callable[[], Sequence[Local]] = local_addresses.addresses,
         mac_of: Callable[[str, str], str] = local_addresses.mac_of,
     ):
-        """`lan`: names of interfaces; `allow_from`: prefixes beyond them."""
-        self._lan = frozenset(lan)
+        """`lan`: names of interfaces; `allow_from`: prefixes from which others may come; `closed`: those of
+        the interfaces on which everything is a thing, so that nobody there is let in."""
+        self._lan, self._closed = frozenset(lan), frozenset(closed)
         self._more = [ip_network(prefix) for prefix in allow_from]
         self._read, self._mac_of = addresses, mac_of
         self._local: Sequence[Local] = ()
@@ -81,7 +83,7 @@ class Neighbourhood:
     def lets_in(self, client: str) -> bool:
         """May this address use the interface at all?"""
         visitor = self.visitor(client)
-        if visitor.is_us or visitor.interface:
+        if visitor.is_us or (visitor.interface and visitor.interface not in self._closed):
             return True
         try:
             address = ip_address(visitor.address)

@@ -4,7 +4,8 @@ stand. Its form: https://html.spec.whatwg.org/multipage/server-sent-events.html.
 
     event: alert      data: the alert, as GET /alerts gives it      id: the number of its change
     event: device     data: the device, as GET /devices gives it
-    event: status     data: some of GET /status, and how many devices there are in each state
+    event: status     data: `working`, `problem`, `mode`, `trial` (until when it is one, or null), `is_paused`,
+                      how many open `alerts` there are of each severity, and `devices` in each state
     event: reset      data: {}      what you know may be outdated: read it anew
 
 A viewer that comes back with `Last-Event-ID` gets the alerts that it has missed. One task looks for all
@@ -23,15 +24,17 @@ from weakref import WeakKeyDictionary
 import anyio.to_thread
 from starlette.responses import Response, StreamingResponse
 
+from smartrouter.core.effects import Severity
 from smartrouter.core.errors import SmartrouterError
 from smartrouter.listings.alerts import alert_json
 from smartrouter.listings.devices import device_json, kept_prior
 from smartrouter.listings.known import Known
+from smartrouter.listings.status import problem_of
 from smartrouter.store import queries
 from smartrouter.store.alerts import alerts_changed, latest_change
+from smartrouter.store.inbox import open_by_severity
 from smartrouter.web.api.operation import Call
 from smartrouter.web.api.problems import Problem
-from smartrouter.web.api.reading import status_of
 from smartrouter.web.sessions import is_alive
 
 if TYPE_CHECKING:
@@ -46,7 +49,6 @@ MOST_VIEWERS = 16
 _QUEUE = 256  # events that wait for one viewer
 _AT_ONCE = 200  # alerts
 _RETRY = 2000  # milliseconds after which a viewer comes again
-_STATUS = ("working", "problem", "paused", "mode")
 
 
 class Event(NamedTuple):
@@ -62,13 +64,6 @@ class Event(NamedTuple):
         return (
             f"{number}event: {self.name}\ndata: {json.dumps(self.data, separators=(',', ':'))}\n\n".encode()
         )
-
-
-class _Seen(NamedTuple):
-    """What a look at devices found: what may change of each, by MAC, which ones are new, all in few words."""
-
-    devices: dict[str, tuple[Any, ...]]
-    changed: list[dict[str, Any]]
 
 
 class Viewer:
@@ -94,7 +89,6 @@ class Feed:
         self._viewers: set[Viewer] = set()
         self._task: asyncio.Task[None] | None = None
         self._cursor: int | None = None  # the last change of an alert that was told of
-        self._version = 0  # of the store, as SQLite counts
         self._devices: dict[str, tuple[Any, ...]] | None = None
         self._status: dict[str, Any] = {}
         self._next_around = 0.0
@@ -151,13 +145,20 @@ class Feed:
             await self._look_at_status()
 
     async def _look_at_status(self) -> None:
-        found = await status_of(self._site)
-        told = {key: found[key] for key in _STATUS}
-        told |= {"alerts": found["alerts"], "devices": (found["store"] or {}).get("stages", {})}
-        steady = {key: value for key, value in told.items() if key != "paused"} | {"is": told["paused"] > 0}
-        before = {key: value for key, value in self._status.items() if key != "paused"}
-        before |= {"is": self._status.get("paused", 0) > 0}
-        if steady != before:
+        site = self._site
+        await site.refresh()
+        answer = site.status
+        problem = str(answer["error"]) if "error" in answer else problem_of(answer)
+        guard = answer.get("guard", {})
+        told = {
+            "working": not problem,
+            "problem": problem,
+            "mode": guard.get("mode") or str(site.settings.mode),
+            "trial": site.config.main.mode_until,
+            "is_paused": guard.get("paused", 0) > 0,
+            **await anyio.to_thread.run_sync(self._counts),
+        }
+        if told != self._status:
             self._status = told
             self._tell(Event("status", told))
 
@@ -166,6 +167,12 @@ class Feed:
             viewer.give(event)
 
     # -- in a thread ---------------------------------------------------------------------------------------
+
+    def _counts(self) -> dict[str, Any]:
+        with self._site.store() as conn:
+            waiting, stages = open_by_severity(conn), queries.stages(conn)
+        alerts = {str(severity): waiting.get(severity, 0) for severity in reversed(Severity)}
+        return {"alerts": alerts, "devices": stages}
 
     def _changes(self, around: bool) -> list[Event]:
         known = Known(self._site.config)

@@ -61,6 +61,13 @@ def _whole_list(items: Schema) -> Schema:
 _APPLIED_RULE = answer({**shapes.RULE["properties"], **shapes.APPLIED["properties"]}, "MadeRule")
 _RULE_PARTS = {key: shapes.RULE["properties"][key] for key in
                ("id", "device", "destination", "service", "action", "until")}  # fmt: skip
+_EVENT = answer(
+    {
+        "event": word("alert", "device", "status", "reset"),
+        "data": described(TEXT, "JSON; alerts and devices are as the lists give them"),
+    },
+    "Event",
+)
 _DECIDED = answer({**shapes.APPLIED["properties"], "rule": answer(_RULE_PARTS)}, "Decided")
 _DECISION = request(
     {
@@ -263,9 +270,9 @@ OPERATIONS: tuple[Operation, ...] = (
         query=(Parameter("of", word("day", "week"), "`day` without"), _OF_DEVICE), problems=(409,),
     ),
     Operation(
-        "getEvents", "GET", "/events", "events", _READ, events.events, TEXT,
+        "getEvents", "GET", "/events", "events", _READ, events.events, _EVENT,
         "Server-sent events: `alert`, `device`, `status`, `reset`.",
-        "`data` is JSON: an alert and a device as the lists give them. With the header `Last-Event-ID` it "
+        "With the header `Last-Event-ID` it "
         "begins with the alerts that were raised or changed since; `reset` says that you should read "
         "everything anew. It goes on until you leave.",
         problems=(429,), streams=True,

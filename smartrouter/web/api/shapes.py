@@ -151,8 +151,7 @@ STATUS = _keyed(
         "pid": COUNT, "uptime": NUMBER, "config": _OBJECT, "lan": listed(TEXT), "iot": listed(TEXT),
         "missing": listed(TEXT), "store": maybe(_OBJECT), "alerts": maybe(_OBJECT),
         "channels": maybe(listed(CHANNEL)), "nameless": listed(TEXT), "repeaters": listed(TEXT),
-        "web": maybe(answer({"urls": listed(TEXT), "problems": listed(TEXT), "setup_code": TEXT})),
-        "trial": maybe(NUMBER), "analysis": maybe(_RUN), "runs": listed(_RUN),
+        "analysis": maybe(_RUN), "runs": listed(_RUN), "trial": maybe(NUMBER), "web": maybe(_OBJECT),
     },
 )  # fmt: skip
 CONSEQUENCES = answer(

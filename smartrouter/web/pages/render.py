@@ -34,6 +34,7 @@ NAVIGATION = (
     ("/account", "Account"),
 )
 _LARGEST_ZONE = 14 * 60  # minutes
+_CODE, _NAMED = re.compile("`([^`]*)`"), re.compile(r"\*([A-Z][a-z]+)\*")
 _ENDING = re.compile(r"\.html$")
 
 
@@ -50,7 +51,8 @@ def page(request: Request, template: str, *, status: int = 200, **values: Any) -
     context = {
         "site": site,
         "user": user,
-        "flashes": session.told() if session else [],
+        # A page that reads itself anew (live.js) still shows those that it had.
+        "flashes": session.told() if session and "x-live" not in request.headers else [],
         "path": request.url.path,
         "navigation": NAVIGATION,
         "csrf": csrf(request),
@@ -77,6 +79,12 @@ def csrf(request: Request) -> str:
 def csrf_field(token: str) -> Markup:
     """The same as a form's hidden field."""
     return Markup('<input type="hidden" name="csrf" value="{}">').format(token)
+
+
+def marked(text: str) -> Markup:
+    """A text of ours, with backticks around what is to be typed as it is, and stars around names."""
+    shown = _CODE.sub(r"<code>\1</code>", str(Markup.escape(inert(text))))
+    return Markup(_NAMED.sub(r"<em>\1</em>", shown))  # noqa: S704 - it was escaped above
 
 
 def zone_of(request: Request) -> timezone | None:
@@ -137,7 +145,12 @@ def _environment() -> Environment:
         finalize=_finalized,
         auto_reload=False,
     )
-    environment.globals |= {"static": assets.url_of, "csrf_field": csrf_field, "moment": moment}
+    environment.globals |= {
+        "static": assets.url_of,
+        "csrf_field": csrf_field,
+        "moment": moment,
+        "marked": marked,
+    }
     environment.filters |= {
         "duration": duration,
         "amount": amount,
