@@ -222,7 +222,7 @@ class _Household:
         if do != "status":
             self._house.asked.append({"do": do, **arguments})
         answers: dict[str, dict[str, Any]] = {
-            "status": copy.deepcopy(RUNNING["guard"]),
+            "status": {**copy.deepcopy(RUNNING["guard"]), "mode": str(load(self.config_path).main.mode)},
             "pause": {"seconds": float(arguments.get("seconds", 0))},
             "learn": {"state": "protected" if arguments.get("finish") else "learning"},
             "forget": {"forgotten": 1},

@@ -67,7 +67,7 @@ def test_a_viewer_is_told_how_things_stand_then_of_each_change(house: House, url
     assert stream.block()["retry"] == "2000"
     _, status = stream.event("status")
     assert status == {
-        "working": True, "problem": "", "mode": "monitor", "is_paused": False,
+        "working": True, "problem": "", "mode": "monitor", "trial": None, "is_paused": False,
         "alerts": {"critical": 0, "warning": 2, "notice": 0}, "devices": {"learning": 1, "protected": 1},
     }  # fmt: skip
     house.put(alert(TV, "new.example"))

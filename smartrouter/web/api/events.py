@@ -4,8 +4,8 @@ stand. Its form: https://html.spec.whatwg.org/multipage/server-sent-events.html.
 
     event: alert      data: the alert, as GET /alerts gives it      id: the number of its change
     event: device     data: the device, as GET /devices gives it
-    event: status     data: `working`, `problem`, `mode`, `is_paused`, and how many open `alerts` there are of
-                      each severity, and `devices` in each state
+    event: status     data: `working`, `problem`, `mode`, `trial` (until when it is one, or null), `is_paused`,
+                      how many open `alerts` there are of each severity, and `devices` in each state
     event: reset      data: {}      what you know may be outdated: read it anew
 
 A viewer that comes back with `Last-Event-ID` gets the alerts that it has missed. One task looks for all
@@ -154,6 +154,7 @@ class Feed:
             "working": not problem,
             "problem": problem,
             "mode": guard.get("mode") or str(site.settings.mode),
+            "trial": site.config.main.mode_until,
             "is_paused": guard.get("paused", 0) > 0,
             **await anyio.to_thread.run_sync(self._counts),
         }

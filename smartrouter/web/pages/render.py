@@ -51,7 +51,8 @@ def page(request: Request, template: str, *, status: int = 200, **values: Any) -
     context = {
         "site": site,
         "user": user,
-        "flashes": session.told() if session else [],
+        # A page that reads itself anew (live.js) still shows those that it had.
+        "flashes": session.told() if session and "x-live" not in request.headers else [],
         "path": request.url.path,
         "navigation": NAVIGATION,
         "csrf": csrf(request),
