@@ -50,7 +50,8 @@ def home(tmp_path: Path, conn: sqlite3.Connection) -> tuple[MadeSite, Owner]:
     furnish(
         conn, learn(TV), learn(TV, "b.example"), record(), record(accepted=False), raised(TV),
         raised(
-            PLUG, destination="", service="", kind=Kind.SCAN, severity=Severity.CRITICAL, detail="254 addresses",
+            PLUG, destination="", service="", kind=Kind.SCAN, severity=Severity.CRITICAL,
+            detail="254 addresses",
         ),
     )  # fmt: skip
     key = (TV, "new-destination", "example.net", "web")
@@ -279,7 +280,8 @@ def test_one_click_allows_for_good_and_can_be_taken_back(home: tuple[MadeSite, O
         ({"do": "unmute"}, {"do": "mute", "device": TV, "seconds": 0.0}),
         ({"do": "cut"}, {"do": "deny", "device": TV, "destination": "*", "until": NOW + 86400}),
         # What an alert is about is never taken from a form.
-        ({"do": "allow", "destination": "x.example", "device": "*"}, {"device": TV, "destination": "example.net"}),
+        ({"do": "allow", "destination": "x.example", "device": "*"},
+         {"device": TV, "destination": "example.net"}),
     ],
 )  # fmt: skip
 def test_each_choice_is_an_order(
