@@ -5,7 +5,8 @@
 
 A part is starting until it has acknowledged its first configuration; from then on 2.5 s of silence mean
 that it hangs, and it is killed. It is started again after 0.2 s, and never given up; later and later only if
-it does not come up, or has died very often of late. What the part does, and what its configuration says, is not this module's business.
+it does not come up, or has died very often of late. What the part does, and what its configuration says, is
+not this module's business.
 """
 
 import os

@@ -246,6 +246,9 @@ def disk_of_its_own(folder: Path) -> Iterator[None]:
 
 
 _STATUS = "`status` says so, and the log"
+_FLUSHED = "`status`: the rules were removed, and put back"
+_UNSTORED = "`status`: the guard cannot store, and why"
+_EMPTY_WATCHED = ("flush", "set", "inet", "smartrouter", "watched")
 FAULTS = (
     Fault("guard-dead", "The guard is killed, and nothing starts another", no_guard, without_guard, 3.0,
           "`status`; what passed is counted as `unjudged_down`, never as judged"),
@@ -255,19 +258,16 @@ FAULTS = (
     Fault("analyzer-hangs", "The analyzer hangs", _stopped("analyzer"), healthy, 4.0, _STATUS),
     Fault("supervisor-hangs", "The supervisor hangs", _stopped("supervisor"), healthy, 1.0,
           "commands say that it does not answer"),
-    Fault("ruleset-flushed", "Somebody flushes all of nftables (`fw4 flush`)", _nft("flush", "ruleset"), passing,
-          1.0, "`status`: the rules were removed, and put back"),
-    Fault("set-emptied", "Somebody empties the set of watched devices",
-          _nft("flush", "set", "inet", "smartrouter", "watched"), passing, 1.0,
-          "`status`: the rules were removed, and put back"),
-    Fault("tracking-flushed", "Connection tracking forgets everything", _tracking_forgotten, healthy, 0.0, "-"),
-    Fault("disk-full", "The store's disk is full", _disk_full, healthy, 6.0,
-          "`status`: the guard cannot store, and why"),
-    Fault("disk-read-only", "The store's disk becomes read-only", _disk_read_only, healthy, 6.0,
-          "`status`: the guard cannot store, and why"),
-    Fault("disk-stuck", "The store is locked by somebody else", _disk_stuck, healthy, 6.0,
-          "`status`: the guard cannot store, and why"),
-    Fault("config-half-written", "The configuration is cut off in the middle, and read", _config_broken, healthy,
-          0.0, "`status`: the configuration was refused: file, section, option, what is allowed"),
+    Fault("ruleset-flushed", "Somebody flushes all of nftables (`fw4 flush`)", _nft("flush", "ruleset"),
+          passing, 1.0, _FLUSHED),
+    Fault("set-emptied", "Somebody empties the set of watched devices", _nft(*_EMPTY_WATCHED),
+          passing, 1.0, _FLUSHED),
+    Fault("tracking-flushed", "Connection tracking forgets everything", _tracking_forgotten,
+          healthy, 0.0, "-"),
+    Fault("disk-full", "The store's disk is full", _disk_full, healthy, 6.0, _UNSTORED),
+    Fault("disk-read-only", "The store's disk becomes read-only", _disk_read_only, healthy, 6.0, _UNSTORED),
+    Fault("disk-stuck", "The store is locked by somebody else", _disk_stuck, healthy, 6.0, _UNSTORED),
+    Fault("config-half-written", "The configuration is cut off in the middle, and read", _config_broken,
+          healthy, 0.0, "`status`: it was refused: file, section, option, what is allowed"),
     Fault("lan-down", "The LAN interface goes down and comes up again", _lan_down, cut_off, 3.0, "-"),
 )  # fmt: skip
