@@ -111,8 +111,7 @@ def part_pid(home: Home, name: str) -> int:
         parts = [part for part in home.status()["parts"] if part["name"] == name]
         return [int(part["pid"]) for part in parts if part["state"] == "running" and part["pid"]]
 
-    assert eventually(running, 10.0), home.product.last_words()
-    return running()[0]
+    return home.product.wait_for(running)[0]
 
 
 def stopped(pid: int) -> bool:
