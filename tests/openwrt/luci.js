@@ -7,7 +7,7 @@
 //   node luci.js RESOURCES VIEW < {"answers": {METHOD: ANSWER | [ANSWER, …]}, "steps": [STEP, …], "uci": {…}}
 //
 // An answer is a reply, or a text with which the call fails; of several the last one stays. A step is the
-// text of a button to press, in the dialogue if one is open, or {"set": SELECTOR-TEXT, "to": VALUE} for an
+// text of a button to press, in the dialogue if one is open, or {"set": LABEL, "of": TAG, "to": {…}} for an
 // input, or "poll". Prints what is on the page and what was called after the beginning and after each step.
 
 'use strict';
@@ -273,8 +273,8 @@ async function main() {
 
 // An input by the text of its label, or the one that is there alone.
 async function set(place, step) {
-	const labels = place.all(node => node.tag == 'label' && node.text.includes(step.set));
-	const inputs = (labels[0] || place).all(node => node.tag == step.of);
+	const label = step.set && place.all(node => node.tag == 'label' && node.text.includes(step.set))[0];
+	const inputs = (label || place).all(node => node.tag == step.of);
 
 	if (inputs.length != 1)
 		fail(`${inputs.length} inputs for ${step.set}`);
@@ -301,11 +301,11 @@ function described(map) {
 }
 
 // Does the form take this value?
-function check(wanted) {
-	const part = maps[0].sections.find(each => each.type == wanted.section);
-	const option = part.options.find(each => each.option == wanted.option);
+function check(entered) {
+	const part = maps[0].sections.find(each => each.type == entered.section);
+	const option = part.options.find(each => each.option == entered.option);
 
-	return option.validate ? option.validate('main', wanted.value) : true;
+	return option.validate ? option.validate('main', entered.value) : true;
 }
 
 main();

@@ -3,10 +3,12 @@
 
 import json
 import re
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
-from openwrt.rpcd import CHECKOUT, PACKAGES
+from openwrt.rpcd import CHECKOUT, NODE, PACKAGES, needs_node
 from openwrt.template import APPLICATION, template
 
 from smartrouter.config.luci import page, pattern_of
@@ -63,6 +65,31 @@ def test_a_source_keeps_luci_s_form(path: Any) -> None:
     assert not [line for line in text.splitlines() if line != line.rstrip() or line.startswith("    ")]
     written, found = len(re.findall(r"\b_\(", text)), len(re.findall(r"\b_\('(?:[^'\\]|\\.)*'\)", text))
     assert written == found, "a text to translate is one literal in single quotes"
+
+
+ESLINT = CHECKOUT / "tests" / "openwrt" / "node_modules" / "eslint" / "bin" / "eslint.js"
+
+
+def lint(*arguments: str | Path, given: str = "") -> tuple[int, str]:
+    config = CHECKOUT / "tests" / "openwrt" / "eslint.config.js"
+    command = [str(NODE), str(ESLINT), "--config", str(config), "--max-warnings", "0", *map(str, arguments)]
+    done = subprocess.run(
+        command, cwd=CHECKOUT, input=given, capture_output=True, text=True, timeout=100, check=False
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+@needs_node
+@pytest.mark.skipif(not ESLINT.exists(), reason="eslint is not installed: `make test` does, where npm is")
+def test_the_sources_pass_the_linter_and_what_is_wrong_does_not() -> None:
+    assert lint(*SOURCES, *sorted((CHECKOUT / "tests" / "openwrt").glob("*.js"))) == (0, "")
+    wrong = (
+        "'use strict';\n'require view';\n'require dom';\nreturn view.extend({ load() { return rpc; } });\n"
+    )
+    status, said = lint("--stdin", "--stdin-filename", str(SOURCES[0]), given=wrong)
+    assert status == 1
+    assert "'rpc' is not defined" in said
+    assert "dom is required, and not used" in said
 
 
 def test_the_template_of_translations_is_that_of_the_sources() -> None:

@@ -69,6 +69,16 @@ def test_every_method_is_granted_to_read_or_to_write_and_nothing_else_is() -> No
     assert not looks & decides
 
 
+def test_the_documentation_has_each_method_with_its_arguments() -> None:
+    page = (PACKAGES.parent / "docs" / "luci.md").read_text()
+    rows = re.findall(r"^\| (`[a-z`, ]+`) \|([^|]*)\|[^|]+\|$", page.partition("| method |")[2], re.MULTILINE)
+    documented: dict[str, set[str]] = {}
+    for methods, arguments in rows:
+        for method in re.findall("`([a-z]+)`", methods):
+            documented[method] = set(re.findall("`([a-z_]+)`", arguments)) - {"always", "never", "auto"}
+    assert documented == {method: set(args) for method, args in signature().items()}
+
+
 def test_types_of_arguments_are_published() -> None:
     assert {"status", "devices", "alerts", "allow", "deny", "learn"} <= set(signature())
     assert signature()["learn"] == {"device": "", "finish": False}
