@@ -119,6 +119,12 @@ PRESSED: list[tuple[str, list[object], list[tuple[str, dict[str, Any]]]]] = [
         ],
     ),
     ("devices", ["Details…", "Only report"], [("mode", {"mode": "monitor", "device": TV})]),
+    ("devices", ["Details…", "Only report", "Block what is not known…", "Cancel"], []),
+    (
+        "devices",
+        ["Details…", "Only report", "Block what is not known…", "Block"],
+        [("mode", {"mode": "monitor", "device": TV}), ("mode", {"mode": "enforce", "device": TV})],
+    ),
     ("devices", ["Details…", "Leave it alone"], [("watch", {"device": TV, "watch": "never"})]),
     ("devices", ["Details…", "Go by its kind"], [("watch", {"device": TV, "watch": "auto"})]),
     ("devices", ["Details…", "Mute for a day"], [("mute", {"device": TV, "duration": "1d"})]),
@@ -163,6 +169,7 @@ def test_a_button_asks_what_it_says(
 ) -> None:
     answers = all_answers(home, capsys)
     answers |= dict.fromkeys(("mode", "learn", "watch", "mute", "forget", "allow", "deny", "dismiss"), DONE)
+    answers["device"] = [answers["device"], answers["device"] | {"mode": "monitor"}]
     made = calls(show(view, answers, steps))
     assert [call for call in made if call in wanted] == wanted
     # The plugin takes each of them, and makes a command of it.
@@ -236,8 +243,8 @@ def test_the_overview_of_what_does_not_run_says_why(home: Home, capsys: pytest.C
 def test_before_blocking_what_it_will_meet_is_said(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
     answers = all_answers(home, capsys)
     dialogue = show("overview", answers, ["Block what is not known…"])["moments"][1]["dialogue"]
-    assert "3 alerts wait for you." in dialogue
-    assert "Of 1 protected devices, " in dialogue
+    assert "Alerts that wait for you: 3. " in dialogue
+    assert "Protected devices: 1. New destinations that are expected of them: " in dialogue
     assert "Still learning, and not blocked until that ends: smart-plug." in dialogue
     unknown = show("overview", answers | {"devices": {"error": "no store"}}, ["Block what is not known…"])
     assert "What this will block is not known: no store" in unknown["moments"][1]["dialogue"]

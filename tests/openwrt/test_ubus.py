@@ -79,6 +79,15 @@ def test_the_documentation_has_each_method_with_its_arguments() -> None:
     assert documented == {method: set(args) for method, args in signature().items()}
 
 
+def test_the_examples_of_the_documentation_are_taken() -> None:
+    page = (PACKAGES.parent / "docs" / "luci.md").read_text()
+    examples = re.findall(r"^    # ubus call smartrouter ([a-z]+)(?: '(.+)')?$", page, re.MULTILINE)
+    calls = [(method, json.loads(args or "{}")) for method, args in examples]
+    answers = ubus(*calls, outcomes=[EMPTY | {"stdout": "[]"}] * len(calls))
+    assert [answer["status"] for answer in answers] == [OK] * 5 + [INVALID_ARGUMENT]
+    assert answers[-1]["reply"]["error"] in page
+
+
 def test_types_of_arguments_are_published() -> None:
     assert {"status", "devices", "alerts", "allow", "deny", "learn"} <= set(signature())
     assert signature()["learn"] == {"device": "", "finish": False}

@@ -76,15 +76,15 @@ function number(args, name, least, most, usual) {
 	return `${value}`;
 }
 
-// `[ option, value ]` where the value is given, else nothing.
-function option(args, name, as) {
+// `[ word, value ]` where the value is given, else nothing.
+function option(args, name, word) {
 	const value = given(args, name);
 
-	return value === null ? [] : [ as, value ];
+	return value === null ? [] : [ word, value ];
 }
 
-function flag(args, name, as) {
-	return args[name] ? [ as ] : [];
+function flag(args, name, word) {
+	return args[name] ? [ word ] : [];
 }
 
 // A time, or that there is none any more.

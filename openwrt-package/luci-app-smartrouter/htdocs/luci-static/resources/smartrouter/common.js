@@ -53,6 +53,39 @@ return baseclass.extend({
 		});
 	},
 
+	/* What blocking will meet on the devices of `answer`, and whether that is meant: then `act`. */
+	ask_enforce(answer, nameless, act) {
+		const devices = (answer.devices || []).filter(device => device.watched);
+		const news = devices.map(device => device.novelty).filter(each => each);
+		const expected = span => this.expected(news.reduce((all, each) => all + each[span].expected, 0));
+		const learning = devices.filter(device => device.state != 'protected').map(device => device.label);
+		const open = devices.reduce((all, device) => all + device.open_alerts, 0);
+		const said = [];
+
+		if (answer.error)
+			said.push(_('What this will block is not known: %s').format(answer.error));
+		if (open)
+			said.push(_('Alerts that wait for you: %d. What they are about will be blocked until you allow it.').format(open));
+		if (news.length)
+			said.push(_('Protected devices: %d. New destinations that are expected of them: %s in the next day, %s in the next week; they will be blocked until you allow them.').format(
+				news.length, expected('day'), expected('week')));
+		if (learning.length)
+			said.push(_('Still learning, and not blocked until that ends: %s.').format(learning.join(', ')));
+		if (nameless)
+			said.push(_('Devices whose names do not pass this router: %d. Much of what they need may be blocked.').format(nameless));
+		ui.showModal(_('Block what is not known?'), [
+			...said.map(text => E('p', [ text ])),
+			E('div', { 'class': 'right' }, [
+				this.button(_('Cancel'), 'neutral', () => ui.hideModal()),
+				' ',
+				this.button(_('Block'), 'negative important', () => {
+					ui.hideModal();
+					return act();
+				})
+			])
+		]);
+	},
+
 	/* A button; `act` gives a promise, and the button waits for it. */
 	button(text, style, act) {
 		return E('button', {

@@ -161,7 +161,9 @@ return view.extend({
 		if (device.watched && device.mode == 'enforce')
 			buttons.push(act(_('Only report'), 'action', () => smartrouter.mode('monitor', mac), _('What %s does not know is only reported from now on.')));
 		if (device.watched && device.mode != 'enforce')
-			buttons.push(act(_('Block what is not known'), 'negative', () => smartrouter.mode('enforce', mac), _('What %s does not know is blocked from now on.')));
+			buttons.push(smartrouter.button(_('Block what is not known…'), 'negative', () => smartrouter.ask_enforce(
+				{ devices: [ device ] }, 0,
+				() => this.decide(smartrouter.mode('enforce', mac), _('What %s does not know is blocked from now on.').format(name), mac))));
 		if (device.watched)
 			buttons.push(act(_('Leave it alone'), 'neutral', () => smartrouter.watch(mac, 'never'), _('%s is left alone from now on.')));
 		else

@@ -2,7 +2,6 @@
 'require view';
 'require dom';
 'require poll';
-'require ui';
 'require smartrouter.common as smartrouter';
 
 /* SPDX-License-Identifier: GPL-2.0-or-later
@@ -112,43 +111,16 @@ return view.extend({
 		if (status.paused)
 			buttons.push(smartrouter.button(_('End the pause'), 'positive', () => done(
 				smartrouter.pause(undefined, true), _('The pause is over.'))));
-		else if (status.mode == 'enforce')
+		else
 			buttons.push(pause('1h', _('Pause for 1 hour')), pause('8h', _('Pause for 8 hours')));
 		return buttons;
 	},
 
-	/* What blocking will meet, and whether that is meant. */
+	/* Before blocking begins, what it will meet is said. */
 	ask_enforce(status) {
-		return smartrouter.devices(SHOWN).catch(smartrouter.failed).then(answer => {
-			const devices = (answer.devices || []).filter(device => device.watched);
-			const news = devices.map(device => device.novelty).filter(each => each);
-			const expected = span => smartrouter.expected(news.reduce((all, each) => all + each[span].expected, 0));
-			const learning = devices.filter(device => device.state != 'protected').map(device => device.label);
-			const open = devices.reduce((all, device) => all + device.open_alerts, 0);
-			const said = [];
-
-			if (answer.error)
-				said.push(_('What this will block is not known: %s').format(answer.error));
-			if (open)
-				said.push(_('%d alerts wait for you. What they are about will be blocked until you allow it.').format(open));
-			if (news.length)
-				said.push(_('Of %d protected devices, %s new destinations are expected in the next day and %s in the next week; they will be blocked until you allow them.').format(
-					news.length, expected('day'), expected('week')));
-			if (learning.length)
-				said.push(_('Still learning, and not blocked until that ends: %s.').format(learning.join(', ')));
-			if (status.nameless.length)
-				said.push(_('The names that %d devices ask for do not pass this router; much of what they need may be blocked.').format(status.nameless.length));
-			ui.showModal(_('Block what is not known?'), [
-				...said.map(text => E('p', [ text ])),
-				E('div', { 'class': 'right' }, [
-					smartrouter.button(_('Cancel'), 'neutral', () => ui.hideModal()),
-					' ',
-					smartrouter.button(_('Block'), 'negative important', () => smartrouter.said(
-						smartrouter.mode('enforce'), _('What is not known is blocked and reported from now on.')
-					).then(() => { ui.hideModal(); return this.refresh(); }))
-				])
-			]);
-		});
+		return smartrouter.devices(SHOWN).catch(smartrouter.failed).then(answer => smartrouter.ask_enforce(
+			answer, status.nameless.length,
+			() => smartrouter.said(smartrouter.mode('enforce'), _('What is not known is blocked and reported from now on.')).then(() => this.refresh())));
 	},
 
 	handleSaveApply: null,
