@@ -2,9 +2,11 @@
 """LuCI's views: what they show of the answers of the ubus object, what they ask of it, and that no name that
 somebody else chose becomes a part of the page."""
 
+import contextlib
+import copy
+import io
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -41,30 +43,34 @@ DONE: dict[str, Any] = {"applied": True, "note": ""}
 pytestmark = needs_node
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> Home:
-    home = Home(tmp_path)
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What the ubus object answers in a home: of the TV, and of its first alert. And two answers more."""
+    home = Home(tmp_path_factory.mktemp("home"))
     home.fill(alert(TV, "", address="203.0.113.5", kind=Kind.SCAN))
-    return home
 
+    def asked(*command: str) -> Any:
+        with contextlib.redirect_stdout(io.StringIO()) as printed:
+            main(home.command(*command, "--json"))
+        return json.loads(printed.getvalue())
 
-def asked(home: Home, capsys: pytest.CaptureFixture[str], *command: str) -> Any:
-    main(home.command(*command, "--json"))
-    return json.loads(capsys.readouterr().out)
-
-
-def all_answers(home: Home, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
-    """What the ubus object answers there, of the plug and of the TV's alert."""
+    stopped = asked("status")
     home.run(status={"ok": RUNNING})
     found = {
-        "status": asked(home, capsys, "status"),
-        "devices": {"devices": asked(home, capsys, "devices"), "more": False},
-        "device": asked(home, capsys, "device", TV),
-        "alerts": {"alerts": asked(home, capsys, "alerts"), "more": False},
-        "alert": asked(home, capsys, "alert", "1"),
+        "status": asked("status"),
+        "devices": {"devices": asked("devices"), "more": False},
+        "device": asked("device", TV),
+        "alerts": {"alerts": asked("alerts"), "more": False},
+        "alert": asked("alert", "1"),
     }
     home.close()
-    return found
+    return found | {"stopped": stopped, "scan": asked("alert", "3")}
+
+
+@pytest.fixture
+def answers(recorded: dict[str, Any]) -> dict[str, Any]:
+    """The same, to be changed."""
+    return copy.deepcopy(recorded)
 
 
 def show(view: str, answers: Mapping[str, Any], steps: Sequence[object] = (), **more: Any) -> dict[str, Any]:
@@ -161,13 +167,11 @@ PRESSED: list[tuple[str, list[object], list[tuple[str, dict[str, Any]]]]] = [
     ids=[f"{view}-{number}" for number, (view, *_) in enumerate(PRESSED)],
 )
 def test_a_button_asks_what_it_says(
-    home: Home,
-    capsys: pytest.CaptureFixture[str],
+    answers: dict[str, Any],
     view: str,
     steps: list[object],
     wanted: list[tuple[str, dict[str, Any]]],
 ) -> None:
-    answers = all_answers(home, capsys)
     answers |= dict.fromkeys(("mode", "learn", "watch", "mute", "forget", "allow", "deny", "dismiss"), DONE)
     answers["device"] = [answers["device"], answers["device"] | {"mode": "monitor"}]
     made = calls(show(view, answers, steps))
@@ -177,8 +181,8 @@ def test_a_button_asks_what_it_says(
     assert [reply["status"] for reply in replies] == [0] * len(made)
 
 
-def test_pause_and_its_end_and_reporting_only(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
-    status = all_answers(home, capsys)["status"] | {"mode": "enforce"}
+def test_pause_and_its_end_and_reporting_only(answers: dict[str, Any]) -> None:
+    status = answers["status"] | {"mode": "enforce"}
     answers = {"status": [status, status | {"paused": 3600.0}, status], "pause": DONE, "mode": DONE}
     shown = show("overview", answers, ["Pause for 1 hour", "End the pause", "Only report"])
     assert [call for call in calls(shown) if call[0] != "status"] == [
@@ -191,15 +195,15 @@ def test_pause_and_its_end_and_reporting_only(home: Home, capsys: pytest.Capture
     assert said[:2] == ["Blocking is paused for 1h.", "The pause is over."]
 
 
-def test_what_is_refused_is_said_and_changes_nothing(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
-    answers = all_answers(home, capsys) | {"allow": {"error": HOSTILE}, "deny": "offline"}
+def test_what_is_refused_is_said_and_changes_nothing(answers: dict[str, Any]) -> None:
+    answers |= {"allow": {"error": HOSTILE}, "deny": "offline"}
     shown = show("alerts", answers, ["Allow", "Deny"])
     said = [each for moment in shown["moments"] for each in moment["notifications"]]
     assert said == [{"style": "error", "text": HOSTILE}, {"style": "error", "text": "offline"}]
 
 
-def test_a_note_of_the_supervisor_is_told(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
-    answers = all_answers(home, capsys) | {"allow": DONE | {"note": "the guard will follow"}}
+def test_a_note_of_the_supervisor_is_told(answers: dict[str, Any]) -> None:
+    answers |= {"allow": DONE | {"note": "the guard will follow"}}
     (said,) = show("alerts", answers, ["Allow"])["moments"][1]["notifications"]
     assert said["style"] == "info"
     assert said["text"].endswith("But the guard will follow.")
@@ -219,8 +223,8 @@ def test_without_an_answer_that_is_said_and_without_footer(view: str) -> None:
     assert min(shown["polls"]) >= 10
 
 
-def test_the_overview_says_in_a_sentence_how_it_is(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
-    status = all_answers(home, capsys)["status"]
+def test_the_overview_says_in_a_sentence_how_it_is(answers: dict[str, Any]) -> None:
+    status = answers["status"]
     text = show("overview", {"status": status})["moments"][0]["text"]
     assert "smartrouter is working: what is not known is reported, not blocked." in text
     assert "2 watched: 1 protected, 1 learning, 0 new" in text
@@ -233,15 +237,14 @@ def test_the_overview_says_in_a_sentence_how_it_is(home: Home, capsys: pytest.Ca
     assert "Nothing needs you." in enforcing["text"]
 
 
-def test_the_overview_of_what_does_not_run_says_why(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
-    status = asked(home, capsys, "status")
+def test_the_overview_of_what_does_not_run_says_why(answers: dict[str, Any]) -> None:
+    status = answers["stopped"]
     shown = show("overview", {"status": status})["moments"][0]
     assert "smartrouter is not working: smartrouter is not running" in shown["text"]
     assert shown["buttons"] == []
 
 
-def test_before_blocking_what_it_will_meet_is_said(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
-    answers = all_answers(home, capsys)
+def test_before_blocking_what_it_will_meet_is_said(answers: dict[str, Any]) -> None:
     dialogue = show("overview", answers, ["Block what is not known…"])["moments"][1]["dialogue"]
     assert "Alerts that wait for you: 3. " in dialogue
     assert "Protected devices: 1. New destinations that are expected of them: " in dialogue
@@ -250,8 +253,7 @@ def test_before_blocking_what_it_will_meet_is_said(home: Home, capsys: pytest.Ca
     assert "What this will block is not known: no store" in unknown["moments"][1]["dialogue"]
 
 
-def test_devices_are_shown_with_how_they_stand(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
-    answers = all_answers(home, capsys)
+def test_devices_are_shown_with_how_they_stand(answers: dict[str, Any]) -> None:
     shown = show("devices", answers, ["Details…"])["moments"]
     for text in (
         "Living-room TV", TV, "192.168.1.20", "IoT, 90 % sure", "protected", "block and report", "Pixel-8",
@@ -262,18 +264,15 @@ def test_devices_are_shown_with_how_they_stand(home: Home, capsys: pytest.Captur
         assert text in shown[1]["dialogue"]
 
 
-def test_a_device_that_was_probably_here_before_may_be_said_to_be_that(
-    home: Home, capsys: pytest.CaptureFixture[str]
-) -> None:
-    answers = all_answers(home, capsys) | {"same": DONE}
+def test_a_device_that_was_probably_here_before_may_be_said_to_be_that(answers: dict[str, Any]) -> None:
+    answers |= {"same": DONE}
     answers["devices"]["devices"][0]["probably"] = {"mac": PLUG, "label": "Old", "reasons": ["its name"]}
     shown = show("devices", answers, ["It is the same device"])
     assert "Living-room TV is probably Old (its name)." in shown["moments"][0]["text"]
     assert ("same", {"device": TV, "before": PLUG}) in calls(shown)
 
 
-def test_a_long_list_comes_in_parts(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
-    answers = all_answers(home, capsys)
+def test_a_long_list_comes_in_parts(answers: dict[str, Any]) -> None:
     answers["devices"]["more"] = True
     shown = show("devices", answers, ["More", "Back"])
     assert [args["skip"] for _, args in calls(shown)] == [0, 50, 0]
@@ -282,15 +281,12 @@ def test_a_long_list_comes_in_parts(home: Home, capsys: pytest.CaptureFixture[st
     assert [args["skip"] for _, args in calls(show("alerts", answers, ["More"]))] == [0, 25]
 
 
-def test_an_alert_is_explained_and_offers_what_can_be_decided(
-    home: Home, capsys: pytest.CaptureFixture[str]
-) -> None:
-    answers = all_answers(home, capsys)
+def test_an_alert_is_explained_and_offers_what_can_be_decided(answers: dict[str, Any]) -> None:
     opened = show("alerts", answers, ["Details…"])["moments"][1]
     for key in ("means", "why", "perhaps", "advice"):
         assert answers["alert"][key] in opened["dialogue"]
     assert opened["buttons"] == ["Allow", "Deny", "Dismiss", "Mute the device for a day", "Close"]
-    scan = asked(home, capsys, "alert", "3")
+    scan = answers["scan"]
     shown = show(
         "alerts", answers | {"alert": scan, "deny": DONE}, ["Details…", "Cut the device off for a day"]
     )
@@ -307,10 +303,10 @@ def test_an_alert_is_explained_and_offers_what_can_be_decided(
     ],
 )
 def test_hostile_texts_are_shown_as_what_they_are(
-    home: Home, capsys: pytest.CaptureFixture[str], view: str, steps: list[object]
+    answers: dict[str, Any], view: str, steps: list[object]
 ) -> None:
     done = DONE | {"note": HOSTILE}
-    answers = poisoned(all_answers(home, capsys)) | {"mode": done, "learn": done, "allow": done, "same": done}
+    answers = poisoned(answers) | {"mode": done, "learn": done, "allow": done, "same": done}
     answers["devices"]["devices"][0]["probably"] = {"mac": PLUG, "label": HOSTILE, "reasons": [HOSTILE]}
     answers["alert"]["commands"] = [{"command": "smartrouter allow 1", "does": HOSTILE}]
     shown = show(view, answers, steps)
