@@ -14,7 +14,7 @@ from typing import Any
 
 from smartrouter.config import options as kinds
 from smartrouter.config.options import Kind, Option, Section, options_of
-from smartrouter.config.sections import SECTIONS
+from smartrouter.config.sections import IDLE, SECTIONS
 
 _TITLES = {
     "smartrouter": "smartrouter",
@@ -23,6 +23,7 @@ _TITLES = {
     "notify": "Channels",
     "web": "Web interface of its own",
 }
+_NO_EFFECT = "Read and checked, but without effect in this version."
 _UPPER = {"dns": "DNS", "iot": "IoT", "mac": "MAC", "tls": "TLS", "url": "URL"}
 
 _SPAN = "(?=.*[0-9])" + "".join(f"(?:[0-9]{{1,9}}{unit})?" for unit in "dhms")
@@ -82,18 +83,19 @@ def pattern_of(option: Option) -> str:
 
 
 def _section(name: str, section: type[Section]) -> str:
-    options = ",\n".join(_option(option) for option in options_of(section))
-    help_text = " ".join((section.__doc__ or "").split())
+    idle = IDLE.get(name, frozenset())
+    options = ",\n".join(_option(option, option.name in idle) for option in options_of(section))
+    help_text = " ".join([*(section.__doc__ or "").split(), *([_NO_EFFECT] if "*" in idle else [])])
     facts = f"type: {_text(name)}, title: {_translated(_TITLES[name])},\n\t\t\thelp: {_translated(help_text)}"
     return f"\t\t{{\n\t\t\t{facts},\n\t\t\toptions: [\n{options}\n\t\t\t]\n\t\t}}"
 
 
-def _option(option: Option) -> str:
+def _option(option: Option, is_idle: bool) -> str:
     widget = _widget(option)
     facts = [
         f"name: {_text(option.name)}, title: {_translated(_title(option.name))}, widget: {_text(widget)}, "
         f"default: {_text(option.default)}, required: {json.dumps(option.required)}",
-        f"help: {_translated(option.doc)}",
+        f"help: {_translated(f'{option.doc} {_NO_EFFECT}' if is_idle else option.doc)}",
     ]
     if widget == "choice":
         facts.append(f"values: {json.dumps(_choices(option.kind))}".replace('"', "'"))

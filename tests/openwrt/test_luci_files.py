@@ -111,6 +111,21 @@ def test_the_makefile_is_that_of_a_luci_application_outside_luci_s_tree() -> Non
     assert f"PKG_VERSION:={version[1]}\n" in text
 
 
+MAKEFILE = PACKAGES / "smartrouter" / "Makefile"
+
+
+@pytest.mark.skipif(not MAKEFILE.exists(), reason="there is no Makefile of the package smartrouter")
+def test_the_package_installs_the_ubus_object_and_its_rights_with_what_they_need() -> None:
+    text = MAKEFILE.read_text()
+    for file, place in (
+        ("smartrouter.uc", "/usr/share/rpcd/ucode/smartrouter.uc"),
+        ("smartrouter.rpcd.json", "/usr/share/rpcd/acl.d/smartrouter.json"),
+    ):
+        assert re.search(rf"{re.escape(file)}\s+\$\(1\){re.escape(place)}", text), file
+    for package in ("rpcd-mod-file", "rpcd-mod-ucode", "ucode-mod-ubus"):
+        assert f"+{package}" in text, package
+
+
 # -- the options -------------------------------------------------------------------------------------------
 
 OPTIONS = [(name, option) for name, section in SECTIONS.items() for option in options_of(section)]

@@ -323,7 +323,7 @@ return baseclass.extend({
 		},
 		{
 			type: 'web', title: _('Web interface of its own'),
-			help: _('The web interface. Without this section there is none.'),
+			help: _('The web interface. Without this section there is none. Read and checked, but without effect in this version.'),
 			options: [
 				{
 					name: 'listen', title: _('Listen'), widget: 'value', default: 'lan', required: false,
