@@ -6,6 +6,7 @@ import contextlib
 import copy
 import io
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ from smartrouter.cli import main
 from smartrouter.config.options import options_of
 from smartrouter.config.sections import SECTIONS
 from smartrouter.core.effects import Kind
+from smartrouter.core.explanations import is_about_destination
 
 RESOURCES = APPLICATION / "htdocs" / "luci-static" / "resources"
 RIGHTS = json.loads((APPLICATION / "root" / "usr/share/rpcd/acl.d/luci-app-smartrouter.json").read_text())[
@@ -139,8 +141,8 @@ PRESSED: list[tuple[str, list[object], list[tuple[str, dict[str, Any]]]]] = [
         ["Details…", "Forget"],
         [("forget", {"device": TV, "destination": "films.example", "service": "web"})],
     ),
-    ("alerts", ["Allow"], [("allow", {"alert": 3})]),
-    ("alerts", ["Deny"], [("deny", {"alert": 3})]),
+    ("alerts", ["Allow"], [("allow", {"alert": 2})]),
+    ("alerts", ["Deny"], [("deny", {"alert": 2})]),
     ("alerts", ["Details…", "Allow"], [("alert", {"id": 3}), ("allow", {"alert": 1})]),
     (
         "alerts",
@@ -257,10 +259,10 @@ def test_devices_are_shown_with_how_they_stand(answers: dict[str, Any]) -> None:
     shown = show("devices", answers, ["Details…"])["moments"]
     for text in (
         "Living-room TV", TV, "192.168.1.20", "IoT, 90 % sure", "protected", "block and report", "Pixel-8",
-        "not watched", "learning, 7 % done",
+        "not watched", "learning, 7 % done", "192.168.1.22fe80::4",
     ):  # fmt: skip
         assert text in shown[0]["text"]
-    for text in ("films.example", "ads.example", "What it needs (1)", "evil.example", "Apple, Inc."):
+    for text in ("films.example", "ads.example", "What it needs (1)", "evil.example", "Apple, Inc.", "ended"):
         assert text in shown[1]["dialogue"]
 
 
@@ -279,6 +281,13 @@ def test_a_long_list_comes_in_parts(answers: dict[str, Any]) -> None:
     assert "Back" not in shown["moments"][0]["buttons"]
     answers["alerts"]["more"] = True
     assert [args["skip"] for _, args in calls(show("alerts", answers, ["More"]))] == [0, 25]
+
+
+def test_rules_are_offered_for_just_the_kinds_that_they_can_decide_about() -> None:
+    view = (RESOURCES / "view" / "smartrouter" / "alerts.js").read_text()
+    listed = re.search(r"const DECIDABLE = \[(.*?)\];", view, re.DOTALL)
+    assert listed is not None
+    assert set(re.findall("'(.+?)'", listed[1])) == {kind for kind in Kind if is_about_destination(kind, "")}
 
 
 def test_an_alert_is_explained_and_offers_what_can_be_decided(answers: dict[str, Any]) -> None:

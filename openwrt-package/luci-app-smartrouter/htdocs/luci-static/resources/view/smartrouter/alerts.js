@@ -13,7 +13,12 @@
 const INTERVAL = 15; /* seconds: each look is a program that runs on the router */
 const STEP = 25;     /* alerts at once */
 
-/* For how long a decision holds; undefined: for good. */
+/* Kinds of alerts that are about one destination, so that a rule can decide. */
+const DECIDABLE = [
+	'new-destination', 'new-port', 'foreign-resolver', 'encrypted-dns', 'fronting', 'new-name', 'after-outage', 'unused'
+];
+
+/* For how long a decision holds; '': for good. */
 const TIMES = () => [
 	[ '', _('for good') ],
 	[ '2m', _('once (two minutes)') ],
@@ -115,7 +120,7 @@ return view.extend({
 	quick(alert) {
 		const buttons = [];
 
-		if (alert.state == 'open' && alert.destination)
+		if (alert.state == 'open' && DECIDABLE.includes(alert.kind))
 			buttons.push(
 				smartrouter.button(_('Allow'), 'positive', () => this.rule(alert, 'allow')), ' ',
 				smartrouter.button(_('Deny'), 'negative', () => this.rule(alert, 'deny')), ' ');

@@ -57,7 +57,7 @@ return view.extend({
 	row(device) {
 		return [
 			[ E('strong', [ device.label ]), E('br'), E('small', [ device.mac ]) ],
-			device.addresses.slice(0, 2).flatMap(address => [ address, E('br') ]),
+			this.addresses(device).slice(0, 2).flatMap(address => [ address, E('br') ]),
 			[ this.kind(device), E('br'), E('small', [ device.maker ]) ],
 			[ smartrouter.state(device), E('br'), E('small', [ this.outlook(device) ]) ],
 			device.watched ? smartrouter.mode_name(device.mode) : '-',
@@ -66,6 +66,13 @@ return view.extend({
 			device.present ? _('now') : smartrouter.ago(device.last_seen),
 			[ smartrouter.button(_('Details…'), 'action', () => this.open(device.mac)) ]
 		];
+	},
+
+	/* Those that a person knows it by first: IPv4, and last the link-local ones. */
+	addresses(device) {
+		const rank = address => address.startsWith('fe80:') ? 2 : address.includes(':') ? 1 : 0;
+
+		return device.addresses.slice().sort((one, other) => rank(one) - rank(other));
 	},
 
 	kind(device) {
@@ -135,7 +142,7 @@ return view.extend({
 					smartrouter.duration(progress.observed), progress.attempts, progress.units, progress.quiet) ],
 				[ _('Mode'), smartrouter.mode_name(device.mode) ],
 				[ _('Interface'), [ device.interface, device.port ].filter(text => text).join(', ') ],
-				[ _('Addresses'), device.addresses.join(', ') ],
+				[ _('Addresses'), this.addresses(device).join(', ') ],
 				[ _('First seen'), smartrouter.moment(device.first_seen) ],
 				[ _('Attempts'), _('%d, of which %d were blocked').format(device.attempts, device.blocked) ],
 				[ _('Muted'), device.mute_until && _('until %s').format(smartrouter.moment(device.mute_until)) ]
@@ -197,10 +204,16 @@ return view.extend({
 				rule.action == 'deny' ? _('deny') : _('allow'),
 				rule.destination,
 				rule.service || _('any'),
-				rule.until == null ? _('for good') : smartrouter.moment(rule.until),
+				this.until(rule),
 				[ rule.by, rule.at == null ? '' : smartrouter.moment(rule.at) ].filter(text => text).join(' ')
 			]),
 			_('There is none. Alerts make rules; Settings lists them all, and takes them back.'));
+	},
+
+	until(rule) {
+		if (rule.until == null)
+			return _('for good');
+		return rule.until * 1000 < Date.now() ? _('ended') : smartrouter.moment(rule.until);
 	},
 
 	attempts(latest) {
