@@ -4,7 +4,8 @@
 // It has LuCI's traps, and springs them: a bare string for children is HTML there, and what is not one of
 // the view's own texts ends the program here; so does null among children, and an argument that is null.
 //
-//   node luci.js RESOURCES VIEW < {"answers": {METHOD: ANSWER | [ANSWER, …]}, "steps": [STEP, …], "uci": {…}}
+//   node luci.js RESOURCES VIEW < {"answers": {METHOD: ANSWER | [ANSWER, …]}, "steps": [STEP, …],
+//                                   "uci": {SECTION: {…}}, "readonly": BOOLEAN, "checks": [VALUE, …]}
 //
 // An answer is a reply, or a text with which the call fails; of several the last one stays. A step is the
 // text of a button to press, in the dialogue if one is open, or {"set": LABEL, "of": TAG, "to": {…}} for an
@@ -55,6 +56,10 @@ class Element {
 		if (!own.has(html))
 			fail(`HTML from text: ${html}`);
 		this.children = [ html ];
+	}
+
+	setAttribute(name, value) {
+		this.attributes[name] = String(value);
 	}
 
 	get text() {
@@ -226,7 +231,7 @@ const modules = {
 const globals = {
 	E,
 	_: text => { own.add(text); return text; },
-	L: { url: place => { urls.push(place); return `/cgi-bin/luci/${place}`; } }
+	L: { hasViewPermission: () => !plan.readonly, url: place => { urls.push(place); return `/cgi-bin/luci/${place}`; } }
 };
 
 function load(name) {
@@ -257,7 +262,7 @@ async function main() {
 			for (const poll of polls)
 				await poll.act();
 		else if (typeof step == 'string') {
-			const button = place.all(node => node.tag == 'button' && node.text == step)[0] || fail(`no button ${step}: ${place.text}`);
+			const button = place.all(node => node.tag == 'button' && !node.attributes.disabled && node.text == step)[0] || fail(`no button ${step}: ${place.text}`);
 
 			await button.listeners.click({ target: button });
 		}
@@ -286,7 +291,7 @@ async function set(place, step) {
 function seen(page) {
 	return {
 		text: page.text, dialogue: dialogue && dialogue.text, tree: (dialogue || page).tree(),
-		buttons: (dialogue || page).all(node => node.tag == 'button').map(node => node.text),
+		buttons: (dialogue || page).all(node => node.tag == 'button' && !node.attributes.disabled).map(node => node.text),
 		calls: calls.splice(0), notifications: notifications.splice(0)
 	};
 }

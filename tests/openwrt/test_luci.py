@@ -197,6 +197,17 @@ def test_pause_and_its_end_and_reporting_only(answers: dict[str, Any]) -> None:
     assert said[:2] == ["Blocking is paused for 1h.", "The pause is over."]
 
 
+def test_who_may_only_look_has_no_buttons_that_decide(answers: dict[str, Any]) -> None:
+    for view, shown, opened in (
+        ("overview", [], None),
+        ("devices", ["Details…"] * 3, ["Close"]),
+        ("alerts", ["Details…"] * 3, ["Close"]),
+    ):
+        moments = show(view, answers, [] if opened is None else ["Details…"], readonly=True)["moments"]
+        assert moments[0]["buttons"] == shown
+        assert opened is None or moments[1]["buttons"] == opened
+
+
 def test_what_is_refused_is_said_and_changes_nothing(answers: dict[str, Any]) -> None:
     answers |= {"allow": {"error": HOSTILE}, "deny": "offline"}
     shown = show("alerts", answers, ["Allow", "Deny"])
@@ -323,7 +334,17 @@ def test_hostile_texts_are_shown_as_what_they_are(
     tags = {node["tag"] for moment in shown["moments"] for node in nodes(moment["tree"])}
     assert not tags & {"img", "script", "iframe"}
     attributes = {name for moment in shown["moments"] for node in nodes(moment["tree"]) for name in node}
-    assert attributes <= {"tag", "children", "class", "style", "href", "width", "type", "value", "data-title"}
+    assert attributes <= {
+        "tag",
+        "children",
+        "class",
+        "style",
+        "href",
+        "width",
+        "type",
+        "value",
+        "data-title",
+    }
     links = [node["href"] for moment in shown["moments"] for node in nodes(moment["tree"]) if "href" in node]
     assert all(link == "/cgi-bin/luci/admin/services/smartrouter/alerts" for link in links)
 

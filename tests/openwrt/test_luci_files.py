@@ -41,6 +41,8 @@ def test_each_view_has_its_place_in_the_menu_and_the_reverse() -> None:
 def test_the_menu_asks_for_rights_that_exist() -> None:
     wanted = {right for entry in MENU.values() for right in entry.get("depends", {}).get("acl", [])}
     assert wanted == set(RIGHTS)
+    # LuCI shows buttons by the rights of the page that is open.
+    assert all(entry["depends"]["acl"] for entry in MENU.values())
 
 
 def test_who_may_look_and_decide_need_not_see_the_secrets() -> None:

@@ -76,7 +76,7 @@ return baseclass.extend({
 		ui.showModal(_('Block what is not known?'), [
 			...said.map(text => E('p', [ text ])),
 			E('div', { 'class': 'right' }, [
-				this.button(_('Cancel'), 'neutral', () => ui.hideModal()),
+				this.look(_('Cancel'), 'neutral', () => ui.hideModal()),
 				' ',
 				this.button(_('Block'), 'negative important', () => {
 					ui.hideModal();
@@ -86,8 +86,17 @@ return baseclass.extend({
 		]);
 	},
 
-	/* A button; `act` gives a promise, and the button waits for it. */
+	/* A button that decides something: not for who may only look. */
 	button(text, style, act) {
+		const button = this.look(text, style, act);
+
+		if (!L.hasViewPermission())
+			button.setAttribute('disabled', 'disabled');
+		return button;
+	},
+
+	/* A button that shows something; `act` may give a promise, and the button waits for it. */
+	look(text, style, act) {
 		return E('button', {
 			'class': 'btn cbi-button cbi-button-%s'.format(style),
 			'click': ui.createHandlerFn(this, act)
@@ -116,8 +125,8 @@ return baseclass.extend({
 	/* A list that comes in parts: buttons to the part before and the one after. */
 	pages(skip, step, more, go) {
 		return E('div', { 'class': 'cbi-page-actions' }, [
-			...(skip ? [ this.button(_('Back'), 'neutral', () => go(Math.max(0, skip - step))) ] : []),
-			...(more ? [ this.button(_('More'), 'neutral', () => go(skip + step)) ] : [])
+			...(skip ? [ this.look(_('Back'), 'neutral', () => go(Math.max(0, skip - step))) ] : []),
+			...(more ? [ this.look(_('More'), 'neutral', () => go(skip + step)) ] : [])
 		]);
 	},
 

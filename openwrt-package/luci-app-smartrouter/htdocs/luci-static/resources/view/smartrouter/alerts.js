@@ -124,7 +124,7 @@ return view.extend({
 			buttons.push(
 				smartrouter.button(_('Allow'), 'positive', () => this.rule(alert, 'allow')), ' ',
 				smartrouter.button(_('Deny'), 'negative', () => this.rule(alert, 'deny')), ' ');
-		buttons.push(smartrouter.button(_('Details…'), 'action', () => this.open(alert.id)));
+		buttons.push(smartrouter.look(_('Details…'), 'action', () => this.open(alert.id)));
 		return buttons;
 	},
 
@@ -156,7 +156,7 @@ return view.extend({
 				return ui.addNotification(null, E('p', [ alert.error ]), 'error');
 			return ui.showModal([ _('Alert %d').format(alert.id), ': ', alert.device ], [
 				E('div', { 'style': 'max-height:70vh;overflow:auto' }, [ this.details(alert), ...this.choices(alert) ]),
-				E('div', { 'class': 'right' }, [ smartrouter.button(_('Close'), 'neutral', () => ui.hideModal()) ])
+				E('div', { 'class': 'right' }, [ smartrouter.look(_('Close'), 'neutral', () => ui.hideModal()) ])
 			], 'cbi-modal');
 		});
 	},

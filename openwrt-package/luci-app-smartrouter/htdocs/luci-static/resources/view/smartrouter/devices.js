@@ -64,7 +64,7 @@ return view.extend({
 			device.watched ? '%d'.format(device.learned) : '-',
 			'%d'.format(device.open_alerts),
 			device.present ? _('now') : smartrouter.ago(device.last_seen),
-			[ smartrouter.button(_('Details…'), 'action', () => this.open(device.mac)) ]
+			[ smartrouter.look(_('Details…'), 'action', () => this.open(device.mac)) ]
 		];
 	},
 
@@ -122,7 +122,7 @@ return view.extend({
 				return ui.addNotification(null, E('p', [ device.error ]), 'error');
 			return ui.showModal([ device.label ], [
 				E('div', { 'style': 'max-height:70vh;overflow:auto' }, this.details(device)),
-				E('div', { 'class': 'right' }, [ smartrouter.button(_('Close'), 'neutral', () => ui.hideModal()) ])
+				E('div', { 'class': 'right' }, [ smartrouter.look(_('Close'), 'neutral', () => ui.hideModal()) ])
 			], 'cbi-modal');
 		});
 	},
@@ -234,7 +234,7 @@ return view.extend({
 		const box = E('div', {}, [ smartrouter.table(titles, rows.slice(0, LATEST), nothing) ]);
 
 		if (rows.length > LATEST)
-			dom.append(box, [ smartrouter.button(_('Show all %d').format(rows.length), 'neutral', () =>
+			dom.append(box, [ smartrouter.look(_('Show all %d').format(rows.length), 'neutral', () =>
 				dom.content(box, [ smartrouter.table(titles, rows, nothing) ])) ]);
 		return box;
 	},
