@@ -32,7 +32,7 @@ const BUILTINS = {
 	split: (text, separator) => text.split(separator),
 	join: (separator, list) => list.join(separator),
 	replace: (text, pattern, by) => text.replace(pattern, by),
-	trim: text => text.trim(),
+	trim: text => typeof text == 'string' ? text.trim() : null,
 	slice: (list, from, to) => list.slice(from, to)
 };
 

@@ -240,6 +240,7 @@ def test_decisions_are_taken_in_the_name_of_who_is_logged_in() -> None:
         ),
         pytest.param({"code": 137}, UNKNOWN_ERROR, "smartrouter said nothing", id="killed"),
         pytest.param({"code": 0, "stdout": '{"a":'}, UNKNOWN_ERROR, "smartrouter said nothing", id="torn"),
+        pytest.param(None, UNKNOWN_ERROR, "smartrouter said nothing", id="mute"),
         pytest.param(4, 4, "there is no /usr/bin/smartrouter", id="absent"),
         pytest.param(TIMEOUT, TIMEOUT, "smartrouter did not answer in time", id="late"),
         pytest.param(NOT_SUPPORTED, NOT_SUPPORTED, "this answer is too long for ubus", id="long"),

@@ -153,12 +153,12 @@ function outcome(status, reply) {
 		return [ status, { error: reason(status) } ];
 
 	try {
-		return [ UBUS_STATUS_OK, json(reply.stdout) ];
+		return [ UBUS_STATUS_OK, json(trim(reply?.stdout)) ];
 	}
 	catch (e) {
 		return [
-			reply.code == 2 ? UBUS_STATUS_INVALID_ARGUMENT : UBUS_STATUS_UNKNOWN_ERROR,
-			{ error: complaint(reply.stderr ?? '') || 'smartrouter said nothing' }
+			reply?.code == 2 ? UBUS_STATUS_INVALID_ARGUMENT : UBUS_STATUS_UNKNOWN_ERROR,
+			{ error: complaint(reply?.stderr ?? '') || 'smartrouter said nothing' }
 		];
 	}
 }
