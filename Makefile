@@ -88,7 +88,7 @@ makers: $(VENV)/installed ## Build the table of MAC prefixes and their makers an
 training: install ## Fit the weights of classification anew, from the data in training/
 	$(BIN)/python -m training.fit
 
-docs: install ## Write the generated pages of docs/ anew
+docs: install ## Write anew what is made from the code: pages of docs/, LuCI's options and template
 	$(BIN)/python -m smartrouter.config.luci > $(LUCI_OPTIONS).new && mv $(LUCI_OPTIONS).new $(LUCI_OPTIONS)
 	$(BIN)/python tests/openwrt/template.py > $(LUCI_POT).new && mv $(LUCI_POT).new $(LUCI_POT)
 	$(BIN)/python -m smartrouter.config.docs > docs/configuration.md.new && mv docs/configuration.md.new docs/configuration.md

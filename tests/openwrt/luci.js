@@ -5,7 +5,8 @@
 // the view's own texts ends the program here; so does null among children, and an argument that is null.
 //
 //   node luci.js RESOURCES VIEW < {"answers": {METHOD: ANSWER | [ANSWER, …]}, "steps": [STEP, …],
-//                                   "uci": {SECTION: {…}}, "readonly": BOOLEAN, "checks": [VALUE, …]}
+//                                   "uci": {SECTION: {…}}, "readonly": BOOLEAN, "checks": [VALUE, …],
+//                                   "networks": [NAME, …]}
 //
 // An answer is a reply, or a text with which the call fails; of several the last one stays. A step is the
 // text of a button to press, in the dialogue if one is open, or {"set": LABEL, "of": TAG, "to": {…}} for an
@@ -169,7 +170,7 @@ class Option {
 	}
 
 	value(value, label) {
-		this.choices.push([ value, label ]);
+		this.choices.push([ value, label ?? value ]);
 	}
 }
 
@@ -225,7 +226,11 @@ const modules = {
 	baseclass: { extend: members => Object.create(members) },
 	view: { extend: members => Object.create(members) },
 	poll: { add: (act, seconds) => polls.push({ act, seconds }) },
-	uci: { get: (config, section, option) => plan.uci?.[section]?.[option] ?? null }
+	uci: {
+		get: (config, section, option) => plan.uci?.[section]?.[option] ?? null,
+		load: config => plan.networks || config != 'network' ? Promise.resolve() : Promise.reject(new Error('denied')),
+		sections: (config, type) => config == 'network' && type == 'interface' ? (plan.networks || []).map(name => ({ '.name': name })) : []
+	}
 };
 
 const globals = {

@@ -384,7 +384,33 @@ def test_choices_are_those_that_the_reader_takes() -> None:
             values = [value for value, _ in option["choices"] if value]
             for value in values:
                 known.read(value)
-            assert bool(values) == (option["widget"] == "ListValue")
+            assert bool(values) == (
+                option["widget"] == "ListValue" or (section["type"], option["option"]) == ("rule", "device")
+            )
+
+
+def test_devices_and_networks_that_there_are_may_be_chosen(answers: dict[str, Any]) -> None:
+    for device in answers["devices"]["devices"]:
+        device["label"] = HOSTILE
+    (form,) = show("settings", answers, networks=["loopback", "lan", "iot"])["forms"]
+    choices = {
+        f"{section['type']}.{option['option']}": [value for value, _ in option["choices"]]
+        for section in form["sections"]
+        for option in section["options"]
+        if option["widget"] in ("Value", "DynamicList") and option["choices"]
+    }
+    labels = [
+        label for section in form["sections"] for each in section["options"] for _, label in each["choices"]
+    ]
+    assert any("img src=x onerror=alert(1)" in label for label in labels)
+    assert not any(sign in label for label in labels for sign in "<>&")
+    macs = [device["mac"] for device in answers["devices"]["devices"]]
+    assert choices == {
+        "smartrouter.network": ["lan", "iot"],
+        "smartrouter.iot_network": ["lan", "iot"],
+        "device.mac": macs,
+        "rule.device": ["*", *macs],
+    }
 
 
 def test_secrets_are_neither_shown_nor_lost() -> None:

@@ -51,7 +51,8 @@ def test_who_may_look_and_decide_need_not_see_the_secrets() -> None:
         "smartrouter"
     ]
     assert {key: looks[key] for key in ("read", "write")} == {key: own[key] for key in ("read", "write")}
-    assert changes["read"] == changes["write"] == {"uci": ["smartrouter"]}
+    assert changes["read"] == {"uci": ["network", "smartrouter"]}
+    assert changes["write"] == {"uci": ["smartrouter"]}
     settings = (RESOURCES / "view" / "smartrouter" / "settings.js").read_text()
     others = [path.read_text() for path in SOURCES if path.stem not in ("settings", "options")]
     assert "'require uci';" in settings

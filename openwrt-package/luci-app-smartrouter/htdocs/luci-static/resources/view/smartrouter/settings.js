@@ -2,6 +2,7 @@
 'require view';
 'require form';
 'require uci';
+'require smartrouter.common as smartrouter';
 'require smartrouter.options as options';
 
 /* SPDX-License-Identifier: GPL-2.0-or-later
@@ -26,6 +27,10 @@ const COLUMNS = {
 	web: [ 'listen' ]
 };
 
+/* Where devices, or networks of the router, may be chosen from those that there are. */
+const OF_DEVICES = [ 'device.mac', 'rule.device' ];
+const OF_NETWORKS = [ 'smartrouter.network', 'smartrouter.iot_network' ];
+
 const WIDGETS = {
 	flag: form.Flag, choice: form.ListValue, value: form.Value, list: form.DynamicList, secret: form.Value
 };
@@ -34,7 +39,19 @@ const WIDGETS = {
 const marked = text => '%h'.format(text).replace(/`([^`]*)`/g, '<code>$1</code>');
 
 return view.extend({
-	render() {
+	/* What cannot be had is not offered; it can be typed. */
+	load() {
+		return Promise.all([
+			smartrouter.devices(500).catch(smartrouter.failed),
+			uci.load('network').catch(() => null)
+		]);
+	},
+
+	render(found) {
+		/* A name that another has chosen goes through widgets here that are not ours: without what could be HTML. */
+		this.devices = (found[0].devices || []).map(device => [ device.mac, '%s (%s)'.format(device.label.replace(/[<>&]/g, ''), device.mac) ]);
+		this.networks = uci.sections('network', 'interface').map(network => network['.name']).filter(name => name != 'loopback');
+
 		const map = new form.Map('smartrouter', _('Settings'), _('What you leave empty has its default. The running smartrouter takes a change whole or not at all; Overview says so if it refused one.'));
 
 		for (const section of options.sections)
@@ -54,7 +71,7 @@ return view.extend({
 		for (const tab of tabs)
 			main.tab(tab[0], tab[1]);
 		for (const option of section.options)
-			this.set_up(main.taboption(tab_of(option.name), WIDGETS[option.widget], option.name, option.title, marked(option.help)), option);
+			this.set_up(main.taboption(tab_of(option.name), WIDGETS[option.widget], option.name, option.title, marked(option.help)), section, option);
 	},
 
 	grid(map, section) {
@@ -64,13 +81,15 @@ return view.extend({
 		grid.addremove = true;
 		grid.nodescriptions = true;
 		for (const option of section.options) {
-			const set_up = this.set_up(grid.option(WIDGETS[option.widget], option.name, option.title, marked(option.help)), option);
+			const set_up = this.set_up(grid.option(WIDGETS[option.widget], option.name, option.title, marked(option.help)), section, option);
 
 			set_up.modalonly = COLUMNS[section.type].includes(option.name) ? null : true;
 		}
 	},
 
-	set_up(widget, option) {
+	set_up(widget, section, option) {
+		const place = '%s.%s'.format(section.type, option.name);
+
 		widget.rmempty = !option.required;
 		if (option.widget == 'flag') {
 			widget.default = option.default;
@@ -92,6 +111,14 @@ return view.extend({
 		}
 		if (option.widget == 'value' || option.widget == 'list')
 			widget.placeholder = option.default;
+		if (place == 'rule.device')
+			widget.value('*', _('every device'));
+		if (OF_DEVICES.includes(place))
+			for (const device of this.devices)
+				widget.value(device[0], device[1]);
+		if (OF_NETWORKS.includes(place))
+			for (const network of this.networks)
+				widget.value(network);
 		if (option.widget == 'secret')
 			this.keep_secret(widget);
 		if (option.pattern)
