@@ -15,9 +15,12 @@ TWO_WORKERS := --numprocesses 2 --dist loadgroup
 # What the guard, the lab and the tests run, and what the queue's library is built with.
 PACKAGES := nftables iproute2 dnsmasq-base gcc libc6-dev libnetfilter-queue-dev libnfnetlink-dev \
 	python3-dev python3-venv
-# What the tests boot another kernel with, a program of somebody else that queues packets, an MQTT broker, and
-# what shows processes another time.
-TEST_PACKAGES := busybox-static faketime iptables mosquitto qemu-system-x86
+# What the tests boot another kernel with, a program of somebody else that queues packets, an MQTT broker,
+# what shows processes another time, and what runs LuCI's views.
+TEST_PACKAGES := busybox-static faketime iptables mosquitto nodejs qemu-system-x86
+LINT := tests/openwrt/node_modules
+LUCI_OPTIONS := openwrt-package/luci-app-smartrouter/htdocs/luci-static/resources/smartrouter/options.js
+LUCI_POT := openwrt-package/luci-app-smartrouter/po/templates/smartrouter.pot
 
 .PHONY: help install develop packages test-packages demo test test-long check fix bench makers training docs reliability clean
 
@@ -52,7 +55,13 @@ $(VENV)/developed: $(VENV)/installed
 demo: install ## Show it: the real guard between simulated devices and a simulated Internet (about a minute, as root)
 	$(BIN)/smartrouter demo $(ARGS)
 
-test: develop test-packages ## Run all tests (network tests need root)
+# What lints LuCI's views; where there is no npm, that test is skipped.
+$(LINT)/installed: tests/openwrt/package.json
+	@command -v npm >/dev/null || { echo "No npm here: LuCI's views are not linted." >&2; exit 0; }; \
+	npm install --silent --no-audit --no-fund --no-package-lock --ignore-scripts --prefix $(dir $<) && touch $@ || \
+		echo "npm could not install what LuCI's views are linted with." >&2
+
+test: develop test-packages $(LINT)/installed ## Run all tests (network tests need root)
 	ROUNDS=$(ROUNDS) $(BIN)/python -m pytest $(or $(ARGS),$(TWO_WORKERS))
 
 test-long: ## The same with every loop twenty times as long
@@ -79,7 +88,9 @@ makers: $(VENV)/installed ## Build the table of MAC prefixes and their makers an
 training: install ## Fit the weights of classification anew, from the data in training/
 	$(BIN)/python -m training.fit
 
-docs: install ## Write the generated pages of docs/ anew
+docs: install ## Write anew what is made from the code: pages of docs/, LuCI's options and template
+	$(BIN)/python -m smartrouter.config.luci > $(LUCI_OPTIONS).new && mv $(LUCI_OPTIONS).new $(LUCI_OPTIONS)
+	$(BIN)/python tests/openwrt/template.py > $(LUCI_POT).new && mv $(LUCI_POT).new $(LUCI_POT)
 	$(BIN)/python -m smartrouter.config.docs > docs/configuration.md.new && mv docs/configuration.md.new docs/configuration.md
 	$(BIN)/smartrouter --reference > docs/commands.md.new && mv docs/commands.md.new docs/commands.md
 	$(BIN)/python -m smartrouter.cli.alert_reference > docs/alerts.md.new && mv docs/alerts.md.new docs/alerts.md
@@ -92,4 +103,4 @@ reliability: develop test-packages ## Try the faults of docs/reliability.md, and
 	PYTHONPATH=tests $(BIN)/python -m netns.faults_page build/faults.xml > docs/reliability.md.new && mv docs/reliability.md.new docs/reliability.md
 
 clean: ## Remove what these verbs made
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(LINT) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -15,6 +15,7 @@ from smartrouter.core.errors import SmartrouterError
 CONFIG = "/etc/config/smartrouter"
 RUN_DIR = "/run/smartrouter"
 RUN_DIR_VARIABLE = "SMARTROUTER_RUN_DIR"
+BY_VARIABLE = "SMARTROUTER_BY"  # who decides, where a program types for a person: `luci:root`
 _DEVICE = "a MAC, the name that you gave a device, or its host name"
 _DEVICES = f"{_DEVICE}; * for all devices"
 _DURATION = "90s, 30m, 1h, 2d …"
@@ -115,7 +116,10 @@ def _add_listings(commands: _Commands) -> None:
         "Is it working, what is it doing, what needs you?",
         json=True,
     )
-    commands.add("devices", Does(of_devices, "devices"), "List the devices of the network.", json=True)
+    devices = commands.add(
+        "devices", Does(of_devices, "devices"), "List the devices of the network.", json=True
+    )
+    _add_part(devices)
     device = commands.add(
         "device",
         Does(of_devices, "device"),
@@ -139,6 +143,7 @@ def _add_listings(commands: _Commands) -> None:
         "--follow", action="store_true",
         help="those that come from now on, and what becomes of them, a line each, until it is interrupted",
     )  # fmt: skip
+    _add_part(alerts)
     alerts.set_defaults(dismiss=False, pcap=None, force=False)
     alert = commands.add(
         "alert", Does(of_alerts, "single"), "Show one alert: why it was raised, what it may be, what to do.",
@@ -163,6 +168,14 @@ def _add_listings(commands: _Commands) -> None:
     notify.add_argument("what", nargs="?", choices=("test",), help="send a sample")
     notify.add_argument(
         "channel", metavar="CHANNEL", nargs="?", help="through this one only, by the name that `notify` shows"
+    )
+
+
+def _add_part(command: argparse.ArgumentParser) -> None:
+    """Of a long list only a part, for whoever cannot take it whole."""
+    command.add_argument("--limit", metavar="N", type=_positive, help="only so many of them")
+    command.add_argument(
+        "--skip", metavar="N", type=_natural, default=0, help="without so many at the beginning"
     )
 
 
@@ -367,6 +380,13 @@ def _add_daemons(commands: _Commands) -> None:
                 "--leases", metavar="PATH", action="append",
                 help="a lease file of dnsmasq or odhcpd, instead of the usual ones; may be repeated",
             )  # fmt: skip
+
+
+def _natural(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise ValueError
+    return number
 
 
 def _positive(text: str) -> int:

@@ -86,6 +86,7 @@ def devices(arguments: Namespace) -> int:
         found = known.found()
         listed = [device_json(known, conn, each, progress.get(each.mac), prior) for each in found]
     listed.sort(key=lambda d: (not d["watched"], d["label"].lower(), d["mac"]))
+    listed = listed[arguments.skip :][: arguments.limit]
     if arguments.json:
         print(json.dumps(listed, indent=2))
         return 0
