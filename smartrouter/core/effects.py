@@ -14,6 +14,7 @@ from smartrouter.core.events import Pair as Pair
 from smartrouter.core.events import Shortcut
 from smartrouter.core.learning import Progress, Seen
 from smartrouter.core.policy import Reason
+from smartrouter.core.uploads import Usual
 
 
 class Evidence(StrEnum):
@@ -56,6 +57,7 @@ class Kind(StrEnum):
     REPEATER = "repeater"  # several devices behind one MAC
     PERSON = "person"  # what a device learns looks like a person's phone or computer
     UNUSED = "unused"  # a learned destination was not used for long, and is known no more
+    UPLOAD = "upload"  # a device sends far more to a destination than it did while it was learning
 
 
 class Verdict(NamedTuple):
@@ -199,6 +201,28 @@ class Keep(NamedTuple):
     progress: Progress
 
 
+class AddVolume(NamedTuple):
+    """Keep: in this `hour` (since the epoch) so much more went between `mac` and `destination`. `flows`:
+    connections."""
+
+    mac: str
+    hour: int
+    destination: Destination
+    bytes_out: int
+    bytes_in: int
+    packets_out: int
+    packets_in: int
+    flows: int
+
+
+class KeepUsual(NamedTuple):
+    """Keep: what `mac` usually sends to `destination` in an hour."""
+
+    mac: str
+    destination: Destination
+    usual: Usual
+
+
 class AdmitReplies(NamedTuple):
     """Queue DNS replies to this LAN address, from before the query goes on."""
 
@@ -328,6 +352,8 @@ Effect: TypeAlias = (
     | Name
     | NameAlias
     | Keep
+    | AddVolume
+    | KeepUsual
     | AdmitReplies
     | DismissReplies
     | Inspect

@@ -18,6 +18,7 @@ from smartrouter.core.policy import DeviceSettings, Mode, NewDevices, Rule, Sett
 from smartrouter.core.precedents import Precedent
 from smartrouter.core.told.addresses import AddressBook
 from smartrouter.core.told.aliases import Aliases
+from smartrouter.core.uploads import Uploads
 
 MAX_DEVICES = 2048
 MAX_RELATIVES = 64  # that are asked what they know
@@ -29,7 +30,8 @@ class Device:
 
     __slots__ = (
         "aliases", "answered", "book", "clients", "enforced", "hellos", "iot", "kept", "learning", "mac",
-        "maker", "on_iot_network", "precedents", "rules", "serial", "settled", "standing", "told", "watched",
+        "maker", "on_iot_network", "precedents", "rules", "serial", "settled", "standing", "told", "uploads",
+        "watched",
     )  # fmt: skip
 
     def __init__(self, mac: str, book: AddressBook):
@@ -44,6 +46,7 @@ class Device:
         self.on_iot_network = False
         self.watched = False
         self.enforced = False
+        self.uploads = Uploads()
         self.clients: OrderedDict[str, None] = OrderedDict()  # its addresses whose DNS replies are queued
         self.aliases = Aliases()
         self.hellos: OrderedDict[str, str] = OrderedDict()  # address -> server name in its first data

@@ -11,6 +11,7 @@ from threading import Lock
 from typing import Protocol, TypeAlias, assert_never, get_args
 
 from smartrouter.core.effects import (
+    AddVolume,
     AdmitReplies,
     Block,
     Cut,
@@ -23,6 +24,7 @@ from smartrouter.core.effects import (
     Forget,
     Inspect,
     Keep,
+    KeepUsual,
     Know,
     Label,
     Learn,
@@ -51,7 +53,20 @@ from smartrouter.store.exhibits import Attach
 
 log = Journal("smartrouter.guard")
 
-_Stored: TypeAlias = Record | RecordMore | Raise | Withdraw | Label | Learn | Forget | Name | NameAlias | Keep
+_Stored: TypeAlias = (
+    Record
+    | RecordMore
+    | Raise
+    | Withdraw
+    | Label
+    | Learn
+    | Forget
+    | Name
+    | NameAlias
+    | Keep
+    | AddVolume
+    | KeepUsual
+)
 _SetChange: TypeAlias = (
     AdmitReplies | DismissReplies | Inspect | Release | Cut | Watch | Unwatch | Enforce | Relax | Disconnect
 )
@@ -77,6 +92,7 @@ class Judge(Protocol):
     def handle(self, event: Event, now: Moment) -> list[Effect]: ...
     def repeat(self, event: FlowOpened) -> Repeat | None: ...
     def hears(self, mac: str, now: Moment) -> bool: ...
+    def addresses(self) -> dict[str, str]: ...
     def repeated(
         self, packets: Collection[Repeated], now: Moment, *, judged: bool = True
     ) -> list[Effect]: ...
@@ -142,6 +158,11 @@ class Bench:
         """May the first data of another connection of this device be looked at?"""
         with self.lock:
             return self.judge.hears(mac, now())
+
+    def addresses(self) -> dict[str, str]:
+        """The local addresses of watched devices, and their MACs."""
+        with self.lock:
+            return self.judge.addresses()
 
     def repeat(self, event: FlowOpened) -> Repeat | None:
         """What to judge packets like `event` by, see `Judge.repeat`."""

@@ -48,6 +48,7 @@ from smartrouter.guard.inspection import Inspections
 from smartrouter.guard.settling import Settling
 from smartrouter.guard.share import Share
 from smartrouter.guard.table import Table
+from smartrouter.guard.volume import Volume
 from smartrouter.journal import Journal
 from smartrouter.linux import conntrack, ruleset
 from smartrouter.linux.netlink import Netlink
@@ -117,6 +118,7 @@ class Guard:
         self._overheard = OverheardHandler()
         self._copies = Log(OVERHEARD_GROUP, self._overheard, copy=COPIED, receive_buffer=COPIES)
         self._studied: frozenset[str] = frozenset()
+        self._volume = Volume(share.lan, self._bench.addresses, self._tell) if main.volume else None
         self._take_up_pairs()
         self._table = Table(self._plan(share))
 
@@ -130,6 +132,8 @@ class Guard:
         self._table.load(self._table.loaded)
         if not is_there:
             self._serve_all()
+        if self._volume is not None:
+            self._count_bytes(self._volume)
         collector.settle()
 
     def _serve_all(self) -> None:
@@ -142,6 +146,12 @@ class Guard:
             thread = threading.Thread(target=self._serve, args=(what, name), name=name, daemon=True)
             thread.start()
             self._threads.append(thread)
+
+    def _count_bytes(self, volume: Volume) -> None:
+        """Verdicts do not hang on this: it gives no sign of life, and needs none."""
+        thread = threading.Thread(target=volume.serve, args=(self._stopping,), name="volume", daemon=True)
+        thread.start()
+        self._threads.append(thread)
 
     def turn(self) -> bool:
         """Do what is due; False while a queue's thread gives no sign of life: then no heartbeat either."""
@@ -245,6 +255,7 @@ class Guard:
             "studied": len(self._studied),
             "overheard": {"heard": self._copies.seen, "missed": self._copies.lost},
             "kernel": ruleset.read_counters(),
+            "volume": None if self._volume is None else self._volume.status(),
             "store": self._writer.counters(),
             "withheld": self._bench.withheld,
             "faults": self._bench.errors
@@ -257,7 +268,7 @@ class Guard:
     def _configure(self, share: Share) -> dict[str, Any]:
         """Take up a new share, or none of it."""
         before, main = self._share.config.main, share.config.main
-        fixed = ("database", "pass_mark", "block_mark", "reader", "workers")
+        fixed = ("database", "pass_mark", "block_mark", "reader", "workers", "volume")
         changed = [option for option in fixed if getattr(before, option) != getattr(main, option)]
         if changed:
             # Marks of packets in flight, an open store, the threads: another process takes these up, at once.
@@ -281,6 +292,8 @@ class Guard:
         self._bench.fail_open = main.on_failure == "open"
         denied_before = _denials(self._share)
         self._share = share
+        if self._volume is not None:
+            self._volume.interfaces = frozenset(share.lan)
         if _denials(share) - denied_before:
             self._cut_what_is_denied()
         return {}
@@ -333,6 +346,7 @@ class Guard:
                 state.names.get(mac, ()),
                 moment,
                 state.aliases.get(mac, ()),
+                state.usual.get(mac),
             )
             protected = protected or state.progress[mac].state is State.PROTECTED
         discovered = {device.mac for device in state.devices}

@@ -222,6 +222,7 @@ _TITLES: Mapping[str, str] = {
     Kind.REPEATER: "{device} seems to hide several devices behind it",
     Kind.PERSON: "{device} behaves as somebody's phone or computer does",
     Kind.UNUSED: "{device} has not used {what} for long, and knows it no more",
+    Kind.UPLOAD: "{device} sends unusually much to {what}: {detail}",
 }
 
 

@@ -19,6 +19,7 @@ from smartrouter.linux import process, queue_stats
 from smartrouter.linux.privileges import User
 from smartrouter.linux.upstreams import upstreams
 from smartrouter.supervisor import decisions, survey
+from smartrouter.supervisor.accounting import Accounting
 from smartrouter.supervisor.children import Child, Part, State
 from smartrouter.supervisor.errands import Errands
 from smartrouter.supervisor.relay import (
@@ -59,6 +60,7 @@ class Household:
         self._claims = Claims()
         self._studied: list[str] = []  # by the analyzer, which wants copies of some of their packets
         self._watch = QueueWatch()
+        self._accounting = Accounting()
         self._interfaces: frozenset[str] = frozenset()  # at the last look
         self._next_look = 0.0
         self._reloading = self._stopping = self._table_must_go = False
@@ -138,8 +140,11 @@ class Household:
         self._watch_queues(now)
         self._look_around(now)
         guard = self.children.get(GUARD)
+        if guard is not None and guard.state is State.RUNNING and self.found.get("volume"):
+            self._accounting.keep_on(now)
         if self._table_must_go and (guard is None or guard.state is State.STOPPED):
             self._table_must_go = False
+            self._accounting.give_back()
             self.errands.send(survey.remove_table, self._removed, now)
 
     # -- the configuration and its surroundings --------------------------------------------------------

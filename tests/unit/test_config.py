@@ -61,6 +61,7 @@ config smartrouter 'main'
 	option pass_mark '0x10000000'
 	option block_mark '0x20000000'
 	option workers '2'
+	option volume '0'
 	option reader 'netlink'
 	option database '/tmp/x.db'
 	option attempts_kept '24h'
@@ -135,6 +136,7 @@ def test_what_is_left_out_has_its_default() -> None:
         pass_mark=0x40000000,
         block_mark=0x80000000,
         workers=0,
+        volume=True,
         reader="netfilterqueue",
         database="/var/lib/smartrouter/smartrouter.db",
         attempts_kept=48 * HOUR,
@@ -169,6 +171,7 @@ def test_every_option_is_read() -> None:
         pass_mark=0x10000000,
         block_mark=0x20000000,
         workers=2,
+        volume=False,
         reader="netlink",
         database="/tmp/x.db",
         attempts_kept=24 * HOUR,
