@@ -135,10 +135,13 @@ def open_connections(link: Netlink, devices: Container[bytes]) -> Iterator[Count
             yield counted
 
 
-def open_numbers(link: Netlink) -> Iterator[int]:
-    """The numbers of all that are open, whosever they are. The rest as above."""
+def all_open(link: Netlink) -> Iterator[tuple[int, tuple[int, int, int, int]]]:
+    """All that are open, whosever they are: their numbers, and bytes and packets that were sent and received,
+    from the side that began. The rest as above."""
     for item in _listed(link):
-        yield _number(attributes(item))
+        found = attributes(item)
+        sent, received = _counters(found.get(_SENT)), _counters(found.get(_RECEIVED))
+        yield _number(found), (sent[1], received[1], sent[0], received[0])
 
 
 def _listed(link: Netlink) -> Iterator[bytes]:
@@ -159,7 +162,7 @@ class Endings:
     What finds no room while nobody reads is gone, and the kernel never waits for us: it is only counted.
     """
 
-    def __init__(self, room: int = ROOM) -> None:
+    def __init__(self, room: int) -> None:
         try:
             self._socket = socket.socket(
                 socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, NETLINK_NETFILTER
