@@ -109,6 +109,7 @@ def device(arguments: Namespace) -> int:
         progress, prior = all_progress.get(mac), forecast.prior_of(all_progress)
         details = device_json(known, conn, found, progress, prior) | _details(known, conn, mac, progress)
         details |= {"volume": volume.of_one(conn, mac, time.time())}
+    details = {key: details[key] for key in DETAILS}
     if arguments.json:
         print(json.dumps(details, indent=2))
     else:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from smartrouter.guard.volume import STARTING
-from smartrouter.store.volumes import Sums, kept_since, volumes, volumes_of
+from smartrouter.store.volumes import HOUR, Sums, kept_since, volumes, volumes_of
 from smartrouter.terminal import Cell, Column, Elide, Screen, Style, amount, when
 
 DAY = 86400.0
@@ -40,7 +40,7 @@ def described(keys: Mapping[str, str]) -> str:
 
 def of_all(conn: sqlite3.Connection, now: float) -> Callable[[str], dict[str, Any]]:
     """What gives the sums of a device, by its MAC, under the keys of `VOLUME`."""
-    day, total, since = volumes(conn, now - DAY), volumes(conn), kept_since(conn)
+    day, total, since = volumes(conn, _day_before(now)), volumes(conn), kept_since(conn)
 
     def of(mac: str) -> dict[str, Any]:
         return {
@@ -54,7 +54,7 @@ def of_all(conn: sqlite3.Connection, now: float) -> Callable[[str], dict[str, An
 
 def of_one(conn: sqlite3.Connection, mac: str, now: float) -> dict[str, Any]:
     """What a device sent and received, under the keys of `DETAILS`."""
-    found = volumes_of(conn, mac, now - DAY)
+    found = volumes_of(conn, mac, _day_before(now))
     return {
         "day": _sum(each.lately for each in found)._asdict(),
         "total": _sum(each.total for each in found)._asdict(),
@@ -69,6 +69,11 @@ def of_one(conn: sqlite3.Connection, mac: str, now: float) -> dict[str, Any]:
             for each in found
         ],
     }
+
+
+def _day_before(now: float) -> float:
+    """The beginning of the hour of this time yesterday."""
+    return (now - DAY) // HOUR * HOUR
 
 
 def _sum(sums: Iterable[Sums]) -> Sums:
@@ -115,7 +120,7 @@ def show(screen: Screen, volume: Mapping[str, Any], now: float) -> None:
     destinations = volume["destinations"]
     if not destinations:
         return
-    since = max(volume["since"], (now - DAY) // 3600 * 3600)
+    since = max(volume["since"], _day_before(now))
     screen.line("")
     screen.line(Cell(f"What it sent and received since {when(since)}", Style.STRONG))
     screen.table(

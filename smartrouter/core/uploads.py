@@ -64,8 +64,8 @@ class Uploads:
         for destination in self._learnt:
             hours, most = self.usual.get(destination, Usual(0, 0))
             if hours or len(self.usual) < MAX_USUAL:
-                changed[destination] = Usual(hours + 1, max(most, self._sent[destination]))
-        self.usual |= changed
+                now = Usual(hours + 1, max(most, self._sent[destination]))
+                self.usual[destination] = changed[destination] = now
         self._hour = hour
         self._sent.clear()
         self._learnt.clear()
