@@ -24,6 +24,7 @@ from smartrouter.linux.pairs import WITH_PORTS
 _SUBSYSTEM, _GET, _DELETE = 1, 1, 2  # NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET, IPCTNL_MSG_CT_DELETE
 _ORIGINAL, _REPLY, _STATUS, _SENT, _RECEIVED, _ID = 1, 2, 3, 9, 10, 12  # CTA_TUPLE_*, _COUNTERS_*, …
 _ADDRESSES, _PROTOCOL = 1, 2  # CTA_TUPLE_IP, CTA_TUPLE_PROTO
+_IPV4, _IPV6 = 1, 3  # CTA_IP_V4_SRC, CTA_IP_V6_SRC; _DST is the next
 _NUMBER, _PORT = 1, 3  # CTA_PROTO_NUM, CTA_PROTO_DST_PORT
 _PACKETS, _BYTES = 1, 2  # CTA_COUNTERS_PACKETS, _BYTES
 _OFFLOADED = 1 << 14 | 1 << 15  # IPS_OFFLOAD, IPS_HW_OFFLOAD
@@ -104,8 +105,9 @@ def _tuple(value: bytes, *, source_port: bool = False) -> tuple[bytes, bytes, in
     parts = attributes(value)
     addresses, protocol = attributes(parts[_ADDRESSES]), attributes(parts[_PROTOCOL])
     number = protocol[_NUMBER][0]
-    (_, source), (_, destination) = sorted(addresses.items())[:2]
-    if len(addresses) < 2 or len(source) not in (4, 16):
+    first, size = (_IPV6, 16) if _IPV6 in addresses else (_IPV4, 4)
+    source, destination = addresses[first], addresses[first + 1]
+    if not len(source) == len(destination) == size:
         raise KeyError("addresses")
     port = protocol.get(_PORT - source_port, b"") if number in WITH_PORTS else b""
     return source, destination, number, int.from_bytes(port, "big")
