@@ -306,6 +306,12 @@ def _add_tools(commands: _Commands) -> None:
     )  # fmt: skip
     classify.add_argument("files", metavar="FILE", nargs="*", help="what to read; - or none: standard input")
     commands.add(
+        "metrics",
+        Does("smartrouter.cli.metrics"),
+        "Print what smartrouter measures of itself, for Prometheus.",
+        "In the text format 0.0.4, as a collector of text files reads it. docs/metrics.md lists the metrics.",
+    )
+    commands.add(
         "doctor", Does("smartrouter.cli.doctor"), "What this system can do, what is wrong, how to mend it.",
         "Exit status 1 if something keeps smartrouter from working.", json=True,
     )  # fmt: skip

@@ -39,9 +39,9 @@ STATUS = {
     "guard": "the guard: `running`, `problem`, and its own figures, among them `judged` (packets by reason), "
     "`devices` (watched, by state of learning), `pairs` (of device, address and port, that the kernel "
     "settles by itself), `recorded` (packets that it settled so), `unrecorded` (those of which it could not "
-    "tell us), "
-    "`kernel` (the rules' counters), `volume` (how bytes are counted, see docs/volume.md; null if they are "
-    "not to be), `faults`",
+    "tell us), `kernel` (the rules' counters), `latency` (seconds that packets waited for their verdicts, of "
+    "`flows` and `dns`: `buckets` of an upper end and a count, `sum`, `count`), `volume` (how bytes are "
+    "counted, see docs/volume.md; null if they are not to be), `faults`",
     "parts": "each part: `name`, `state`, `pid`, `restarts`, `rss_kib`, `problem`",
     "queues": "the kernel's queues by number: `waiting`, `dropped`, `user_dropped`, `queued`",
     "version": "of the smartrouter that runs",

@@ -51,6 +51,7 @@ from smartrouter.guard.table import Table
 from smartrouter.guard.volume import Volume
 from smartrouter.journal import Journal
 from smartrouter.linux import conntrack, ruleset
+from smartrouter.linux.latency import Latency
 from smartrouter.linux.netlink import Netlink
 from smartrouter.linux.nflog import Log
 from smartrouter.linux.queue import DNS_QUEUE, FLOWS_QUEUE, Handler, Marks, open_queue
@@ -255,6 +256,10 @@ class Guard:
             "studied": len(self._studied),
             "overheard": {"heard": self._copies.seen, "missed": self._copies.lost},
             "kernel": ruleset.read_counters(),
+            "latency": {
+                "flows": Latency.together(q.latency for q in self._queues if q.number != DNS_QUEUE),
+                "dns": Latency.together(q.latency for q in self._queues if q.number == DNS_QUEUE),
+            },
             "volume": None if self._volume is None else self._volume.status(),
             "store": self._writer.counters(),
             "withheld": self._bench.withheld,
