@@ -67,7 +67,8 @@ DETAILS = DEVICE | {
     "and `last_used` in epoch seconds",
     "volume": f"what it sent and received: {volume.described(volume.DETAILS)}",
     "rules": "your rules about it: `action`, `device` (`*`: all), `destination`, `service` (empty: any), "
-    "`until` (epoch seconds, or null), `by`, `at` (epoch seconds, or null)",
+    "`until` (epoch seconds, or null), `once` (it ends with one connection), `by`, `at` (epoch seconds, or "
+    "null)",
     "mute_until": "epoch seconds until which nothing of it is sent, or null",
     "muted_by": "who wanted that; empty if nobody is known",
     "latest": "its latest attempts, newest first: `at`, `name`, `address`, `port`, `protocol`, `service`, "
@@ -351,7 +352,7 @@ def _show_rules(screen: Screen, rules: list[dict[str, Any]], now: float) -> None
             Cell(rule["action"], Style.BAD if rule["action"] == Action.DENY else Style.GOOD),
             rule["destination"],
             rule["service"] or "any",
-            _until_text(rule["until"], now),
+            ("once, " if rule["once"] else "") + _until_text(rule["until"], now),
             " ".join(filter(None, (rule["by"], "" if rule["at"] is None else when(rule["at"])))) or "-",
         ]
         for rule in rules

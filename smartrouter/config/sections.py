@@ -187,6 +187,9 @@ class RuleConfig(Section):
     service: str = option(kinds.SERVICE, "", "Which service; without this option, any.")
     action: Action = option(members(Action), None, "What happens to them.")
     until: float | None = option(kinds.TIME, "", "When the rule ends; without this option, never.")
+    once: bool = option(
+        kinds.FLAG, "", "Whether an allow lets one connection through, and ends with it (`allow --once`)."
+    )
     by: str = option(kinds.TEXT, "", "Who decided, for your memory.")
     at: float | None = option(kinds.TIME, "", "When that was.")
 

@@ -13,7 +13,7 @@ from smartrouter.core.events import Flow as Flow
 from smartrouter.core.events import Pair as Pair
 from smartrouter.core.events import Shortcut
 from smartrouter.core.learning import Progress, Seen
-from smartrouter.core.policy import Reason
+from smartrouter.core.policy import Reason, Rule
 from smartrouter.core.uploads import Usual
 
 
@@ -291,6 +291,12 @@ class Disconnect(NamedTuple):
     flow: Flow
 
 
+class End(NamedTuple):
+    """This rule has allowed its one connection: have it ended in the configuration, too."""
+
+    rule: Rule
+
+
 class Label(NamedTuple):
     """The first data of a connection of `mac` to `address` named the server: so is called, with evidence
     `hello`, what was recorded and raised about that address without a name."""
@@ -364,6 +370,7 @@ Effect: TypeAlias = (
     | Deny
     | Unsettle
     | Disconnect
+    | End
     | Label
     | LookUp
     | Watch

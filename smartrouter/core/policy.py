@@ -169,7 +169,7 @@ ROUTINE = frozenset(
 class Rule(NamedTuple):
     """A decision of the user's. `device`: MAC or '*'. `destination`: a name, `*.name` (names below it),
     an address, or a network. `service`: as `service_of` gives it, or '' for any. `until`: epoch seconds,
-    or None for ever."""
+    or None for ever. `once`: it allows one connection, and ends with it (`core.once`)."""
 
     device: str
     destination: str | IPv4Network | IPv6Network
@@ -178,6 +178,7 @@ class Rule(NamedTuple):
     until: float | None = None
     by: str = ""
     at: str = ""
+    once: bool = False
 
 
 class DeviceSettings(NamedTuple):

@@ -19,6 +19,7 @@ from smartrouter.core.effects import (
     Disconnect,
     DismissReplies,
     Effect,
+    End,
     Enforce,
     Flow,
     Forget,
@@ -44,7 +45,7 @@ from smartrouter.core.effects import (
 )
 from smartrouter.core.errors import Unavailable
 from smartrouter.core.events import TCP, Event, FlowOpened, Moment, Shortcut
-from smartrouter.core.policy import Reason
+from smartrouter.core.policy import Reason, Rule
 from smartrouter.core.precedents import Repeat, Repeated
 from smartrouter.guard.exhibits import Exhibits
 from smartrouter.guard.settling import PairSets, PairWriter, Settling
@@ -113,13 +114,13 @@ class Sets(PairSets, Protocol):
     def forget_flows(self, flows: Iterable[Flow]) -> int: ...
 
 
-def _ignore(_: str) -> None:
-    """Where nobody looks names up."""
+def _ignore(_: object) -> None:
+    """Where nobody looks names up, or ends rules."""
 
 
 class Bench:
-    """See the module. `store` takes what is to be stored, `look_up` a name that the router is to look up;
-    neither ever waits."""
+    """See the module. `store` takes what is to be stored, `look_up` a name that the router is to look up,
+    `end` a rule that has allowed its one connection; none of them ever waits."""
 
     def __init__(
         self,
@@ -129,6 +130,7 @@ class Bench:
         *,
         fail_open: bool,
         look_up: Callable[[str], object] = _ignore,
+        end: Callable[[Rule], object] = _ignore,
     ):
         self.judge = judge
         self.sets = sets
@@ -136,6 +138,7 @@ class Bench:
         self.exhibits = Exhibits()
         self.store = store
         self.look_up = look_up
+        self.end = end
         self.fail_open = fail_open
         self.lock = Lock()
         self.errors = 0  # faults of ours, each of which cost one packet its proper judgement
@@ -198,6 +201,8 @@ class Bench:
                     self.pairs.put(effect)
                 case LookUp():
                     self.look_up(effect.name)
+                case End():
+                    self.end(effect.rule)
                 case Inspect() | Release() | Cut() if effect.flow.protocol != TCP:
                     pass  # of any other connection each packet comes, until the server has answered
                 case _:

@@ -70,6 +70,7 @@ LINGER = 3.0  # seconds that attempts wait for more of them, soon after others w
 OUTAGE = 1.0  # seconds without a guard that count as an outage
 MAX_LOOK_UPS = 4096  # names that wait to be handed over: those of a large household after an outage
 LOOK_UPS_A_TURN = 256
+MAX_ENDED = 256  # rules that wait to be handed over; the judge knows that they are over
 COPIED = 2048  # bytes of what devices say of themselves: more than an Ethernet frame holds
 COPIES = 1 << 20  # bytes of them in the kernel
 COPIES_A_TURN = 64
@@ -92,6 +93,7 @@ class Guard:
         self._next_tick = 0.0
         self._lost: Counter[str] = Counter()  # what was mended on the way, by what it was
         self._look_ups: deque[str] = deque(maxlen=MAX_LOOK_UPS)
+        self._ended: deque[Rule] = deque(maxlen=MAX_ENDED)
         self._judge = Judge(share.settings())
         self._writer = Writer(main.database, main.max_size, linger=LINGER)
         self._sets = Sets()
@@ -102,6 +104,7 @@ class Guard:
             self._writer.put_all,
             fail_open=main.on_failure == "open",
             look_up=self._look_ups.append,
+            end=self._ended.append,
         )
         marks = Marks(main.pass_mark, main.block_mark)
         inspections = Inspections(self._bench)
@@ -167,6 +170,12 @@ class Guard:
         """Names that the router shall look up; each is handed out once."""
         count = min(len(self._look_ups), LOOK_UPS_A_TURN)
         return list(dict.fromkeys(self._look_ups.popleft() for _ in range(count)))
+
+    def ended(self) -> list[list[str]]:
+        """Rules that have allowed their one connection: device, destination and service; each is handed out
+        once."""
+        rules = [self._ended.popleft() for _ in range(len(self._ended))]
+        return [[rule.device, str(rule.destination), rule.service] for rule in rules]
 
     def overheard(self) -> list[Overheard]:
         """What devices said of themselves; each is handed out once."""

@@ -29,6 +29,7 @@ from smartrouter.supervisor.relay import (
     sound_doubts,
     sound_names,
     sound_packets,
+    sound_rules,
     sound_switch,
 )
 from smartrouter.supervisor.seen import Claims, Seen, sound_macs
@@ -248,7 +249,8 @@ class Household:
         """A part said something unasked. The analyzer: which devices it sees, who answers for which address,
         whose MAC something else seems to use, of whom it wants to see more, what people answered, and where
         names lead; the guard:
-        which names it wants to know that of, and what devices say of themselves."""
+        which names it wants to know that of, which rules have allowed their one connection, and what devices
+        say of themselves."""
         match child.part.name, message["tell"]:
             case "analyzer", "seen":
                 devices = self._seen.update(message.get("devices"))
@@ -264,6 +266,10 @@ class Household:
                 guard = self.children.get(GUARD)
                 if guard is not None:
                     guard.ask("study", {"devices": self._studied}, now, _nobody)
+            case "guard", "ended":
+                for device, destination, service in sound_rules(message.get("rules")):
+                    log.info("a rule for %s has allowed its one connection, to %s", device, destination)
+                    self.change(decisions.ender(device, destination, service, time.time()), _nobody, now)
             case "guard", "overheard":
                 self._relay(ANALYZER, "overheard", "packets", sound_packets(message.get("packets")), now)
             case "analyzer", "answered":
