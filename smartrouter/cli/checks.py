@@ -13,6 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from smartrouter.cli import volume
 from smartrouter.config import Config
 from smartrouter.control import ask
 from smartrouter.core.errors import SmartrouterError, Unavailable
@@ -211,7 +212,7 @@ def offload() -> Iterator[Check]:
         yield Check(
             "flow offload", Level.WARNING,
             f"Flows are offloaded ({', '.join(tables)}): new connections are judged all the same, but one "
-            "that is under way cannot be cut by a rule.",
+            "that is under way cannot be cut by a rule, and its bytes may not be counted.",
             "Switch offloading off; OpenWrt: `uci set firewall.@defaults[0].flow_offloading=0`.",
         )  # fmt: skip
     else:
@@ -240,6 +241,19 @@ def running(run_dir: str) -> Iterator[Check]:
         yield Check("configuration in use", Level.WARNING, f"The file on disk was refused: {refused}")
     if found["enabled"] and not troubles:
         yield from _table_must_be_there()
+        yield from _volume(found["guard"].get("volume"))
+
+
+def _volume(counted: dict[str, Any] | None) -> Iterator[Check]:
+    """Is counted what devices send and receive?"""
+    if counted is None:
+        yield Check("volume", Level.OK, "Bytes are not counted: `option volume` is 0.")
+    elif wrong := volume.trouble(counted):
+        yield Check("volume", Level.WARNING, *wrong)
+    else:
+        lost = volume.losses(counted)
+        text = "What devices send and receive is counted"
+        yield Check("volume", Level.OK, f"{text}, but for {lost}." if lost else f"{text}.")
 
 
 def _table_must_be_there() -> Iterator[Check]:

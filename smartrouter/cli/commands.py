@@ -21,7 +21,8 @@ _DEVICES = f"{_DEVICE}; * for all devices"
 _DURATION = "90s, 30m, 1h, 2d …"
 
 
-ONCE = "2m"  # how long `--once` lasts
+ONCE = "1h"  # how long `allow --once` waits for its connection,
+TRY = "2m"  # and how long `deny --once` lasts
 
 
 class BadUsage(SmartrouterError):
@@ -207,10 +208,17 @@ def _add_decisions(commands: _Commands) -> None:
         time.add_argument(
             "--for", dest="duration", metavar="TIME", help=f"how long: {_DURATION}; usually for good"
         )
-        time.add_argument(
-            "--once", dest="duration", action="store_const", const=ONCE,
-            help=f"for {ONCE} only: time enough to try once",
-        )  # fmt: skip
+        if name == "allow":
+            time.add_argument(
+                "--once",
+                action="store_true",
+                help=f"the next connection, if it comes within {ONCE}, and no more",
+            )
+        else:
+            time.add_argument(
+                "--once", dest="duration", action="store_const", const=TRY,
+                help=f"for {TRY} only: time enough to see what that does",
+            )  # fmt: skip
         command.add_argument(
             "--exact", action="store_true",
             help="of an alert: the exact name alone; usually its whole domain",
@@ -318,6 +326,12 @@ def _add_tools(commands: _Commands) -> None:
         files=False,
     )  # fmt: skip
     classify.add_argument("files", metavar="FILE", nargs="*", help="what to read; - or none: standard input")
+    commands.add(
+        "metrics",
+        Does("smartrouter.cli.metrics"),
+        "Print what smartrouter measures of itself, for Prometheus.",
+        "In the text format 0.0.4, as a collector of text files reads it. docs/metrics.md lists the metrics.",
+    )
     commands.add(
         "doctor", Does("smartrouter.cli.doctor"), "What this system can do, what is wrong, how to mend it.",
         "Exit status 1 if something keeps smartrouter from working.", json=True,

@@ -50,6 +50,8 @@ def _run_supervised(channel: Channel) -> int:
                 channel.beat()
             if guard is not None and (names := guard.to_look_up()):
                 channel.tell("look_up", names=names)
+            if guard is not None and (rules := guard.ended()):
+                channel.tell("ended", rules=rules)
             if guard is not None and (packets := guard.overheard()):
                 channel.tell("overheard", packets=packets)
             for request in channel.requests(TURN):

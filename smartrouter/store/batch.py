@@ -27,6 +27,7 @@ from smartrouter.store.exhibits import BUDGET, write_exhibits
 from smartrouter.store.labels import write_labels
 from smartrouter.store.pending import Batch
 from smartrouter.store.sorts import Sorts
+from smartrouter.store.volumes import forget_usual, write_usual, write_volumes
 
 MAX_DEVICES = 4096
 MAX_LEARNED = 4096  # destinations of one device
@@ -64,6 +65,9 @@ def write(
         _write_destination(conn, devices[effect.mac], effect)
     for keep in batch.progress.values():
         _write_progress(conn, devices[keep.mac], keep)
+    if batch.volumes or batch.usual:
+        write_volumes(conn, devices, batch.volumes.values())
+        write_usual(conn, devices, batch.usual.values())
     _write_names(conn, devices, batch.names.values())
     _write_aliases(conn, devices, batch.aliases.values())
     if found.are_more:
@@ -122,7 +126,10 @@ def _find_others(devices: _Devices, batch: Batch, now: float) -> None:
     for tally in (*batch.withdrawn.values(), *batch.alerts.values()):
         if tally is not None:
             devices.find(tally.latest.mac, tally.first)
-    for kept in (batch.destinations, batch.progress, batch.names, batch.aliases, batch.labels):
+    for kept in (
+        batch.destinations, batch.progress, batch.names, batch.aliases, batch.labels, batch.volumes,
+        batch.usual,
+    ):  # fmt: skip
         for effect in kept.values():
             devices.find(effect.mac, now)
     for mac, *_ in (*batch.withdrawn, *batch.exhibits):
@@ -241,6 +248,7 @@ def _write_destination(conn: sqlite3.Connection, device: int, effect: Learn | Fo
         conn.execute(
             "DELETE FROM learned WHERE device = ? AND name = ? AND service = ?", (device, name, service)
         )
+        forget_usual(conn, device, effect.destination)
         return
     conn.execute(
         """INSERT INTO learned (device, name, service, units, last_unit, used, learned_at, last_used)

@@ -24,6 +24,7 @@ from typing import NamedTuple
 from smartrouter.core.events import Moment
 from smartrouter.store.sorts import drop_unused
 from smartrouter.store.transaction import transaction
+from smartrouter.store.volumes import drop_volumes
 
 SANE = 1767225600.0  # 2026-01-01 UTC: smartrouter did not exist before
 CATCH_UP = 2.0  # seconds by which the trusted time may advance in one that really passed
@@ -34,6 +35,8 @@ CHECKPOINT_EVERY = 5000  # rows; about the megabyte of log after which SQLite do
 WAL_SHARE = 8  # an eighth of `max_size` is left to the write-ahead log, and to what comes meanwhile
 HOURS_SHARE = 2  # sums may take half of `max_size`
 HOUR_ROW = 60  # bytes, about
+VOLUMES_SHARE = 8  # and those of bytes an eighth of it
+VOLUME_ROW = 80  # bytes, about
 ALIASES_KEPT = 30 * 86400.0  # seconds after the last answer that said so; they count for no longer
 _HOUR = 3600
 
@@ -52,6 +55,7 @@ class Pruned(NamedTuple):
 
     summed: int = 0
     hours: int = 0
+    volumes: int = 0
     alerts: int = 0
     names: int = 0
     addresses: int = 0
@@ -139,6 +143,7 @@ def _prune_old(steps: _Steps, now: Moment, limits: Limits) -> Pruned:
     return Pruned(
         summed=steps.run(lambda rows: _sum_up(conn, rows, last, limit)),
         hours=steps.run(lambda rows: _drop_hours(conn, rows, int(oldest) // _HOUR)),
+        volumes=steps.run(lambda rows: drop_volumes(conn, rows, int(oldest) // _HOUR)),
         alerts=_forget(steps, trusted, oldest, "alerts", "last"),
         names=_forget(steps, trusted, oldest, "names", "told_at"),
         addresses=_forget(steps, trusted, oldest, "addresses", "last_seen"),
@@ -248,19 +253,26 @@ def _hold_size(steps: _Steps, max_size: int) -> int:
     """Oldest attempts first; but sums beyond their share before them, and all sums at last."""
     conn = steps.conn
     room = max_size - max_size // WAL_SHARE
-    sums = max_size // HOURS_SHARE // HOUR_ROW
 
     def fits() -> bool:
         return used_bytes(conn) <= room
 
-    def sums_fit() -> bool:
-        if fits():
-            return True  # as nearly always; counting takes as long as there are many
-        count: int = conn.execute("SELECT count(*) FROM hours").fetchone()[0]
-        return count <= sums
+    def within(table: str, most: int) -> Callable[[], bool]:
+        def sums_fit() -> bool:
+            if fits():
+                return True  # as nearly always; counting takes as long as there are many
+            count: int = conn.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608
+            return count <= most
 
-    gone = steps.run(lambda rows: _drop_hours(conn, rows), sums_fit)
+        return sums_fit
+
+    volumes = within("volumes", max_size // VOLUMES_SHARE // VOLUME_ROW)
+    gone = steps.run(lambda rows: drop_volumes(conn, rows), volumes)
+    gone += steps.run(
+        lambda rows: _drop_hours(conn, rows), within("hours", max_size // HOURS_SHARE // HOUR_ROW)
+    )
     gone += steps.run(lambda rows: drop_attempts(conn, rows), fits)
+    gone += steps.run(lambda rows: drop_volumes(conn, rows), fits)
     gone += steps.run(lambda rows: _drop_hours(conn, rows), fits)
     while _pragma(conn, "page_count") * _pragma(conn, "page_size") > room and _pragma(conn, "freelist_count"):
         conn.execute("PRAGMA incremental_vacuum(100)").fetchall()

@@ -293,7 +293,30 @@ _SORTS = (
     _FIRST[-1],
 )
 
-STEPS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND, _THIRD, _OUTBOX, _EXHIBITS, _RUNS_AND_DAYS, _SORTS)
+_VOLUME = (
+    """CREATE TABLE volumes (                      -- core.effects.AddVolume
+        hour INTEGER NOT NULL,                    -- hours since the epoch
+        device INTEGER NOT NULL,
+        destination TEXT NOT NULL,                -- name group, or address
+        service TEXT NOT NULL,
+        bytes_out INTEGER NOT NULL,
+        bytes_in INTEGER NOT NULL,
+        packets_out INTEGER NOT NULL,
+        packets_in INTEGER NOT NULL,
+        flows INTEGER NOT NULL,                   -- connections that began in this hour
+        PRIMARY KEY (hour, device, destination, service)) WITHOUT ROWID""",
+    """CREATE TABLE usual_uploads (                -- core.uploads.Usual
+        device INTEGER NOT NULL REFERENCES devices ON DELETE CASCADE,
+        name TEXT NOT NULL,
+        service TEXT NOT NULL,
+        hours INTEGER NOT NULL,
+        most INTEGER NOT NULL,
+        PRIMARY KEY (device, name, service)) WITHOUT ROWID""",
+)
+
+STEPS: tuple[tuple[str, ...], ...] = (
+    _FIRST, _SECOND, _THIRD, _OUTBOX, _EXHIBITS, _RUNS_AND_DAYS, _SORTS, _VOLUME,
+)  # fmt: skip
 
 
 def version(conn: sqlite3.Connection) -> int:

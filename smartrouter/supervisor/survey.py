@@ -60,7 +60,7 @@ def remove_table() -> Mapping[str, Any]:
 
 def _configuration(path: str, parts: Sequence[str]) -> dict[str, Any]:
     """`enabled`, `shares` (part -> its share), `networks` (names of networks, devices, IoT networks),
-    `database`. Raises BadConfig."""
+    `database`, `volume`. Raises BadConfig."""
     from smartrouter.config import load
 
     config = load(path)
@@ -70,6 +70,7 @@ def _configuration(path: str, parts: Sequence[str]) -> dict[str, Any]:
         "shares": {part: config.to_share(part) for part in parts},
         "networks": [list(main.network), list(main.device), list(main.iot_network)],
         "database": str(main.database),
+        "volume": main.volume,
     }
 
 

@@ -55,13 +55,18 @@ def test_a_device_may_be_meant_by_its_mac_and_its_names(home: Home, device: str)
     }  # fmt: skip
 
 
-def test_a_decision_may_be_for_once_and_says_until_when(
-    home: Home, capsys: pytest.CaptureFixture[str]
-) -> None:
-    until = asked(home, "allow", "1", "--once")["until"]
-    assert abs(until - (time.time() + 120)) < 10
-    assert "Living-room TV may use evil.example (web) until " in capsys.readouterr().out
+def test_one_connection_may_be_allowed(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    request = asked(home, "allow", "1", "--once")
+    assert request["once"] is True
+    assert abs(request["until"] - (time.time() + 3600)) < 10
+    assert "Living-room TV may use evil.example (web) once, and not after " in capsys.readouterr().out
     assert main(home.command("allow", "1", "--once", "--for", "1h")) == 2
+
+
+def test_a_denial_may_be_for_a_try(home: Home) -> None:
+    request = asked(home, "deny", "1", "--once")
+    assert "once" not in request
+    assert abs(request["until"] - (time.time() + 120)) < 10
 
 
 def test_of_an_alert_the_exact_name_and_every_device_may_be_meant(
