@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from smartrouter.analyzer.analysis import TROUBLE
 from smartrouter.cli.household import hidden_devices, hidden_names
 from smartrouter.cli.known import Known
 from smartrouter.cli.notify import complaint, standing
@@ -24,7 +23,8 @@ from smartrouter.core.learning import State
 from smartrouter.core.policy import Mode, NewDevices, Watching
 from smartrouter.store.alerts import AlertState, alerts
 from smartrouter.store.queries import devices, household, meta, totals
-from smartrouter.store.runs import KEPT, Run, latest_runs
+from smartrouter.store.runs import KEPT, TROUBLE, Run, latest_runs
+from smartrouter.supervisor.installed import absent
 from smartrouter.terminal import Cell, Screen, Style, ago, amount, duration
 
 PATIENCE = 3.0  # seconds for the running smartrouter to answer
@@ -244,7 +244,7 @@ def _facts(found: dict[str, Any]) -> list[tuple[str, str | Cell]]:
         ("network", _network_text(found)),
         ("devices", _devices_text(guard)),
         ("packets", _packets_text(guard)),
-        ("parts", ", ".join(_part_text(part) for part in found["parts"])),
+        ("parts", ", ".join(_part_texts(found["parts"]))),
         ("alerts to", ", ".join(_channel_text(each) for each in found["channels"] or ())),
         ("analysis", "" if run is None else _run_text(run)),
         ("runs", _runs_text(found["lately"])),
@@ -252,8 +252,9 @@ def _facts(found: dict[str, Any]) -> list[tuple[str, str | Cell]]:
     ]
 
 
-def _part_text(part: dict[str, Any]) -> str:
-    return f"{part['name']} {part['state']} ({part['rss_kib'] // 1024} MiB)"
+def _part_texts(parts: Sequence[dict[str, Any]]) -> list[str]:
+    texts = [f"{part['name']} {part['state']} ({part['rss_kib'] // 1024} MiB)" for part in parts]
+    return texts + [f"{name} not installed" for name in absent()] if parts else []
 
 
 def _channel_text(channel: dict[str, Any]) -> str:
