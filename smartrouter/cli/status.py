@@ -45,6 +45,7 @@ STATUS = {
     "version": "of the smartrouter that runs",
     "pid": "of the supervisor",
     "uptime": "seconds since it was started",
+    "not_kept": "why what is known is not kept on flash (`option snapshot`); empty if nothing is wrong",
     "config": "the configuration: `path`, and `error` if it was refused",
     "lan": "the local interfaces",
     "iot": "those of them where every device is watched",
@@ -66,6 +67,7 @@ _ALL = 10_000  # alerts: more than the store keeps
 _ABSENT: dict[str, Any] = {
     "mode": "", "guard": {"running": False}, "parts": [], "queues": {}, "version": "", "pid": 0,
     "uptime": 0.0, "lan": [], "iot": [], "missing": [], "enabled": False, "problem": "",
+    "not_kept": "",
 }  # fmt: skip
 
 
@@ -176,6 +178,8 @@ def _from_running(found: dict[str, Any]) -> list[str]:
         needs.append(f"The configuration on disk is not the one in use: {error}")
     if found["missing"]:
         needs.append(f"Configured, but not there: {', '.join(found['missing'])}.")
+    if found["not_kept"]:
+        needs.append(f"What is known would not survive a restart: {found['not_kept']}.")
     for part in found["parts"]:
         if part["problem"] and part["name"] != "guard":
             needs.append(f"The {part['name']} has a problem: {part['problem']}.")

@@ -164,8 +164,8 @@ class MainConfig(Section):
     jail: bool = option(
         kinds.BOOLEAN,
         "0",
-        "OpenWrt: whether all of smartrouter runs in a `ujail` (package `procd-ujail`) that shows it no more of "
-        "the system than it needs, and leaves it few capabilities. Counts from the next start on.",
+        "OpenWrt: whether all of smartrouter runs in a `ujail` (package `procd-ujail`) that shows it no "
+        "more of the system than it needs, and leaves it few capabilities. Counts from the next start on.",
     )
     alert_file: str = option(
         kinds.PATH,

@@ -17,8 +17,8 @@ PACKAGES = {
     "smartrouter.web": "smartrouter-web",
 }
 LACKS = {
-    "analyzer": "no device is found by itself, but on an `iot_network`; nothing is looked up, sent, or written "
-    "to the alert file",
+    "analyzer": "no device is found by itself, but on an `iot_network`; nothing is looked up, sent, or "
+    "written to the alert file",
 }
 """What does not happen without a part."""
 
