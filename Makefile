@@ -15,8 +15,9 @@ TWO_WORKERS := --numprocesses 2 --dist loadgroup
 # What the guard, the lab and the tests run, and what the queue's library is built with.
 PACKAGES := nftables iproute2 dnsmasq-base gcc libc6-dev libnetfilter-queue-dev libnfnetlink-dev \
 	python3-dev python3-venv
-# What the tests boot another kernel with, a program of somebody else that queues packets, and an MQTT broker.
-TEST_PACKAGES := busybox-static iptables mosquitto qemu-system-x86
+# What the tests boot another kernel with, a program of somebody else that queues packets, an MQTT broker, and
+# what reads shell scripts.
+TEST_PACKAGES := busybox-static iptables mosquitto qemu-system-x86 shellcheck
 
 .PHONY: help install develop packages test-packages demo test test-long check fix bench makers training docs clean
 

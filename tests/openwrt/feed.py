@@ -87,8 +87,8 @@ def install(packages: list[str], work: Path, *, sources: bool = False) -> Path:
             _copy(part, root / SITE)
     if not sources:
         assert compileall.compile_dir(root / SITE, quiet=2, legacy=True, stripdir=str(root), maxlevels=20)
-        for path in (root / SITE).rglob("*.py"):
-            path.unlink()
+        for source in (root / SITE).rglob("*.py"):
+            source.unlink()
     return root
 
 
