@@ -15,8 +15,8 @@ from smartrouter.linux.lease import Lease
 
 __all__ = ["USUAL_PATHS", "Lease", "LeaseFiles", "lease_paths"]
 
-# dnsmasq's on OpenWrt, on Debian and the like; odhcpd's on OpenWrt, of old and since 2025; what our own script
-# in OpenWrt's hotplug.d writes.
+# dnsmasq's on OpenWrt, on Debian and the like; odhcpd's on OpenWrt, of old and since 2025; what our own
+# script in OpenWrt's hotplug.d writes.
 USUAL_PATHS = tuple(
     Path(path)
     for path in (

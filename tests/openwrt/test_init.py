@@ -345,6 +345,7 @@ DEFAULTS = {
     "snapshot": "/etc/smartrouter",
     "network": ["lan"],
 }
+WITHOUT_NETWORK = {option: value for option, value in DEFAULTS.items() if option != "network"}
 
 
 @pytest.mark.parametrize(
@@ -354,7 +355,7 @@ DEFAULTS = {
         ({"main": {".type": "smartrouter"}}, {"main": DEFAULTS}),
         (
             {"cfg01": {".type": "smartrouter", "device": ["br-iot"], "max_size": "64M"}},
-            {"main": {**{k: v for k, v in DEFAULTS.items() if k != "network"}, "device": ["br-iot"], "max_size": "64M"}},
+            {"main": WITHOUT_NETWORK | {"device": ["br-iot"], "max_size": "64M"}},
         ),
         (
             {"main": {**DEFAULTS, "enabled": "0", "mode": "enforce"}, "cfg02": {".type": "rule"}},
