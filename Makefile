@@ -16,16 +16,23 @@ TWO_WORKERS := --numprocesses 2 --dist loadgroup
 PACKAGES := nftables iproute2 dnsmasq-base gcc libc6-dev libnetfilter-queue-dev libnfnetlink-dev \
 	python3-dev python3-venv
 # What the tests boot another kernel with, a program of somebody else that queues packets, an MQTT broker,
-# what shows processes another time, and what runs LuCI's views.
-TEST_PACKAGES := busybox-static faketime iptables mosquitto nodejs qemu-system-x86
+# what shows processes another time, what runs LuCI's views, and what reads shell scripts.
+TEST_PACKAGES := busybox-static faketime iptables mosquitto nodejs qemu-system-x86 shellcheck
 LINT := tests/openwrt/node_modules
 LUCI_OPTIONS := openwrt-package/luci-app-smartrouter/htdocs/luci-static/resources/smartrouter/options.js
 LUCI_POT := openwrt-package/luci-app-smartrouter/po/templates/smartrouter.pot
+# Where `install-system` puts the program, below DESTDIR; the rest has its usual places.
+PREFIX ?= /opt/smartrouter
+DESTDIR ?=
+EXTRAS ?= mqtt
+OURS = $(DESTDIR)$(PREFIX)
+SYSTEM_FILES := etc/systemd/system/smartrouter.service usr/lib/sysusers.d/smartrouter.conf usr/local/bin/smartrouter
+STATE := etc/config/smartrouter etc/smartrouter var/lib/smartrouter run/smartrouter
 
-.PHONY: help install develop packages test-packages demo test test-long check fix bench makers training docs reliability clean
+.PHONY: help install install-system uninstall-system develop packages test-packages demo test test-long check fix bench makers training docs reliability clean
 
 help: ## Show this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r verb text; do printf '  make %-10s %s\n' "$$verb" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r verb text; do printf '  make %-16s %s\n' "$$verb" "$$text"; done
 
 install: packages $(VENV)/installed ## Install what is missing: Debian packages (as root), the environment in .venv
 
@@ -51,6 +58,31 @@ $(VENV)/installed: pyproject.toml setup.py smartrouter/__init__.py
 $(VENV)/developed: $(VENV)/installed
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
+
+install-system: packages ## Install it as a service of this system (as root); PREFIX, DESTDIR, EXTRAS
+	@[ -n "$(PREFIX)" ] && [ -z "$$(ls -A $(OURS) 2>/dev/null)" ] || [ -e $(OURS)/smartrouter.cfg ] || \
+		{ echo "PREFIX must be a directory of its own: $(OURS) holds other things" >&2; exit 1; }
+	@install -d $(OURS) && touch $(OURS)/smartrouter.cfg
+	$(PYTHON) -m venv $(OURS)
+	$(OURS)/bin/pip install --quiet --disable-pip-version-check '.$(if $(EXTRAS),[$(EXTRAS)])'
+	@sed -i '1s|^#!$(DESTDIR)|#!|' $(OURS)/bin/smartrouter
+	@install -d $(addprefix $(DESTDIR)/,$(sort $(dir $(SYSTEM_FILES)))) $(DESTDIR)/etc/config
+	@sed 's|@PREFIX@|$(PREFIX)|' systemd/smartrouter.service >$(DESTDIR)/etc/systemd/system/smartrouter.service
+	@install -m 0644 systemd/smartrouter.sysusers $(DESTDIR)/usr/lib/sysusers.d/smartrouter.conf
+	@ln -sfn $(PREFIX)/bin/smartrouter $(DESTDIR)/usr/local/bin/smartrouter
+	@[ -e $(DESTDIR)/etc/config/smartrouter ] || install -m 0600 systemd/smartrouter.config $(DESTDIR)/etc/config/smartrouter
+	@[ -n "$(DESTDIR)" ] || id -u smartrouter >/dev/null 2>&1 || \
+		useradd --system --user-group --home-dir /nonexistent --no-create-home --shell /usr/sbin/nologin smartrouter
+	@[ -n "$(DESTDIR)" ] || [ ! -d /run/systemd/system ] || systemctl daemon-reload
+	@echo "Installed. Name your LAN in /etc/config/smartrouter, then: systemctl enable --now smartrouter"
+
+uninstall-system: ## Stop it and remove it, with its configuration and all it knows; KEEP=1 keeps both
+	@[ -n "$(DESTDIR)" ] || [ ! -d /run/systemd/system ] || systemctl disable --now smartrouter 2>/dev/null || true
+	@[ ! -e $(OURS) ] || [ -e $(OURS)/smartrouter.cfg ] || \
+		{ echo "$(OURS) is not what install-system made: it stays" >&2; exit 1; }
+	rm -rf $(OURS) $(addprefix $(DESTDIR)/,$(SYSTEM_FILES) $(if $(KEEP),,$(STATE)))
+	@[ -n "$(DESTDIR)" ] || [ ! -d /run/systemd/system ] || systemctl daemon-reload
+	@[ -n "$(DESTDIR)$(KEEP)" ] || ! id -u smartrouter >/dev/null 2>&1 || userdel smartrouter
 
 demo: install ## Show it: the real guard between simulated devices and a simulated Internet (about a minute, as root)
 	$(BIN)/smartrouter demo $(ARGS)

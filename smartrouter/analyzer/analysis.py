@@ -28,7 +28,6 @@ from smartrouter.store.queries import heads_of, meta
 from smartrouter.store.retention import Limits, Pruned, prune
 from smartrouter.store.runs import Run, keep_run
 
-TROUBLE = "analyzer_trouble"  # the note of what the analyzer cannot do at the moment: what -> why
 _CURSOR, _STAGES = "analysis_cursor", "analysis_stages"
 _AT_ONCE = 2000  # attempts
 _MAX_FINDINGS = 20

@@ -14,23 +14,27 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from smartrouter.cli import volume
-from smartrouter.config import Config
+from smartrouter.config import Config, uci
 from smartrouter.control import ask
-from smartrouter.core.errors import SmartrouterError, Unavailable
+from smartrouter.core.errors import BadConfig, SmartrouterError, Unavailable
 from smartrouter.linux import interfaces, probe, queue_stats, ruleset
 from smartrouter.linux.leases import lease_paths
 from smartrouter.linux.privileges import service_user
 from smartrouter.linux.queue_rule import DNS_QUEUE, FLOWS_QUEUE
 from smartrouter.store.retention import SANE
+from smartrouter.supervisor.installed import LACKS, absent, is_installed
 from smartrouter.terminal import amount, when
 
 LITTLE_SPACE, NO_SPACE = 64 << 20, 4 << 20  # bytes
 _PATIENCE = 3.0
 _FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
+_FIREWALL = Path("/etc/config/firewall")
 # What each part imports, as Python and as package indexes call it.
 _LIBRARIES = {
-    "pyroute2": "pyroute2", "dns": "dnspython", "publicsuffixlist": "publicsuffixlist", "scapy": "scapy",
-}  # fmt: skip
+    "guard": {"publicsuffixlist": "publicsuffixlist"},
+    "analyzer": {"pyroute2": "pyroute2", "dns": "dnspython"},
+    "lab": {"scapy": "scapy"},
+}
 
 
 class Level(StrEnum):
@@ -66,7 +70,8 @@ def packet_path() -> Iterator[Check]:
 
 def libraries() -> Iterator[Check]:
     """The Python packages that the other parts need."""
-    missing = [name for module, name in _LIBRARIES.items() if importlib.util.find_spec(module) is None]
+    wanted = {k: v for part, names in _LIBRARIES.items() if is_installed(part) for k, v in names.items()}
+    missing = [name for module, name in wanted.items() if importlib.util.find_spec(module) is None]
     if missing:
         yield Check(
             "libraries", Level.PROBLEM, f"Missing Python packages: {', '.join(missing)}.",
@@ -74,6 +79,15 @@ def libraries() -> Iterator[Check]:
         )  # fmt: skip
     else:
         yield Check("libraries", Level.OK, "All Python packages are there.")
+
+
+def parts() -> Iterator[Check]:
+    """Is there a part that one could miss?"""
+    for part in absent():
+        yield Check(
+            "parts", Level.WARNING, f"The {part} is not installed: {LACKS[part]}.",
+            f"Install the package smartrouter-{part} where there is room for it.",
+        )  # fmt: skip
 
 
 def forwarding() -> Iterator[Check]:
@@ -207,16 +221,44 @@ def clock() -> Iterator[Check]:
 
 def offload() -> Iterator[Check]:
     """Does something forward packets past the rules?"""
-    tables = _flowtables()
-    if tables:
+    how, tables = wanted_offload(), _flowtables()
+    if how == "hardware":
         yield Check(
             "flow offload", Level.WARNING,
-            f"Flows are offloaded ({', '.join(tables)}): new connections are judged all the same, but one "
-            "that is under way cannot be cut by a rule, and its bytes may not be counted.",
-            "Switch offloading off; OpenWrt: `uci set firewall.@defaults[0].flow_offloading=0`.",
+            "Flows are offloaded to hardware: new connections are judged all the same, but what follows "
+            "never comes to the kernel: no rule cuts it, no server name is read from it, it is not counted.",
+            "Switch it off: `uci set firewall.@defaults[0].flow_offloading_hw=0`, and flow_offloading=0 too, "
+            "`uci commit firewall`, `service firewall restart`.",
+        )  # fmt: skip
+    elif how == "software" or tables:
+        named = f" ({', '.join(tables)})" if tables else ""
+        yield Check(
+            "flow offload", Level.WARNING,
+            f"Flows are offloaded{named}: new connections are judged all the same, but one "
+            "that is under way cannot be cut by a rule, nor judged by the server name that it says, and its "
+            "bytes may not be counted.",
+            "Switch offloading off; OpenWrt: `uci set firewall.@defaults[0].flow_offloading=0`, "
+            "`uci commit firewall`, `service firewall restart`.",
         )  # fmt: skip
     else:
         yield Check("flow offload", Level.OK, "No flow is offloaded.")
+
+
+def wanted_offload(path: Path = _FIREWALL) -> str:
+    """What OpenWrt's firewall is told to offload to: `software`, `hardware`, or '' for neither."""
+    try:
+        sections = uci.parse(path.read_text("utf-8", "replace"), str(path))
+    except (OSError, BadConfig):
+        return ""
+    for section in sections:
+        if section.type == "defaults" and _is_on(section, "flow_offloading"):
+            return "hardware" if _is_on(section, "flow_offloading_hw") else "software"
+    return ""
+
+
+def _is_on(section: uci.Section, option: str) -> bool:
+    """As fw4 reads booleans."""
+    return section.options.get(option) in ("1", "on", "true", "yes", "enabled")
 
 
 def running(run_dir: str) -> Iterator[Check]:

@@ -13,7 +13,7 @@ from smartrouter import __version__
 from smartrouter.core.errors import SmartrouterError
 
 CONFIG = "/etc/config/smartrouter"
-RUN_DIR = "/run/smartrouter"
+RUN_DIR = "/run/smartrouter" if os.path.isdir("/run") else "/var/run/smartrouter"  # OpenWrt's, of old
 RUN_DIR_VARIABLE = "SMARTROUTER_RUN_DIR"
 BY_VARIABLE = "SMARTROUTER_BY"  # who decides, where a program types for a person: `luci:root`
 _DEVICE = "a MAC, the name that you gave a device, or its host name"

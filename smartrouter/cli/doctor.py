@@ -56,6 +56,7 @@ def examine(arguments: Namespace) -> Iterator[Check]:
     if not os.geteuid():
         yield from checks.packet_path()
     yield from checks.libraries()
+    yield from checks.parts()
     yield from checks.forwarding()
     yield from checks.user()
     yield from checks.clock()

@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from smartrouter.analyzer.analysis import TROUBLE
 from smartrouter.cli.household import hidden_devices, hidden_names
 from smartrouter.cli.known import Known
 from smartrouter.cli.notify import complaint, standing
@@ -25,7 +24,8 @@ from smartrouter.core.learning import State
 from smartrouter.core.policy import Mode, NewDevices, Watching
 from smartrouter.store.alerts import AlertState, alerts
 from smartrouter.store.queries import devices, household, meta, totals
-from smartrouter.store.runs import KEPT, Run, latest_runs
+from smartrouter.store.runs import KEPT, TROUBLE, Run, latest_runs
+from smartrouter.supervisor.installed import absent
 from smartrouter.terminal import Cell, Screen, Style, ago, amount, duration
 
 PATIENCE = 3.0  # seconds for the running smartrouter to answer
@@ -47,6 +47,7 @@ STATUS = {
     "version": "of the smartrouter that runs",
     "pid": "of the supervisor",
     "uptime": "seconds since it was started",
+    "not_kept": "why what is known is not kept on flash (`option snapshot`); empty if nothing is wrong",
     "config": "the configuration: `path`, and `error` if it was refused",
     "lan": "the local interfaces",
     "iot": "those of them where every device is watched",
@@ -68,6 +69,7 @@ _ALL = 10_000  # alerts: more than the store keeps
 _ABSENT: dict[str, Any] = {
     "mode": "", "guard": {"running": False}, "parts": [], "queues": {}, "version": "", "pid": 0,
     "uptime": 0.0, "lan": [], "iot": [], "missing": [], "enabled": False, "problem": "",
+    "not_kept": "",
 }  # fmt: skip
 
 
@@ -178,6 +180,8 @@ def _from_running(found: dict[str, Any]) -> list[str]:
         needs.append(f"The configuration on disk is not the one in use: {error}")
     if found["missing"]:
         needs.append(f"Configured, but not there: {', '.join(found['missing'])}.")
+    if found["not_kept"]:
+        needs.append(f"What is known would not survive a restart: {found['not_kept']}.")
     for part in found["parts"]:
         if part["problem"] and part["name"] != "guard":
             needs.append(f"The {part['name']} has a problem: {part['problem']}.")
@@ -248,7 +252,7 @@ def _facts(found: dict[str, Any]) -> list[tuple[str, str | Cell]]:
         ("network", _network_text(found)),
         ("devices", _devices_text(guard)),
         ("packets", _packets_text(guard)),
-        ("parts", ", ".join(_part_text(part) for part in found["parts"])),
+        ("parts", ", ".join(_part_texts(found["parts"]))),
         ("alerts to", ", ".join(_channel_text(each) for each in found["channels"] or ())),
         ("analysis", "" if run is None else _run_text(run)),
         ("runs", _runs_text(found["lately"])),
@@ -256,8 +260,9 @@ def _facts(found: dict[str, Any]) -> list[tuple[str, str | Cell]]:
     ]
 
 
-def _part_text(part: dict[str, Any]) -> str:
-    return f"{part['name']} {part['state']} ({part['rss_kib'] // 1024} MiB)"
+def _part_texts(parts: Sequence[dict[str, Any]]) -> list[str]:
+    texts = [f"{part['name']} {part['state']} ({part['rss_kib'] // 1024} MiB)" for part in parts]
+    return texts + [f"{name} not installed" for name in absent()] if parts else []
 
 
 def _channel_text(channel: dict[str, Any]) -> str:

@@ -154,6 +154,25 @@ class MainConfig(Section):
         "512M",
         "The largest that the database may grow; the oldest goes first. The OpenWrt package sets `16M`.",
     )
+    snapshot: str | None = option(
+        kinds.PATH,
+        "",
+        "A directory on flash that keeps what is known while the database lies in memory: a copy of the "
+        "database, taken up at the start where there is none, and what was learned since, kept once a minute "
+        "when something was. Without this option nothing is kept besides the database. The OpenWrt package "
+        "sets `/etc/smartrouter`.",
+    )
+    snapshot_interval: float = option(
+        kinds.INTERVAL,
+        "15m",
+        "How often the database is copied there, at most, while smartrouter runs; it is when it stops, too.",
+    )
+    jail: bool = option(
+        kinds.BOOLEAN,
+        "0",
+        "OpenWrt: whether all of smartrouter runs in a `ujail` (package `procd-ujail`) that shows it no "
+        "more of the system than it needs, and leaves it few capabilities. Counts from the next start on.",
+    )
     alert_file: str = option(
         kinds.PATH,
         "/var/lib/smartrouter/alerts.txt",

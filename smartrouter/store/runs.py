@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from smartrouter.store.transaction import transaction
 
 KEPT = 100
+TROUBLE = "analyzer_trouble"  # the note (`set_meta`) of what the analyzer cannot do now: what -> why
 
 
 class Run(NamedTuple):

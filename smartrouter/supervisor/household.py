@@ -22,6 +22,7 @@ from smartrouter.supervisor import decisions, survey
 from smartrouter.supervisor.accounting import Accounting
 from smartrouter.supervisor.children import Child, Part, State
 from smartrouter.supervisor.errands import Errands
+from smartrouter.supervisor.keeping import Keeping
 from smartrouter.supervisor.relay import (
     Relay,
     sound_answers,
@@ -54,6 +55,7 @@ class Household:
         self.fatal: SmartrouterError | None = None  # what `run` is to end with
         self.queues: Mapping[int, queue_stats.QueueStats] = {}
         self.errands = Errands()
+        self.keeping = Keeping(self.errands, user)
         environment = process.environment()
         self.children = {part.name: Child(part, environment, self._greet, self._hear) for part in parts}
         self.relays: defaultdict[str, Relay] = defaultdict(Relay)  # by what they have done
@@ -64,7 +66,7 @@ class Household:
         self._accounting = Accounting()
         self._interfaces: frozenset[str] = frozenset()  # at the last look
         self._next_look = 0.0
-        self._reloading = self._stopping = self._table_must_go = False
+        self._reloading = self._stopping = self._table_must_go = self._state_must_be_kept = False
 
     # -- what can be wanted of it ----------------------------------------------------------------------
 
@@ -86,7 +88,8 @@ class Household:
     def is_over(self) -> bool:
         """After `end`: is everything gone?"""
         stopped = all(child.state is State.STOPPED for child in self.children.values())
-        return self._stopping and stopped and not self._table_must_go and not self.errands.busy
+        must = self._table_must_go or self._state_must_be_kept or self.errands.busy
+        return self._stopping and stopped and not must
 
     def reload(self, then: Then, now: float) -> None:
         """Read the configuration again. `then` gets {"ok": {"applied": bool, "note": TEXT}} once the guard
@@ -107,7 +110,7 @@ class Household:
 
         self._reloading = True
         self._next_look = now + RETRY
-        work = survey.whole(self.config_path, tuple(self.children), self.user.gid)
+        work = survey.whole(self.config_path, tuple(self.children), self.user)
         self.errands.send(work, read, now)
 
     def change(self, write: Callable[[str], None], then: Then, now: float) -> None:
@@ -146,7 +149,12 @@ class Household:
         if self._table_must_go and (guard is None or guard.state is State.STOPPED):
             self._table_must_go = False
             self._accounting.give_back()
-            self.errands.send(survey.remove_table, self._removed, now)
+            self.errands.send(survey.remove_table(self.found), self._removed, now)
+        if self._state_must_be_kept and all(c.state is State.STOPPED for c in self.children.values()):
+            self._state_must_be_kept = False
+            self.keeping.finish(now)
+        if not self._stopping:
+            self.keeping.step(now)
 
     # -- the configuration and its surroundings --------------------------------------------------------
 
@@ -161,6 +169,7 @@ class Household:
         """Act on a sound configuration."""
         now = time.monotonic()
         before, self.found = self.found, {**self.found, **found}
+        self.keeping.configure(self.found, now)
         if self._stopping:
             then({"error": "smartrouter is stopping"})
             return
@@ -322,6 +331,7 @@ class Household:
         for child in self.children.values():
             child.stop(now)
         self._table_must_go = True
+        self._state_must_be_kept = bool(self.found)
 
     def _removed(self, answer: Answer) -> None:
         if "error" in answer:

@@ -223,6 +223,7 @@ class Orders:
                 for child in household.children.values()
             ],
             "dropped": {do: relay.dropped for do, relay in household.relays.items() if relay.dropped},
+            "not_kept": household.keeping.problem,
             "queues": {str(number): queue._asdict() for number, queue in household.queues.items()},
         }
 

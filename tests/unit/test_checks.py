@@ -35,7 +35,7 @@ def test_all_libraries_are_there_where_the_tests_run() -> None:
 
 
 def test_a_missing_library_is_a_problem_with_its_package_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(checks._LIBRARIES, "no_such_module", "no-such-package")
+    monkeypatch.setitem(checks._LIBRARIES, "guard", {"no_such_module": "no-such-package"})
     check = only(checks.libraries())
     assert check.level is Level.PROBLEM
     assert "pip install no-such-package" in check.mend

@@ -67,6 +67,9 @@ config smartrouter 'main'
 	option attempts_kept '24h'
 	option retention '30d'
 	option max_size '16M'
+	option snapshot '/etc/smartrouter'
+	option snapshot_interval '1h'
+	option jail '1'
 	option alert_file '/tmp/alerts.txt'
 config device
 	option mac '3C-2E-FF-29-4D-93'
@@ -143,6 +146,9 @@ def test_what_is_left_out_has_its_default() -> None:
         attempts_kept=48 * HOUR,
         retention=90 * DAY,
         max_size=512 << 20,
+        snapshot=None,
+        snapshot_interval=15 * 60.0,
+        jail=False,
         alert_file="/var/lib/smartrouter/alerts.txt",
     )
     assert from_text("") == config
@@ -178,6 +184,9 @@ def test_every_option_is_read() -> None:
         attempts_kept=24 * HOUR,
         retention=30 * DAY,
         max_size=16 << 20,
+        snapshot="/etc/smartrouter",
+        snapshot_interval=HOUR,
+        jail=True,
         alert_file="/tmp/alerts.txt",
     )
     until, at = 1798135200.0, 1795348800.0
