@@ -18,7 +18,7 @@ PACKAGES := nftables iproute2 dnsmasq-base gcc libc6-dev libnetfilter-queue-dev 
 # What the tests boot another kernel with, a program of somebody else that queues packets, and an MQTT broker.
 TEST_PACKAGES := busybox-static iptables mosquitto qemu-system-x86
 
-.PHONY: help install develop packages test-packages demo test test-long check fix bench makers training docs clean
+.PHONY: help install develop packages test-packages demo test test-long check fix bench makers training docs fuzz clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r verb text; do printf '  make %-10s %s\n' "$$verb" "$$text"; done
@@ -84,6 +84,10 @@ docs: install ## Write the generated pages of docs/ anew
 	$(BIN)/python -m smartrouter.cli.alert_reference > docs/alerts.md.new && mv docs/alerts.md.new docs/alerts.md
 	@set -- $(TRACES)/*/*.pcap.gz; [ -f "$$1" ] || { echo "No captures at $(TRACES): docs/evaluation.md stays."; exit 0; }; \
 	$(BIN)/python -m smartrouter.evaluate.report --labels docs/evaluation/devices.json --into docs "$$@"
+
+fuzz: develop ## Hostile input for every parser and the judge; TIME=60 seconds in all, TARGET=dns for one of them
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[fuzz]' || echo "Without atheris: an engine of our own."
+	PYTHONPATH=.:tests $(BIN)/python -m fuzz --time $(or $(TIME),60) $(ARGS) $(TARGET)
 
 clean: ## Remove what these verbs made
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
