@@ -8,7 +8,7 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -240,6 +240,7 @@ def running(run_dir: str) -> Iterator[Check]:
         yield Check("configuration in use", Level.WARNING, f"The file on disk was refused: {refused}")
     if found["enabled"] and not troubles:
         yield from _table_must_be_there()
+        yield from confinement({part["name"]: part["pid"] for part in found["parts"]})
 
 
 def _table_must_be_there() -> Iterator[Check]:
@@ -254,6 +255,26 @@ def _table_must_be_there() -> Iterator[Check]:
             "rules", Level.PROBLEM, "The table inet smartrouter is not in the kernel, or not whole.",
             "The guard puts it back within a second; if it does not, restart smartrouter.",
         )  # fmt: skip
+
+
+def confinement(parts: Mapping[str, int]) -> Iterator[Check]:
+    """Are the system calls of these processes filtered (proc(5): Seccomp, 2)?"""
+    free = []
+    for name, pid in parts.items():
+        try:
+            status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            continue
+        if "\nSeccomp:\t2\n" not in status:
+            free.append(name)
+    if free:
+        yield Check(
+            "confinement", Level.WARNING,
+            f"No filter of system calls on this machine ({os.uname().machine}) for: {', '.join(free)}.",
+            "None is needed to work. Each part still has its own user, and no right that it does not use.",
+        )  # fmt: skip
+    else:
+        yield Check("confinement", Level.OK, "The parts' system calls are filtered.")
 
 
 def _leftovers() -> Iterator[Check]:

@@ -161,3 +161,12 @@ def test_options_without_effect_are_named() -> None:
         "Without effect in this version: config web.",
     )
     assert list(checks.idle_options(Config())) == []
+
+
+def test_who_runs_without_a_filter_of_system_calls_is_said() -> None:
+    check = only(checks.confinement({"guard": os.getpid(), "analyzer": 1 << 30}))
+    filtered = "Seccomp:\t2" in Path("/proc/self/status").read_text()
+    assert check.level is (Level.OK if filtered else Level.WARNING)
+    assert "analyzer" not in check.text
+    assert filtered or "guard" in check.text
+    assert only(checks.confinement({})).level is Level.OK
