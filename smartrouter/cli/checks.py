@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from smartrouter.config import Config
+from smartrouter.config.options import texts_of
 from smartrouter.control import ask
 from smartrouter.core.errors import SmartrouterError, Unavailable
 from smartrouter.linux import interfaces, probe, queue_stats, ruleset
@@ -96,6 +97,24 @@ def idle_options(config: Config) -> Iterator[Check]:
     if idle:
         text = f"Without effect in this version: {', '.join(idle)}."
         yield Check("options", Level.WARNING, text, "Nothing: it does no harm. Only do not count on it.")
+
+
+def secrecy(path: str, config: Config) -> Iterator[Check]:
+    """Who else on this machine may read the secrets in the configuration?"""
+    sections = [*config.notify, *([config.web] if config.web else [])]
+    if not any(texts_of(each, secrets=True) != texts_of(each, secrets=False) for each in sections):
+        return
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        return
+    if mode & 0o077:
+        yield Check(
+            "secrets", Level.WARNING, f"{path} holds secrets, and others on this machine may read it.",
+            f"chmod 600 {path}",
+        )  # fmt: skip
+    else:
+        yield Check("secrets", Level.OK, f"{path} holds secrets, and is for its owner alone.")
 
 
 def redirection(config: Config) -> Iterator[Check]:
