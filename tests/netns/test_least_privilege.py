@@ -193,3 +193,51 @@ def test_by_itself_it_asks_nobody_but_the_routers_resolvers() -> None:
         assert found.product.stop() == 0
         sent = [packet for packet in wire.by(WAN_ROUTER.ipv4, WAN_ROUTER.ipv6) if packet.protocol != 58]
         assert {(packet.protocol, packet.destination_port) for packet in sent} == {(17, 53)}
+
+
+SECRET = "xoxb-4711-not-for-other-eyes"
+
+
+def test_a_secret_is_with_the_part_that_needs_it_and_in_no_output() -> None:
+    """Neither on a command line nor in an environment, a log, the store, an answer; nor anywhere in the
+    memory of the guard, which reads what devices send."""
+    channel = f"config notify\n\toption type 'slack'\n\toption token '{SECRET}'\n\toption channel '#alerts'\n"
+    with home(more=channel) as found:
+        found.visit(found.camera, "cloud.maker.example")
+        outputs = [
+            found.product.command(*words).stdout
+            for words in (
+                ("status", "--json"),
+                ("doctor", "--json"),
+                ("notify", "--json"),
+                ("devices", "--json"),
+            )
+        ]
+        assert all(outputs)
+        outputs.append(found.product.log.read_text())
+        for pid in pids(found).values():
+            outputs += [
+                Path(f"/proc/{pid}/{name}").read_text(errors="replace") for name in ("cmdline", "environ")
+            ]
+        kept = [path.read_bytes() for path in found.product.database.parent.iterdir()]
+        assert not any(SECRET in text for text in outputs)
+        assert not any(SECRET.encode() in data for data in kept)
+        assert memory_holds(pids(found)["analyzer"], SECRET.encode()), "else this could find nothing"
+        assert not memory_holds(pids(found)["guard"], SECRET.encode())
+
+
+def memory_holds(pid: int, what: bytes) -> bool:
+    """Does what a process has written into its memory hold `what`?"""
+    with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
+        for line in maps:
+            place, rights, *_ = line.split()
+            if not rights.startswith("rw"):
+                continue
+            start, end = (int(each, 16) for each in place.split("-"))
+            try:
+                memory.seek(start)
+                if what in memory.read(end - start):
+                    return True
+            except (OSError, ValueError, OverflowError):
+                continue
+    return False
