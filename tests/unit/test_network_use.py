@@ -21,7 +21,6 @@ ALLOWED = {
     "notify/apprise.py": "a channel that the user configured",
     "notify/email.py": "a channel that the user configured",
     "notify/mqtt.py": "a channel that the user configured",
-    "notify/ntfy.py": "a channel that the user configured",
     "notify/posting.py": "what channels over HTTP share",
     "notify/slack.py": "a channel that the user configured",
     "notify/slack_socket.py": "a channel that the user configured",
