@@ -21,7 +21,7 @@ PACKAGES := nftables iproute2 dnsmasq-base gcc libc6-dev libnetfilter-queue-dev 
 # What the tests boot another kernel with, a program of somebody else that queues packets, and an MQTT broker.
 TEST_PACKAGES := busybox-static iptables mosquitto qemu-system-x86
 
-.PHONY: help install develop packages test-packages demo test test-long check fix bench makers training docs fuzz dist lock sbom audit clean
+.PHONY: help install develop packages test-packages demo test test-long check fix bench makers training docs fuzz mutants dist lock sbom audit clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r verb text; do printf '  make %-10s %s\n' "$$verb" "$$text"; done
@@ -92,6 +92,9 @@ docs: install ## Write the generated pages of docs/ anew
 fuzz: develop ## Hostile input for every parser and the judge; TIME=60 seconds in all, TARGET=dns for one of them
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[fuzz]' || echo "Without atheris: an engine of our own."
 	PYTHONPATH=.:tests $(BIN)/python -m fuzz --time $(or $(TIME),60) $(ARGS) $(TARGET)
+
+mutants: develop ## Break each invariant on purpose, and see the test fail that guards it (as root); ARGS="--cheap" without networks
+	PYTHONPATH=tests $(BIN)/python -m mutation.killing $(ARGS)
 
 dist: develop ## Build sdist and wheel into dist/, the same bytes for the same commit
 	$(BIN)/python -m supply.dist dist
