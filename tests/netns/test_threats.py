@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Threats of docs/threats.md that are about whole classes of packets, and about who somebody is."""
 
-from collections.abc import Iterator
-from itertools import chain, combinations, product
+from collections.abc import Callable, Iterator
+from itertools import chain, combinations, islice, product
 from time import sleep
 
 import pytest
@@ -21,6 +21,8 @@ from scapy.layers.inet6 import (
 )
 from scapy.layers.l2 import Ether
 
+from fuzz import corpus
+from fuzz.mutation import mutations
 from smartrouter.lab import packets
 from smartrouter.lab.hosts import Host
 from smartrouter.lab.plan import HOME, IOT, Way
@@ -164,6 +166,40 @@ def test_a_made_up_mac_on_a_network_of_things_is_no_way_out_where_new_ones_are_i
             assert found.printer.connect(STRANGER[0], 443).result is Result.REFUSED
             sleep(0.2)
             assert not wire.to(TARGET[0])
+
+
+def test_thousands_of_mangled_packets_end_nothing_and_keep_nobody_waiting(
+    house: Home, rounds: Callable[[int], int]
+) -> None:
+    """What the fuzzer begins with, bent, from the camera's wire: all that the kernel hands over is judged,
+    and another device's connections go on meanwhile."""
+    pid, before = house.guard_pid(), house.status()["guard"]
+    road = [way(house, version) for version in VERSIONS]
+    seeds = corpus.of("packet") + corpus.of("dns") + corpus.of("quic")
+    kinds: dict[int, bytes] = {4: b"\x08\x00", 6: b"\x86\xdd"}
+    frames = []
+    for number, data in enumerate(islice(mutations(seeds, seed=9), rounds(4000))):
+        to = road[number % 2]
+        start = bytes.fromhex((to.next_mac + to.mac).replace(":", "")) + kinds[to.version]
+        if number % 3:
+            frames.append((start + data)[:1500])  # whatever it says of its addresses
+        else:
+            port = (53, 1024 + number)[number // 3 % 2]  # each to a port of its own is asked about
+            frames.append(packets.datagram(to, port, data=data[:1400], source_port=45000 + number % 9000))
+    waits = []
+    with house.wire() as wire:
+        for at in range(0, len(frames), BURST):
+            house.camera.send(*frames[at : at + BURST])
+            if at % (4 * BURST) == 0:
+                waits.append(house.tv.connect(KNOWN[0], 443))
+        house.barrier(house.camera)
+        assert not any(wire.to(address) for address in TARGET)
+    assert all(outcome.ok for outcome in waits)
+    house.settled()
+    after = house.status()["guard"]
+    assert house.guard_pid() == pid
+    assert (after["faults"], after["judged"].get("our-error", 0)) == (0, 0)
+    assert sum(after["judged"].values()) - sum(before["judged"].values()) > 500
 
 
 def test_a_device_that_poses_as_a_router_changes_nothing_here_and_its_prefix_gets_nobody_out(
