@@ -5,6 +5,9 @@
 PYTHON ?= $(shell command -v /usr/bin/python3 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
+PIP = $(BIN)/pip install --quiet --disable-pip-version-check
+# LOCKED=1 installs the very packages that requirements/*.lock pin, by their hashes.
+LOCKED ?=
 ROUNDS ?= 1
 # Captures of real devices, for docs/evaluation.md.
 TRACES ?= $(or $(SMARTROUTER_SHARED),../shared)/traces
@@ -29,7 +32,7 @@ OURS = $(DESTDIR)$(PREFIX)
 SYSTEM_FILES := etc/systemd/system/smartrouter.service usr/lib/sysusers.d/smartrouter.conf usr/local/bin/smartrouter
 STATE := etc/config/smartrouter etc/smartrouter var/lib/smartrouter run/smartrouter
 
-.PHONY: help install install-system uninstall-system develop packages test-packages demo test test-long check fix bench makers training docs reliability clean
+.PHONY: help install install-system uninstall-system develop packages test-packages demo test test-long check fix bench makers training docs reliability fuzz mutants dist lock sbom audit clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r verb text; do printf '  make %-16s %s\n' "$$verb" "$$text"; done
@@ -52,11 +55,12 @@ packages test-packages:
 
 $(VENV)/installed: pyproject.toml setup.py smartrouter/__init__.py
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable .
+	$(if $(LOCKED),$(PIP) --require-hashes --requirement requirements/release.lock)
+	$(PIP) $(if $(LOCKED),--no-deps) --editable .
 	@touch $@
 
 $(VENV)/developed: $(VENV)/installed
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(if $(LOCKED),$(PIP) --require-hashes --requirement requirements/develop.lock,$(PIP) --editable '.[dev]')
 	@touch $@
 
 install-system: packages ## Install it as a service of this system (as root); PREFIX, DESTDIR, EXTRAS
@@ -133,6 +137,36 @@ reliability: develop test-packages ## Try the faults of docs/reliability.md, and
 	@mkdir -p build
 	$(BIN)/python -m pytest tests/netns/test_faults.py --junitxml build/faults.xml -o junit_family=xunit1
 	PYTHONPATH=tests $(BIN)/python -m netns.faults_page build/faults.xml > docs/reliability.md.new && mv docs/reliability.md.new docs/reliability.md
+
+fuzz: develop ## Hostile input for every parser and the judge; TIME=60 seconds in all, TARGET=dns for one of them
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[fuzz]' || echo "Without atheris: an engine of our own."
+	PYTHONPATH=.:tests $(BIN)/python -m fuzz --time $(or $(TIME),60) $(ARGS) $(TARGET)
+
+mutants: develop ## Break each invariant on purpose, and see the test fail that guards it (as root); ARGS="--cheap" without networks
+	PYTHONPATH=tests $(BIN)/python -m mutation.killing $(ARGS)
+
+dist: develop ## Build sdist and wheel into dist/, the same bytes for the same commit
+	$(BIN)/python -m supply.dist dist
+
+lock: $(VENV)/supplied ## Write the lock files of requirements/ anew; UPGRADE=1 takes newer versions
+	@for which in release: develop:"--extra dev --extra mqtt --extra apprise"; do \
+		$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
+			$(if $(UPGRADE),--upgrade) $${which#*:} --output-file requirements/$${which%%:*}.lock pyproject.toml; \
+	done
+
+sbom: $(VENV)/supplied ## Write dist/smartrouter.cdx.json: what smartrouter is made of (CycloneDX), by the lock file
+	@mkdir -p dist
+	$(BIN)/cyclonedx-py requirements requirements/release.lock --pyproject pyproject.toml --mc-type application \
+		--output-reproducible --output-format JSON --output-file dist/smartrouter.cdx.json
+
+audit: $(VENV)/supplied ## Ask PyPI for known vulnerabilities of all that the lock files pin; one it cannot ask about is an error
+	@for which in release develop; do \
+		$(BIN)/pip-audit --strict --require-hashes --disable-pip --requirement requirements/$$which.lock || exit 1; \
+	done
+
+$(VENV)/supplied: $(VENV)/installed
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[supply]'
+	@touch $@
 
 clean: ## Remove what these verbs made
 	rm -rf $(VENV) $(LINT) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
