@@ -15,8 +15,8 @@ _missing = [name for name in ("starlette", "uvicorn", "jinja2") if find_spec(nam
 if _missing:
     raise Unavailable(
         f"the web interface needs the Python module{'s' if len(_missing) > 1 else ''} {', '.join(_missing)}: "
-        "install what is missing (`pip install starlette uvicorn jinja2`; on OpenWrt the package "
-        "smartrouter-web), or take `config web` out of the configuration"
+        f"install what is missing (as with `pip install {' '.join(_missing)}`; OpenWrt's packages are called "
+        "python3-starlette and so on), or take `config web` out of the configuration"
     )
 
 

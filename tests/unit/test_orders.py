@@ -274,3 +274,79 @@ def test_what_makes_no_sense_is_refused_in_words_and_changes_nothing(
     assert len(answer["error"]) < 500
     assert config.read_text() == CONFIG
     assert household.asked == []
+
+
+# -- what a settings page asks for -------------------------------------------------------------------------
+
+
+def test_several_options_are_set_as_one_change(household: Paper, config: Path) -> None:
+    options = {"retention": "30d", "resolver": ["9.9.9.9"]}
+    request = {"do": "set", "section": "smartrouter", "options": options, "place": 0}
+    assert order(household, request, WEB) == {"ok": {"applied": True, "note": ""}}
+    main = load(config).main
+    assert (main.retention, main.resolver) == (30 * 86400, ("9.9.9.9",))
+
+
+def test_only_root_says_where_root_writes(household: Paper, config: Path) -> None:
+    request = {"do": "set", "section": "smartrouter", "options": {"database": "/srv/x.db"}}
+    assert "only root" in order(household, request, WEB)["error"]
+    assert "only root" in order(household, request, MEMBER)["error"]
+    order(household, request, ROOT)
+    assert load(config).main.database == "/srv/x.db"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"a": 1}, {"a": ["b", 2]}, {"a": "x\ny"}, {"a": "x" * 5000}, {"a": ["x"] * 300},
+     {str(n): "" for n in range(70)}],
+    ids=["a number", "a number in a list", "two lines", "long", "many", "many options"],
+)  # fmt: skip
+def test_options_that_are_no_texts_are_refused(
+    household: Paper, config: Path, options: dict[str, object]
+) -> None:
+    answer = order(household, {"do": "set", "section": "smartrouter", "options": options})
+    assert "options:" in answer["error"]
+    assert config.read_text() == CONFIG
+
+
+def test_sections_come_and_go(household: Paper, config: Path) -> None:
+    order(household, {"do": "add-section", "section": "notify", "options": {"type": "ntfy", "channel": "x"}})
+    assert load(config).notify[0].channel == "x"
+    order(household, {"do": "drop-section", "section": "notify", "place": 0})
+    assert load(config).notify == ()
+
+
+def test_a_trial_is_written_with_its_end_and_can_be_kept(household: Paper, config: Path) -> None:
+    order(household, {"do": "try-mode", "mode": "enforce", "seconds": 600})
+    main = load(config).main
+    assert main.mode_until is not None
+    assert 590 < main.mode_until - time.time() <= 600
+    order(household, {"do": "keep"})
+    assert (load(config).main.mode, load(config).main.mode_until) == ("enforce", None)
+    assert "no mode is on trial" in order(household, {"do": "keep"})["error"]
+
+
+@pytest.mark.parametrize("seconds", [0, -1, 3601, 1e9])
+def test_a_trial_lasts_an_hour_at_most(household: Paper, config: Path, seconds: float) -> None:
+    assert "seconds" in order(household, {"do": "try-mode", "mode": "enforce", "seconds": seconds})["error"]
+    assert config.read_text() == CONFIG
+
+
+def test_the_passwords_hash_is_written(household: Paper, config: Path) -> None:
+    order(household, {"do": "set-password", "hash": "scrypt$1"}, WEB)
+    web = load(config).web
+    assert web is not None
+    assert web.password_hash == "scrypt$1"
+    assert "scrypt$x y" not in str(order(household, {"do": "set-password", "hash": "scrypt$x y"}, WEB))
+
+
+def test_a_channel_is_tried_by_the_analyzer(household: Paper, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, Mapping[str, object]]] = []
+
+    def ask(do: str, arguments: Mapping[str, object], now: float, then: Then, patience: float = 2.0) -> None:
+        asked.append((do, arguments))
+        then({"ok": {"error": ""}})
+
+    monkeypatch.setattr(household.children["analyzer"], "ask", ask)
+    assert order(household, {"do": "test-channel", "name": "hook"}) == {"ok": {"error": ""}}
+    assert asked == [("test_channel", {"name": "hook"})]

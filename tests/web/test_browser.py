@@ -5,6 +5,7 @@ import time
 from typing import Any
 
 import pytest
+from axe_selenium_python import Axe
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.select import Select
 from unit.made_home import TV, alert, attempt, noted, sighting
@@ -23,8 +24,9 @@ from smartrouter.web import passwords
 pytestmark = pytest.mark.browser
 
 SCREENS = {
-    "home": "/", "inbox": "/inbox", "devices": "/devices", "device": f"/devices/{TV}", "log": "/log", "rules": "/rules",
-    "settings": "/settings", "account": "/account", "enforce": "/mode/enforce", "alert": "/alerts/1",
+    "home": "/", "inbox": "/inbox", "devices": "/devices", "device": f"/devices/{TV}",
+    "log": "/log", "rules": "/rules", "settings": "/settings", "account": "/account",
+    "enforce": "/mode/enforce", "alert": "/alerts/1",
 }  # fmt: skip
 PASSWORD = "correct horse battery"
 
@@ -36,12 +38,14 @@ def test_the_first_run_sets_a_password_sorts_devices_and_begins(browser: Browser
     browser.open("/")
     assert browser.driver.current_url.endswith("/setup")
     browser.shot("setup")
+    browser.one("#code").send_keys(house.site.setup.code)  # we are the router itself, not a phone of the LAN
     browser.one("#password").send_keys(PASSWORD)
     browser.one("#again").send_keys("something else entirely")
     browser.click("Set the password")
     browser.wait(lambda: browser.one(".flash.bad"), "an error")
     assert load(house.path).web is not None
     assert not house.site.web.password_hash
+    browser.one("#code").send_keys(house.site.setup.code)
     browser.one("#password").send_keys(PASSWORD)
     browser.one("#again").send_keys(PASSWORD)
     browser.click("Set the password")
@@ -205,13 +209,36 @@ INERT = """
     }
     for (const each of document.querySelectorAll(
         "img, iframe, object, embed, video, base, math, style, meta[http-equiv], " +
-        "script:not([src]), main script, main link, main meta, main :not(svg) > title")) {
+        "script:not([src]), main script, main link, main meta, main title:not(svg title)")) {
       found.push(each.outerHTML);
     }
-    for (const each of performance.getEntriesByType("resource")) {
-      if (!each.name.startsWith(ours) && !each.name.startsWith(location.origin + "/api/")) { found.push(each.name); }
+    for (const {name} of performance.getEntriesByType("resource")) {
+      if (!name.startsWith(ours) && !name.startsWith(location.origin + "/api/")) { found.push(name); }
     }
     return [found, window.pwned === undefined];
+"""
+
+
+WIDER = """
+    const room = document.documentElement.clientWidth;
+    const wide = [...document.querySelectorAll("main *")].filter(
+        e => e.getBoundingClientRect().right > room + 1 && !e.closest(".hidden, details:not([open])"));
+    const first = wide.map(e => e.outerHTML.slice(0, 120)).slice(0, 3);
+    return [document.documentElement.scrollWidth - room, first];
+"""
+SMALL = """
+    return [...document.querySelectorAll("main button, nav a")].filter(e => {
+        const box = e.getBoundingClientRect();
+        return box.width && box.height && box.height < 24;
+    }).map(e => e.outerHTML);
+"""
+# This axe does not know yet that a `dl` may have a `div` for each of its groups.
+AXE = """
+    const done = arguments[0];
+    axe.run(document, {
+        runOnly: {type: "tag", values: ["wcag2a", "wcag2aa"]},
+        rules: {"dlitem": {enabled: false}, "definition-list": {enabled: false}},
+    }).then(done, e => done({violations: [{id: String(e), nodes: [{html: "", failureSummary: ""}]}]}));
 """
 
 
@@ -240,24 +267,13 @@ def test_hostile_names_are_inert_on_every_screen(scripts: bool, browser: Browser
     assert "<script>window.pwned=1</script>" in browser.text()  # as text, which tells that it was there
 
 
-@pytest.mark.parametrize("screen", SCREENS)
-def test_a_phone_shows_it_all_without_scrolling_sideways(screen: str, browser: Browser) -> None:
+def test_a_phone_shows_it_all_without_scrolling_sideways(browser: Browser) -> None:
     browser.look(PHONE)
-    browser.open(SCREENS[screen])
-    wide = browser.run(
-        """const room = document.documentElement.clientWidth;
-        return [document.documentElement.scrollWidth - room, [...document.querySelectorAll("main *")]
-            .filter(e => e.getBoundingClientRect().right > room + 1 && !e.closest(".hidden, details:not([open])"))
-            .map(e => e.outerHTML.slice(0, 120)).slice(0, 3)]"""
-    )
-    browser.shot(f"phone-{screen}")
-    assert wide == [0, []]
-    small = browser.run(
-        """return [...document.querySelectorAll("main button, nav a")].filter(e => {
-            const box = e.getBoundingClientRect(); return box.width && box.height && box.height < 24; })
-            .map(e => e.outerHTML)"""  # WCAG 2.2, 2.5.8
-    )
-    assert small == []
+    for screen, path in SCREENS.items():
+        browser.open(path)
+        browser.shot(f"phone-{screen}")
+        assert browser.run(WIDER) == [0, []], screen
+        assert browser.run(SMALL) == [], screen  # WCAG 2.2, 2.5.8
 
 
 def test_without_scripts_everything_can_be_seen_and_done(browser: Browser, house: House) -> None:
@@ -302,30 +318,24 @@ def test_the_keyboard_reaches_everything_and_shows_where_it_is(browser: Browser,
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("screen", SCREENS)
-def test_a_screen_has_no_barriers(screen: str, dark: bool, browser: Browser) -> None:
+def test_no_screen_has_barriers(dark: bool, browser: Browser) -> None:
     """By the rules of WCAG AA that axe can check, contrast among them."""
-    from axe_selenium_python import Axe
-
     browser.look(DESKTOP, dark=dark)
-    browser.open(SCREENS[screen])
-    browser.shot(f"{screen}-dark" if dark else screen)
-    ground = browser.run("return getComputedStyle(document.documentElement).backgroundColor")
-    red = int(ground.partition("(")[2].partition(",")[0])
-    assert red < 60 if dark else red > 200, ground
-    Axe(browser.driver).inject()
-    options = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa"]}}
-    result = browser.driver.execute_async_script(
-        "const done = arguments[1]; axe.run(document, arguments[0]).then(r => done(r), e => done(String(e)));",
-        options,
-    )
-    wrong = [
-        (each["id"], node["html"][:200], node["failureSummary"])
-        for each in result["violations"]
-        for node in each["nodes"]
-    ]
-    assert wrong == []
-    assert browser.complaints() == []
+    for screen, path in SCREENS.items():
+        browser.open(path)
+        browser.shot(f"{screen}-dark" if dark else screen)
+        ground = browser.run("return getComputedStyle(document.documentElement).backgroundColor")
+        red = int(ground.partition("(")[2].partition(",")[0])
+        assert red < 60 if dark else red > 200, ground
+        Axe(browser.driver).inject()
+        result = browser.driver.execute_async_script(AXE)
+        wrong = [
+            (each["id"], node["html"][:200], node["failureSummary"])
+            for each in result["violations"]
+            for node in each["nodes"]
+        ]
+        assert wrong == [], screen
+        assert browser.complaints() == [], screen
 
 
 def test_an_empty_house_and_a_silent_one_are_said_to_be(browser: Browser, house: House) -> None:

@@ -24,6 +24,7 @@ from smartrouter.web.compiled import compile_apart
 from smartrouter.web.sessions import User, masked
 
 ZONE_COOKIE = "smartrouter_zone"  # minutes east of UTC, set by app.js
+THEME_COOKIE, THEMES = "smartrouter_theme", ("light", "dark")
 NAVIGATION = (
     ("/", "Home"),
     ("/inbox", "Inbox"),
@@ -57,6 +58,7 @@ def page(request: Request, template: str, *, status: int = 200, **values: Any) -
         "navigation": NAVIGATION,
         "csrf": csrf(request),
         "zone": zone_of(request),
+        "theme": theme_of(request),
         "now": site.clock(),
         "version": __version__,
         "status": site.status,
@@ -93,6 +95,12 @@ def zone_of(request: Request) -> timezone | None:
     if not re.fullmatch("-?[0-9]{1,3}", given) or abs(int(given)) > _LARGEST_ZONE:
         return None
     return timezone(timedelta(minutes=int(given)))
+
+
+def theme_of(request: Request) -> str:
+    """`light` or `dark`, as its reader wants it; '' as the system does."""
+    given = request.cookies.get(THEME_COOKIE, "")
+    return given if given in THEMES else ""
 
 
 def local(at: float, zone: timezone | None) -> datetime:

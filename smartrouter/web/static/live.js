@@ -40,6 +40,11 @@
   function show(fresh) {
     const flashes = main.querySelectorAll(".flash:not(#news)");
     main.replaceChildren(...flashes, ...fresh.getElementById("main").childNodes);
+    const controls = document.querySelector(".controls");
+    const others = fresh.querySelector(".controls");
+    if (controls && others && !controls.contains(document.activeElement)) {
+      controls.replaceWith(others);
+    }
     document.title = fresh.title;
     if (window.htmx) {
       window.htmx.process(main);
