@@ -15,11 +15,12 @@ TWO_WORKERS := --numprocesses 2 --dist loadgroup
 # What the guard, the lab and the tests run, and what the queue's library is built with.
 PACKAGES := nftables iproute2 dnsmasq-base gcc libc6-dev libnetfilter-queue-dev libnfnetlink-dev \
 	python3-dev python3-venv
-# What the tests boot another kernel with, a program of somebody else that queues packets, an MQTT broker, and a
-# browser with its driver and letters.
-TEST_PACKAGES := busybox-static chromium chromium-driver fonts-dejavu-core iptables mosquitto qemu-system-x86
+# What the tests boot another kernel with, a program of somebody else that queues packets, an MQTT broker, what shows
+# processes another time, and a browser with its driver and letters.
+TEST_PACKAGES := busybox-static chromium chromium-driver faketime fonts-dejavu-core iptables mosquitto \
+	qemu-system-x86
 
-.PHONY: help install develop packages test-packages demo test test-long check fix bench makers training docs clean
+.PHONY: help install develop packages test-packages demo test test-long check fix bench makers training docs reliability clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r verb text; do printf '  make %-10s %s\n' "$$verb" "$$text"; done
@@ -85,6 +86,11 @@ docs: install ## Write the generated pages of docs/ anew
 	$(BIN)/python -m smartrouter.cli.alert_reference > docs/alerts.md.new && mv docs/alerts.md.new docs/alerts.md
 	@set -- $(TRACES)/*/*.pcap.gz; [ -f "$$1" ] || { echo "No captures at $(TRACES): docs/evaluation.md stays."; exit 0; }; \
 	$(BIN)/python -m smartrouter.evaluate.report --labels docs/evaluation/devices.json --into docs "$$@"
+
+reliability: develop test-packages ## Try the faults of docs/reliability.md, and write it anew (as root)
+	@mkdir -p build
+	$(BIN)/python -m pytest tests/netns/test_faults.py --junitxml build/faults.xml -o junit_family=xunit1
+	PYTHONPATH=tests $(BIN)/python -m netns.faults_page build/faults.xml > docs/reliability.md.new && mv docs/reliability.md.new docs/reliability.md
 
 clean: ## Remove what these verbs made
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -278,8 +278,8 @@ def totals(conn: sqlite3.Connection) -> Totals:
     attempts, blocked = conn.execute(
         "SELECT coalesce(sum(attempts), 0), coalesce(sum(blocked), 0) FROM activity"
     ).fetchone()
-    first, oldest = conn.execute("SELECT id, at FROM attempts ORDER BY id LIMIT 1").fetchone() or (1, None)
-    last, newest = conn.execute("SELECT id, at FROM attempts ORDER BY id DESC LIMIT 1").fetchone() or (
+    first, oldest = conn.execute("SELECT id, at FROM tries ORDER BY id LIMIT 1").fetchone() or (1, None)
+    last, newest = conn.execute("SELECT id, at FROM tries ORDER BY id DESC LIMIT 1").fetchone() or (
         0,
         None,
     )
