@@ -10,11 +10,11 @@ import pytest
 from unit.made_home import NOW, PHONE, PLUG, TV, Home, sighting
 
 from smartrouter.cli import main
-from smartrouter.cli.devices import DETAILS, DEVICE
-from smartrouter.cli.forecast import LEARNING, NOVELTY
 from smartrouter.config.changes import set_mute
 from smartrouter.core.effects import Keep
 from smartrouter.core.learning import Progress, State
+from smartrouter.listings.devices import DETAILS, DEVICE
+from smartrouter.listings.forecast import LEARNING, NOVELTY
 from smartrouter.store.changes import upsert_devices
 from smartrouter.store.connect import open_writer
 from smartrouter.terminal import display_width
