@@ -8,7 +8,7 @@ of direction) becomes a visible escape, and HTML's own signs are escaped.
 import re
 from datetime import UTC, datetime, timedelta, timezone
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from jinja2 import DictLoader, Environment, StrictUndefined
@@ -36,7 +36,6 @@ NAVIGATION = (
 )
 _LARGEST_ZONE = 14 * 60  # minutes
 _CODE, _NAMED = re.compile("`([^`]*)`"), re.compile(r"\*([A-Z][a-z]+)\*")
-_ENDING = re.compile(r"\.html$")
 
 
 def load() -> None:
@@ -138,12 +137,8 @@ def clock_time(at: float, zone: timezone | None) -> str:
 
 @cache
 def _environment() -> Environment:
-    folder = files("smartrouter.web") / "templates"
-    sources = {
-        entry.name: entry.read_text(encoding="utf-8")
-        for entry in folder.iterdir()
-        if _ENDING.search(entry.name)
-    }
+    folder = Path(__file__).parents[1] / "templates"
+    sources = {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.html")}
     environment = Environment(
         loader=DictLoader(sources),
         autoescape=True,
