@@ -82,6 +82,7 @@ training: install ## Fit the weights of classification anew, from the data in tr
 docs: install ## Write the generated pages of docs/ anew
 	$(BIN)/python -m smartrouter.config.docs > docs/configuration.md.new && mv docs/configuration.md.new docs/configuration.md
 	$(BIN)/smartrouter --reference > docs/commands.md.new && mv docs/commands.md.new docs/commands.md
+	$(BIN)/python -m smartrouter.web.api.docs > docs/api.md.new && mv docs/api.md.new docs/api.md
 	$(BIN)/python -m smartrouter.cli.alert_reference > docs/alerts.md.new && mv docs/alerts.md.new docs/alerts.md
 	@set -- $(TRACES)/*/*.pcap.gz; [ -f "$$1" ] || { echo "No captures at $(TRACES): docs/evaluation.md stays."; exit 0; }; \
 	$(BIN)/python -m smartrouter.evaluate.report --labels docs/evaluation/devices.json --into docs "$$@"
