@@ -33,8 +33,8 @@ A page of the same origin may use its session instead; with a change it sends th
 
 **Keys** are those of `--json`, which [commands.md](commands.md) explains; times are epoch seconds.
 
-**Lists** come as `{{{{"items": […], "next": …}}}}`, {PAGE} items long unless `limit` (200 at most) says another
-number; `next`, as `cursor`, gives the next page, whatever has come or gone meanwhile.
+**Lists** come as `{{{{"items": […], "next": …}}}}`, {PAGE} items long unless `limit` (200 at most) says
+another number; `next`, as `cursor`, gives the next page, whatever has come or gone meanwhile.
 
 **What goes wrong** is told as problem details (RFC 9457, `application/problem+json`): `detail` says what, and
 `errors` where in the request. 400: it cannot be read; 401: no token of ours; 403: a token for something else;
