@@ -131,6 +131,7 @@ docs: install ## Write anew what is made from the code: pages of docs/, LuCI's o
 	$(BIN)/python tests/openwrt/template.py > $(LUCI_POT).new && mv $(LUCI_POT).new $(LUCI_POT)
 	$(BIN)/python -m smartrouter.config.docs > docs/configuration.md.new && mv docs/configuration.md.new docs/configuration.md
 	$(BIN)/smartrouter --reference > docs/commands.md.new && mv docs/commands.md.new docs/commands.md
+	$(BIN)/python -m smartrouter.web.api.docs > docs/api.md.new && mv docs/api.md.new docs/api.md
 	$(BIN)/python -m smartrouter.cli.alert_reference > docs/alerts.md.new && mv docs/alerts.md.new docs/alerts.md
 	@set -- $(TRACES)/*/*.pcap.gz; [ -f "$$1" ] || { echo "No captures at $(TRACES): docs/evaluation.md stays."; exit 0; }; \
 	$(BIN)/python -m smartrouter.evaluate.report --labels docs/evaluation/devices.json --into docs "$$@"

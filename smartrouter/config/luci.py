@@ -112,7 +112,7 @@ def _widget(option: Option) -> str:
         return "list"
     if option.secret:
         return "secret"
-    if option.kind is kinds.BOOLEAN:
+    if option.kind in (kinds.BOOLEAN, kinds.FLAG):
         return "flag"
     return "choice" if _choices(option.kind) else "value"
 
