@@ -4,8 +4,8 @@ stand. Its form: https://html.spec.whatwg.org/multipage/server-sent-events.html.
 
     event: alert      data: the alert, as GET /alerts gives it      id: the number of its change
     event: device     data: the device, as GET /devices gives it
-    event: status     data: `working`, `problem`, `mode`, `trial` (until when it is one, or null), `is_paused`,
-                      how many open `alerts` there are of each severity, and `devices` in each state
+    event: status     data: `working`, `problem`, `mode`, `trial` (until when, or null), `is_paused`, how
+                      many open `alerts` there are of each severity, and `devices` in each state
     event: reset      data: {}      what you know may be outdated: read it anew
 
 A viewer that comes back with `Last-Event-ID` gets the alerts that it has missed. One task looks for all

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What one operation of the API is: a row of the table that everything else goes by."""
 
-from collections.abc import Awaitable, Callable, Mapping
+import contextlib
+import sqlite3
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from starlette.requests import Request
@@ -28,6 +30,12 @@ class Call(NamedTuple):
     def known(self) -> Known:
         """The configuration as it is now, and what the store says of devices."""
         return Known(self.site.config)
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[tuple[Known, sqlite3.Connection]]:
+        """The same, and the store: one connection for both. Raises Unavailable, see `Site.store`."""
+        with self.site.store() as conn:
+            yield Known(self.site.config, conn), conn
 
 
 class Made(NamedTuple):

@@ -55,8 +55,8 @@ def _status(path: str, answer: dict[str, Any] | SmartrouterError, known: Known) 
 
 def devices(call: Call) -> dict[str, Any]:
     """A page of devices, by MAC."""
-    known, query = call.known(), call.query
-    with known.store() as conn:
+    query = call.query
+    with call.reading() as (known, conn):
         progress = queries.progress(conn)
         prior = kept_prior(conn)
         after = query.get("cursor", "")
@@ -77,8 +77,7 @@ def _is_wanted(known: Known, device: queries.Device, query: Any) -> bool:
 
 def device(call: Call) -> dict[str, Any]:
     """One device in full."""
-    known = call.known()
-    with known.store() as conn:
+    with call.reading() as (known, conn):
         found = one_device(known, conn, call.path["mac"])
     if found is None:
         raise no_device(call.path["mac"])
@@ -87,9 +86,9 @@ def device(call: Call) -> dict[str, Any]:
 
 def alerts(call: Call) -> dict[str, Any]:
     """A page of alerts, the newest first."""
-    known, query = call.known(), call.query
+    query = call.query
     limit = query.get("limit", PAGE)
-    with known.store() as conn:
+    with call.reading() as (known, conn):
         found = alerts_before(
             conn,
             query.get("cursor"),
@@ -99,7 +98,7 @@ def alerts(call: Call) -> dict[str, Any]:
             severities=query.get("severity", ()),
             mac=query.get("device", ""),
         )
-    items = [alert_json(known, each) for each in found[:limit]]
+        items = [alert_json(known, each) for each in found[:limit]]
     return {"items": items, "next": items[-1]["id"] if len(found) > limit else None}
 
 
@@ -135,21 +134,19 @@ def _attempt_json(attempt: StoredAttempt) -> dict[str, Any]:
 
 def channels(call: Call) -> dict[str, Any]:
     """Where alerts are sent."""
-    known = call.known()
-    with known.store() as conn:
+    with call.reading() as (known, conn):
         return {"items": standing(known, conn), "next": None}
 
 
 def digest(call: Call) -> dict[str, Any]:
     """What each device did in the day, or the week, that ended last."""
-    known = call.known()
     is_week = call.query.get("of") == "week"
     now = time.time()
     first = ended_week(now) if is_week else ended_day(now)
     if first is None:
         raise Problem(409, "the clock is not set yet, so no day has ended; try again when it is")
-    names = {mac: told.name for mac, told in known.settings.devices.items()}
-    with known.store() as conn:
+    names = {mac: told.name for mac, told in call.site.settings.devices.items()}
+    with call.site.store() as conn:
         found = summaries(conn, first, days=WEEK if is_week else 1, names=names)
     mac = call.query.get("device")
     return {"items": [digest_json(each) for each in found if mac in (None, each.mac)], "next": None}
@@ -157,19 +154,22 @@ def digest(call: Call) -> dict[str, Any]:
 
 def what_enforce_meets(call: Call) -> dict[str, Any]:
     """What `smartrouter mode enforce` says before it asks."""
-    known, mac = call.known(), call.query.get("device")
-    with known.store() as conn:
+    mac = call.query.get("device")
+    with call.reading() as (known, conn):
         if mac is not None and queries.device(conn, mac) is None:
             raise no_device(mac)
         found = consequences(known, conn, mac)
+        labels = known.labels()
+        waiting = [alert_json(known, each) for each in found.waiting[:PAGE]]
     news = found.news()
     return {
-        "waiting": [alert_json(known, each) for each in found.waiting],
+        "waiting": waiting,
+        "more": len(found.waiting) - len(waiting),
         "expected": {span: sum(each[span]["expected"] for each in news.values()) for span in forecast.AHEAD},
         "devices": [
             {
                 "mac": mac,
-                "label": known.label(mac),
+                "label": labels.get(mac, mac),
                 "settled": found.progress[mac].settled,
                 "novelty": each,
             }

@@ -156,7 +156,8 @@ STATUS = _keyed(
 )  # fmt: skip
 CONSEQUENCES = answer(
     {
-        "waiting": listed(ALERT, "open alerts on what will be blocked"),
+        "waiting": listed(ALERT, "open alerts on what will be blocked, the latest few"),
+        "more": described(COUNT, "how many there are besides"),
         "expected": described(
             answer(dict.fromkeys(forecast.AHEAD, NUMBER)),
             "new destinations of all protected devices together; they will be blocked until they are allowed",
