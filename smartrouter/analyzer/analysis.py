@@ -27,10 +27,8 @@ from smartrouter.store.attempts import StoredAttempt, attempts_after
 from smartrouter.store.changes import mark_used, set_meta
 from smartrouter.store.queries import heads_of, meta
 from smartrouter.store.retention import Limits, Pruned, prune
-from smartrouter.store.runs import Run, keep_run
+from smartrouter.store.runs import PRIOR, Run, keep_run
 
-PRIOR = "prior"  # the note of what to expect of any device: it costs too much to find out for each page
-TROUBLE = "analyzer_trouble"  # the note of what the analyzer cannot do at the moment: what -> why
 _CURSOR, _STAGES = "analysis_cursor", "analysis_stages"
 _AT_ONCE = 2000  # attempts
 _MAX_FINDINGS = 20

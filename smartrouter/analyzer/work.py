@@ -16,7 +16,7 @@ from contextlib import suppress
 from typing import Any, Protocol
 
 from smartrouter.analyzer.alertlog import AlertLog
-from smartrouter.analyzer.analysis import TROUBLE, analyse, settle
+from smartrouter.analyzer.analysis import analyse, settle
 from smartrouter.analyzer.delivery import Answered, Delivery, Switched
 from smartrouter.analyzer.discovery import Found, Remembered
 from smartrouter.analyzer.forward import Forward
@@ -47,7 +47,7 @@ from smartrouter.store.changes import (
 from smartrouter.store.connect import identity, open_writer
 from smartrouter.store.queries import devices, learned_names, portraits
 from smartrouter.store.retention import Limits
-from smartrouter.store.runs import Run, latest_runs
+from smartrouter.store.runs import TROUBLE, Run, latest_runs
 
 log = logging.getLogger("smartrouter.analyzer")
 

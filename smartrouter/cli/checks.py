@@ -30,6 +30,7 @@ _FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
 _LIBRARIES = {
     "pyroute2": "pyroute2", "dns": "dnspython", "publicsuffixlist": "publicsuffixlist", "scapy": "scapy",
 }  # fmt: skip
+_WEB_LIBRARIES = ("starlette", "uvicorn", "jinja2")
 
 
 class Level(StrEnum):
@@ -73,6 +74,25 @@ def libraries() -> Iterator[Check]:
         )  # fmt: skip
     else:
         yield Check("libraries", Level.OK, "All Python packages are there.")
+
+
+def web(config: Config) -> Iterator[Check]:
+    """Can there be a web interface, if there is to be one?"""
+    if config.web is None:
+        return
+    missing = [name for name in _WEB_LIBRARIES if importlib.util.find_spec(name) is None]
+    if missing:
+        yield Check(
+            "web", Level.PROBLEM, f"The web interface lacks Python packages: {', '.join(missing)}.",
+            f"Install them, as with `pip install {' '.join(missing)}`, or take `config web` away.",
+        )  # fmt: skip
+    elif not config.web.password_hash:
+        yield Check(
+            "web", Level.WARNING, "The web interface has no password yet: who is first on the LAN sets it.",
+            "Open it and choose one, or run `smartrouter web --set-password`.",
+        )  # fmt: skip
+    else:
+        yield Check("web", Level.OK, "The web interface has what it needs.")
 
 
 def forwarding() -> Iterator[Check]:

@@ -69,6 +69,7 @@ def examine(arguments: Namespace) -> Iterator[Check]:
         yield Check("configuration", Level.OK, f"{arguments.config} has no fault.")
         if not os.geteuid():
             yield from checks.redirection(known.config)
+        yield from checks.web(known.config)
         yield from checks.network(known.config)
         yield from checks.disk(known.config)
         yield from household(known)

@@ -5,14 +5,13 @@ consequences of their own: a mode on trial, the password.
 Like `changes`: checked as a whole configuration before it is written, for one writer at a time.
 """
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from smartrouter.config import Config
 from smartrouter.config.changes import changed
-from smartrouter.config.options import Section, options_of, texts_of, time_text
+from smartrouter.config.fingerprint import fingerprint
+from smartrouter.config.options import Section, options_of, time_text
 from smartrouter.config.sections import SECTIONS
 from smartrouter.config.uci import find, parse
 from smartrouter.config.uci_edit import add_section, delete_section, set_options
@@ -24,12 +23,6 @@ _PATHS = frozenset({"database", "alert_file", "certificate", "key"})
 OWN_WAY = frozenset({"password_hash", "mode_until", "mode_after"})  # set by other functions alone
 
 Texts = Mapping[str, str | Sequence[str]]
-
-
-def fingerprint(section: Section) -> str:
-    """What tells a section from what it was before somebody changed it; secrets do not count."""
-    texts = json.dumps([type(section).__name__, texts_of(section, secrets=False)], sort_keys=True)
-    return hashlib.sha256(texts.encode()).hexdigest()[:16]
 
 
 def sections_of(config: Config, kind: str) -> Sequence[Section]:

@@ -6,7 +6,6 @@ import sqlite3
 import time
 from typing import Any
 
-from smartrouter.analyzer.analysis import PRIOR
 from smartrouter.config import RuleConfig
 from smartrouter.core.classification.evidence import Classification
 from smartrouter.core.learning import Progress, State
@@ -18,6 +17,7 @@ from smartrouter.store import queries
 from smartrouter.store.alerts import AlertState, alerts
 from smartrouter.store.attempts import StoredAttempt, attempts_of
 from smartrouter.store.queries import meta
+from smartrouter.store.runs import PRIOR
 
 DEVICE = {
     "mac": "its MAC address",

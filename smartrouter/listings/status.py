@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from smartrouter.analyzer.analysis import TROUBLE
 from smartrouter.core.effects import Severity
 from smartrouter.core.errors import BadConfig, SmartrouterError, Unavailable
 from smartrouter.core.policy import NewDevices, Watching
@@ -19,7 +18,7 @@ from smartrouter.listings.household import hidden_devices, hidden_names
 from smartrouter.listings.known import Known
 from smartrouter.store.inbox import open_by_severity
 from smartrouter.store.queries import devices, household, meta, totals
-from smartrouter.store.runs import KEPT, latest_runs
+from smartrouter.store.runs import KEPT, TROUBLE, latest_runs
 from smartrouter.terminal import duration
 
 STATUS = {

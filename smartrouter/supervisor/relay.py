@@ -60,7 +60,7 @@ def sound_serving(message: Mapping[str, Any]) -> Mapping[str, Any]:
     return {
         "urls": [plain(url, 100) for url in urls[:MAX_URLS]] if isinstance(urls, list) else [],
         "problems": [plain(why, 500) for why in problems[:MAX_URLS]] if isinstance(problems, list) else [],
-        "setup_code": plain(message.get("setup_code", ""), 20),
+        "setup_code": plain(message.get("setup_code") or "", 20),
     }
 
 

@@ -5,9 +5,7 @@ A process of its own without rights. It reads the store, asks the control socket
 itself; what it shows is hostile text. Needs starlette, uvicorn and jinja2, which nothing else does.
 """
 
-import sys
 from importlib.util import find_spec
-from types import ModuleType
 
 from smartrouter.core.errors import Unavailable
 
@@ -15,17 +13,6 @@ _missing = [name for name in ("starlette", "uvicorn", "jinja2") if find_spec(nam
 if _missing:
     raise Unavailable(
         f"the web interface needs the Python module{'s' if len(_missing) > 1 else ''} {', '.join(_missing)}: "
-        "install what is missing (`pip install starlette uvicorn jinja2`; on OpenWrt the package "
-        "smartrouter-web), or take `config web` out of the configuration"
+        f"install what is missing (as with `pip install {' '.join(_missing)}`; OpenWrt's packages are called "
+        "python3-starlette and so on), or take `config web` out of the configuration"
     )
-
-
-def _without_command_line() -> ModuleType:
-    """In place of uvicorn's command line, which its package imports: with it come click and multiprocessing,
-    more than 1 MB that a router has better uses for."""
-    module = ModuleType("uvicorn.main")
-    module.__getattr__ = lambda _name: None  # type: ignore[method-assign]
-    return module
-
-
-sys.modules.setdefault("uvicorn.main", _without_command_line())

@@ -7,8 +7,7 @@ import base64
 import gzip
 import hashlib
 from functools import cache
-from importlib.resources import files
-from importlib.resources.abc import Traversable
+from pathlib import Path
 from typing import NamedTuple
 
 from starlette.exceptions import HTTPException
@@ -23,6 +22,7 @@ _TYPES = {
     "LICENSE": "text/plain; charset=utf-8",
     "md": "text/plain; charset=utf-8",
 }
+_FOLDER = Path(__file__).with_name("static")
 _WORTH = 1000  # bytes from which on compressing is worth its while
 FOR_GOOD = "public, max-age=31536000, immutable"
 
@@ -40,7 +40,7 @@ class Asset(NamedTuple):
 def assets() -> dict[str, Asset]:
     """All of them, by name, such as `style.css` or `vendor/htmx.min.js`."""
     found: dict[str, Asset] = {}
-    _gather(files("smartrouter.web") / "static", "", found)
+    _gather(_FOLDER, "", found)
     return found
 
 
@@ -49,7 +49,7 @@ def url_of(name: str) -> str:
     return f"/static/{assets()[name].digest}/{name}"
 
 
-def _gather(folder: Traversable, prefix: str, into: dict[str, Asset]) -> None:
+def _gather(folder: Path, prefix: str, into: dict[str, Asset]) -> None:
     for entry in folder.iterdir():
         name = prefix + entry.name
         if entry.is_dir():

@@ -7,13 +7,11 @@ Needs root, who alone may read the key: to be called before the rights go.
 
 import os
 import ssl
-import subprocess
-import tempfile
 from collections.abc import Collection, Sequence
-from shutil import which
 
 from smartrouter.config import WebConfig
 from smartrouter.core.errors import BadConfig, Unavailable
+from smartrouter.linux import program
 
 DAYS = 3650
 _YEARS_WITHOUT_CLOCK = 100  # a router that does not know the time yet thinks that it is 1970
@@ -56,11 +54,13 @@ def _no_password() -> str:
 
 
 def _make(certificate: str, key: str, names: Collection[str], addresses: Collection[str], now: float) -> None:
+    from tempfile import TemporaryDirectory  # once in years
+
     days = DAYS if now >= _CLOCK_IS_SET else DAYS + _YEARS_WITHOUT_CLOCK * 365
     try:
         for path in (certificate, key):
             os.makedirs(os.path.dirname(path), _DIRECTORY_MODE, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=os.path.dirname(key), prefix=".web-") as folder:
+        with TemporaryDirectory(dir=os.path.dirname(key), prefix=".web-") as folder:
             made = (os.path.join(folder, "crt"), os.path.join(folder, "key"))
             _run(_command(*made, names, addresses, days))
             for source, target, mode in (
@@ -78,7 +78,7 @@ def _command(
 ) -> Sequence[str]:
     """What makes a key on the curve P-256 and a certificate for it."""
     files = ("-keyout", key, "-out", certificate, "-days", str(days), "-subj", "/CN=smartrouter")
-    if openssl := which("openssl"):
+    if openssl := program.find("openssl"):
         alternatives = [f"DNS:{name}" for name in sorted(names)] + [
             f"IP:{each}" for each in sorted(addresses)
         ]
@@ -92,7 +92,7 @@ def _command(
             "-addext",
             f"subjectAltName={','.join(alternatives)}",
         )
-    if px5g := which("px5g"):
+    if px5g := program.find("px5g"):
         return (px5g, "selfsigned", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", *files)
     raise Unavailable(
         "neither `openssl` nor `px5g` is there to make a certificate: install one of them, or give your own "
@@ -101,13 +101,11 @@ def _command(
 
 
 def _run(command: Sequence[str]) -> None:
+    name = os.path.basename(command[0])
     try:
-        done = subprocess.run(
-            command, capture_output=True, timeout=_PATIENCE, check=False, stdin=subprocess.DEVNULL
-        )
-    except subprocess.TimeoutExpired:
-        raise Unavailable(f"`{os.path.basename(command[0])}` did not make a certificate in time") from None
-    if done.returncode != 0:
-        said = done.stderr.decode(errors="replace").strip().splitlines()
-        why = said[-1] if said else "it does not say why"
-        raise Unavailable(f"`{os.path.basename(command[0])}` could not make a certificate: {why}")
+        done = program.run(list(command), "", _PATIENCE)
+    except TimeoutError:
+        raise Unavailable(f"`{name}` did not make a certificate in time") from None
+    if done.status != 0:
+        said = done.errors.strip().splitlines()
+        raise Unavailable(f"`{name}` could not make a certificate: {said[-1] if said else 'it says nothing'}")

@@ -22,7 +22,8 @@ from smartrouter.channel import Channel, Gone, Request
 from smartrouter.config import Config, WebConfig, load
 from smartrouter.core.errors import SmartrouterError, Unavailable
 from smartrouter.core.names import registrable_domain
-from smartrouter.linux import interfaces, local_addresses, privileges
+from smartrouter.linux import local_addresses, privileges
+from smartrouter.linux.heap import give_back_what_is_large
 from smartrouter.web import assets, certificate
 from smartrouter.web.app import make_app
 from smartrouter.web.origins import own_names
@@ -78,12 +79,15 @@ def _own_share(path: str) -> dict[str, Any]:
     config = load(path)
     if config.web is None:
         raise Unavailable(f"{path} has no `config web`: add that line to have a web interface")
+    from smartrouter.linux import interfaces  # the supervisor says, where there is one
+
     found = interfaces.find(config.main.network, config.main.device, config.main.iot_network)
     return {"config": config.to_share("web"), "lan": list(found.lan), "iot": list(found.iot)}
 
 
 def _prepare() -> None:
     """Read what is ours to read."""
+    give_back_what_is_large()
     registrable_domain("example.com")
     assets.assets()
     render.load()

@@ -16,12 +16,10 @@ from collections.abc import Callable, Collection, Iterator
 from ipaddress import ip_address
 from typing import Any, cast
 
-from uvicorn.config import Config
-from uvicorn.protocols.http.h11_impl import H11Protocol
-from uvicorn.server import Server as UvicornServer
-
 from smartrouter.core.errors import Unavailable
 from smartrouter.linux.local_addresses import Local
+from smartrouter.web import http_server
+from smartrouter.web.http_server import Config, H11Protocol
 
 log = logging.getLogger("smartrouter.web")
 
@@ -94,7 +92,7 @@ def _make_room(others: Collection[Protocol]) -> bool:
     return False
 
 
-class Server(UvicornServer):
+class Server(http_server.Server):
     """uvicorn's, with sockets that come and go, and without its signal handlers."""
 
     def __init__(self, app: Any, lets_in: Callable[[str], bool]):

@@ -105,6 +105,7 @@ def test_without_a_program_that_makes_one_it_is_said_what_to_do(
 
 
 def test_openwrts_program_is_used_where_there_is_no_openssl(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(certificate, "which", lambda name: "/usr/sbin/px5g" if name == "px5g" else None)
+    found = {"px5g": "/usr/sbin/px5g"}
+    monkeypatch.setattr("smartrouter.linux.program.find", found.get)
     command = certificate._command("crt", "key", ["a"], ["127.0.0.1"], 10)
     assert command[:2] == ("/usr/sbin/px5g", "selfsigned")

@@ -9,7 +9,6 @@ from smartrouter.config import load
 from smartrouter.config.changes import set_mode
 from smartrouter.config.edits import (
     drop_section,
-    fingerprint,
     keep_mode,
     new_section,
     set_password_hash,
@@ -17,6 +16,7 @@ from smartrouter.config.edits import (
     take_mode_back,
     try_mode,
 )
+from smartrouter.config.fingerprint import fingerprint
 from smartrouter.core.errors import BadConfig
 from smartrouter.core.policy import Mode
 

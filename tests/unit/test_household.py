@@ -253,6 +253,7 @@ def test_a_mode_that_nobody_kept_is_taken_back(world: World) -> None:
 
 def test_a_trial_that_lasts_is_left_alone(world: World) -> None:
     world.desk.answers["whole"] = found(mode_until=time.time() + 300)
+    world.desk.answers["change"] = found(mode_until=None)
     world.reload()
     assert world.later(200.0).count("change") == 0
     assert world.later(200.0).count("change") == 1, "by the time since, whatever the clock says"

@@ -165,7 +165,7 @@ def test_each_doubt_is_a_reason_of_the_judge() -> None:
         ({}, {"urls": [], "problems": [], "setup_code": ""}),
         (
             {"urls": "x", "problems": 1, "setup_code": None},
-            {"urls": [], "problems": [], "setup_code": "None"},
+            {"urls": [], "problems": [], "setup_code": ""},
         ),
         (
             {

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from unit.made_site import MadeSite, Owner, made_site, owner
 
-from smartrouter.config.edits import fingerprint
+from smartrouter.config.fingerprint import fingerprint
 from smartrouter.config.options import options_of
 from smartrouter.config.sections import SECTIONS
 from smartrouter.core.errors import BadConfig

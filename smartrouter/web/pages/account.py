@@ -5,6 +5,7 @@ import time
 
 import anyio
 import anyio.to_thread
+from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -13,12 +14,14 @@ from smartrouter.core.errors import SmartrouterError
 from smartrouter.terminal import duration
 from smartrouter.web import passwords, tokens
 from smartrouter.web.acting import act, back, order
-from smartrouter.web.pages.render import page, user_of
+from smartrouter.web.gatekeeper import cookie
+from smartrouter.web.pages.render import THEME_COOKIE, THEMES, page, user_of
 from smartrouter.web.sessions import Flash, Session
 from smartrouter.web.site import Site
 from smartrouter.web.views.words import number
 
 LINES = 50  # of the audit log, on a page
+_YEAR = 365 * 86400  # seconds
 
 
 def show(request: Request) -> Response:
@@ -96,6 +99,18 @@ async def remove_token(request: Request) -> Response:
     return await act(request, wanted, f"The token {name} opens nothing any more.", "/account")
 
 
+async def choose_theme(request: Request) -> Response:
+    """Light, dark, or as the system has it: kept by the browser."""
+    form = request.state.form
+    theme = form.get("theme", "")
+    response = back(form.get("to", "/"))
+    cookie_ = cookie(
+        THEME_COOKIE, theme if theme in THEMES else "", request.url.scheme, for_seconds=_YEAR if theme else 0
+    )
+    MutableHeaders(raw=response.raw_headers).append("Set-Cookie", cookie_)
+    return response
+
+
 def _page(request: Request, name: str = "", secret: str = "") -> Response:
     """`name`, `secret`: a token just made."""
     site, before = request.app.state.site, request.query_params.get("before", "")
@@ -127,6 +142,7 @@ ROUTES: list[BaseRoute] = [
     Route("/account/password", change_password, methods=["POST"]),
     Route("/account/everywhere", log_out_everywhere, methods=["POST"]),
     Route("/account/session", log_out_other, methods=["POST"]),
+    Route("/account/theme", choose_theme, methods=["POST"]),
     Route("/account/tokens", add_token, methods=["POST"]),
     Route("/account/tokens/remove", remove_token, methods=["POST"]),
 ]

@@ -8,7 +8,7 @@ of direction) becomes a visible escape, and HTML's own signs are escaped.
 import re
 from datetime import UTC, datetime, timedelta, timezone
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from jinja2 import DictLoader, Environment, StrictUndefined
@@ -24,6 +24,7 @@ from smartrouter.web.compiled import compile_apart
 from smartrouter.web.sessions import User, masked
 
 ZONE_COOKIE = "smartrouter_zone"  # minutes east of UTC, set by app.js
+THEME_COOKIE, THEMES = "smartrouter_theme", ("light", "dark")
 NAVIGATION = (
     ("/", "Home"),
     ("/inbox", "Inbox"),
@@ -35,7 +36,6 @@ NAVIGATION = (
 )
 _LARGEST_ZONE = 14 * 60  # minutes
 _CODE, _NAMED = re.compile("`([^`]*)`"), re.compile(r"\*([A-Z][a-z]+)\*")
-_ENDING = re.compile(r"\.html$")
 
 
 def load() -> None:
@@ -57,6 +57,7 @@ def page(request: Request, template: str, *, status: int = 200, **values: Any) -
         "navigation": NAVIGATION,
         "csrf": csrf(request),
         "zone": zone_of(request),
+        "theme": theme_of(request),
         "now": site.clock(),
         "version": __version__,
         "status": site.status,
@@ -95,6 +96,12 @@ def zone_of(request: Request) -> timezone | None:
     return timezone(timedelta(minutes=int(given)))
 
 
+def theme_of(request: Request) -> str:
+    """`light` or `dark`, as its reader wants it; '' as the system does."""
+    given = request.cookies.get(THEME_COOKIE, "")
+    return given if given in THEMES else ""
+
+
 def local(at: float, zone: timezone | None) -> datetime:
     """A moment (epoch seconds) in the reader's zone, or the router's."""
     return datetime.fromtimestamp(at, UTC).astimezone(zone)
@@ -130,12 +137,8 @@ def clock_time(at: float, zone: timezone | None) -> str:
 
 @cache
 def _environment() -> Environment:
-    folder = files("smartrouter.web") / "templates"
-    sources = {
-        entry.name: entry.read_text(encoding="utf-8")
-        for entry in folder.iterdir()
-        if _ENDING.search(entry.name)
-    }
+    folder = Path(__file__).parents[1] / "templates"
+    sources = {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.html")}
     environment = Environment(
         loader=DictLoader(sources),
         autoescape=True,

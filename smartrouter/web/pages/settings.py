@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from smartrouter.config.edits import fingerprint
+from smartrouter.config.fingerprint import fingerprint
 from smartrouter.core.errors import SmartrouterError, Unavailable
 from smartrouter.listings.channels import standing
 from smartrouter.listings.known import Known

@@ -6,7 +6,6 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from smartrouter.analyzer.analysis import TROUBLE
 from smartrouter.core.errors import Unavailable
 from smartrouter.core.inert import cut
 from smartrouter.core.learning import Progress, State
@@ -20,6 +19,7 @@ from smartrouter.listings.status import ABSENT, is_undecided, needs_of_running, 
 from smartrouter.notify.wording import title
 from smartrouter.store import inbox, queries, timeline
 from smartrouter.store.queries import Device
+from smartrouter.store.runs import TROUBLE
 from smartrouter.terminal import duration
 from smartrouter.web.views.words import LONGEST, counted
 
