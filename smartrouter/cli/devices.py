@@ -12,6 +12,7 @@ from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from smartrouter.cli import volume
 from smartrouter.core.classification.makers import short
 from smartrouter.core.learning import State
 from smartrouter.core.policy import Action
@@ -29,6 +30,7 @@ def devices(arguments: Namespace) -> int:
     known = Known.at(arguments.config)
     with known.store() as conn:
         listed = all_devices(known, conn)
+    listed = listed[arguments.skip :][: arguments.limit]
     if arguments.json:
         print(json.dumps(listed, indent=2))
         return 0
@@ -174,6 +176,7 @@ def _show_device(screen: Screen, known: Known, found: dict[str, Any]) -> None:
         ]
     )
     _show_destinations(screen, found["destinations"], now)
+    volume.show(screen, found["volume"], now)
     _show_rules(screen, found["rules"], now)
     _show_latest(screen, found["latest"], now)
 
@@ -212,7 +215,7 @@ def _show_rules(screen: Screen, rules: list[dict[str, Any]], now: float) -> None
             Cell(rule["action"], Style.BAD if rule["action"] == Action.DENY else Style.GOOD),
             rule["destination"],
             rule["service"] or "any",
-            _until_text(rule["until"], now),
+            ("once, " if rule["once"] else "") + _until_text(rule["until"], now),
             " ".join(filter(None, (rule["by"], "" if rule["at"] is None else when(rule["at"])))) or "-",
         ]
         for rule in rules

@@ -56,6 +56,7 @@ def examine(arguments: Namespace) -> Iterator[Check]:
     if not os.geteuid():
         yield from checks.packet_path()
     yield from checks.libraries()
+    yield from checks.parts()
     yield from checks.forwarding()
     yield from checks.user()
     yield from checks.clock()
@@ -67,6 +68,7 @@ def examine(arguments: Namespace) -> Iterator[Check]:
         yield Check("configuration", Level.PROBLEM, str(error))
     else:
         yield Check("configuration", Level.OK, f"{arguments.config} has no fault.")
+        yield from checks.secrecy(arguments.config, known.config)
         if not os.geteuid():
             yield from checks.redirection(known.config)
         yield from checks.web(known.config)

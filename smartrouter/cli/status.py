@@ -19,6 +19,7 @@ from smartrouter.core.policy import Mode
 from smartrouter.listings.known import Known
 from smartrouter.listings.status import STATUS, status
 from smartrouter.store.runs import Run
+from smartrouter.supervisor.installed import absent
 from smartrouter.terminal import Cell, Screen, Style, ago, amount, duration
 
 PATIENCE = 3.0  # seconds for the running smartrouter to answer
@@ -78,7 +79,7 @@ def _facts(found: dict[str, Any]) -> list[tuple[str, str | Cell]]:
         ("devices", _devices_text(guard)),
         ("packets", _packets_text(guard)),
         ("web", ", ".join((found["web"] or {}).get("urls", ()))),
-        ("parts", ", ".join(_part_text(part) for part in found["parts"])),
+        ("parts", ", ".join(_part_texts(found["parts"]))),
         ("alerts to", ", ".join(_channel_text(each) for each in found["channels"] or ())),
         ("analysis", "" if run is None else _run_text(run)),
         ("runs", _runs_text(found["lately"])),
@@ -86,8 +87,9 @@ def _facts(found: dict[str, Any]) -> list[tuple[str, str | Cell]]:
     ]
 
 
-def _part_text(part: dict[str, Any]) -> str:
-    return f"{part['name']} {part['state']} ({part['rss_kib'] // 1024} MiB)"
+def _part_texts(parts: Sequence[dict[str, Any]]) -> list[str]:
+    texts = [f"{part['name']} {part['state']} ({part['rss_kib'] // 1024} MiB)" for part in parts]
+    return texts + [f"{name} not installed" for name in absent()] if parts else []
 
 
 def _channel_text(channel: dict[str, Any]) -> str:

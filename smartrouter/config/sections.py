@@ -137,6 +137,12 @@ class MainConfig(Section):
         "How packets are read: one at a time by the library `netfilterqueue`, or in batches by our own "
         "`netlink` reader, which takes less of the processor where very many come at once.",
     )
+    volume: bool = option(
+        kinds.BOOLEAN,
+        "1",
+        "Whether what watched devices send and receive is counted, by destination. The kernel's counting of "
+        "bytes (`net.netfilter.nf_conntrack_acct`) is then switched on while smartrouter runs.",
+    )
     database: str = option(
         kinds.PATH,
         "/var/lib/smartrouter/smartrouter.db",
@@ -153,6 +159,25 @@ class MainConfig(Section):
         kinds.SIZE,
         "512M",
         "The largest that the database may grow; the oldest goes first. The OpenWrt package sets `16M`.",
+    )
+    snapshot: str | None = option(
+        kinds.PATH,
+        "",
+        "A directory on flash that keeps what is known while the database lies in memory: a copy of the "
+        "database, taken up at the start where there is none, and what was learned since, kept once a minute "
+        "when something was. Without this option nothing is kept besides the database. The OpenWrt package "
+        "sets `/etc/smartrouter`.",
+    )
+    snapshot_interval: float = option(
+        kinds.INTERVAL,
+        "15m",
+        "How often the database is copied there, at most, while smartrouter runs; it is when it stops, too.",
+    )
+    jail: bool = option(
+        kinds.BOOLEAN,
+        "0",
+        "OpenWrt: whether all of smartrouter runs in a `ujail` (package `procd-ujail`) that shows it no "
+        "more of the system than it needs, and leaves it few capabilities. Counts from the next start on.",
     )
     alert_file: str = option(
         kinds.PATH,
@@ -187,6 +212,9 @@ class RuleConfig(Section):
     service: str = option(kinds.SERVICE, "", "Which service; without this option, any.")
     action: Action = option(members(Action), None, "What happens to them.")
     until: float | None = option(kinds.TIME, "", "When the rule ends; without this option, never.")
+    once: bool = option(
+        kinds.FLAG, "", "Whether an allow lets one connection through, and ends with it (`allow --once`)."
+    )
     by: str = option(kinds.TEXT, "", "Who decided, for your memory.")
     at: float | None = option(kinds.TIME, "", "When that was.")
 

@@ -10,7 +10,7 @@ from smartrouter.config import RuleConfig
 from smartrouter.core.classification.evidence import Classification
 from smartrouter.core.learning import Progress, State
 from smartrouter.core.novelty import Prior
-from smartrouter.listings import forecast
+from smartrouter.listings import forecast, volume
 from smartrouter.listings.alerts import alert_json
 from smartrouter.listings.known import EVERY_DEVICE, Known
 from smartrouter.store import queries
@@ -50,14 +50,17 @@ DEVICE = {
     "learning": f"when its learning will end: {forecast.described(forecast.LEARNING)}; null unless it learns",
     "novelty": "what is still to come of it, within a `day` and a `week`: "
     f"{forecast.described(forecast.NOVELTY)}; null unless it is protected",
+    "volume": f"what it sent and received: {volume.described(volume.VOLUME)}",
 }
 DETAILS = DEVICE | {
     "progress": "of learning: `observed` seconds, `attempts`, `units` (hours with an attempt), `quiet` (of "
     "these, since the last new destination), `settled`; null before the first attempt",
     "destinations": "what it has learned: `name` (or address), `service`, `units` it was used in, `learned` "
     "and `last_used` in epoch seconds",
+    "volume": f"what it sent and received: {volume.described(volume.DETAILS)}",
     "rules": "your rules about it: `action`, `device` (`*`: all), `destination`, `service` (empty: any), "
-    "`until` (epoch seconds, or null), `by`, `at` (epoch seconds, or null)",
+    "`until` (epoch seconds, or null), `once` (it ends with one connection), `by`, `at` (epoch seconds, or "
+    "null)",
     "mute_until": "epoch seconds until which nothing of it is sent, or null",
     "muted_by": "who wanted that; empty if nobody is known",
     "latest": "its latest attempts, newest first: `at`, `name`, `address`, `port`, `protocol`, `service`, "
@@ -71,7 +74,11 @@ def all_devices(known: Known, conn: sqlite3.Connection) -> list[dict[str, Any]]:
     """Every device under the keys of `DEVICE`: those that are watched first, then by what they are called."""
     progress = queries.progress(conn)
     prior = kept_prior(conn)
-    listed = [device_json(known, conn, each, progress.get(each.mac), prior) for each in known.found()]
+    volumes = volume.of_all(conn, time.time())
+    listed = [
+        device_json(known, conn, each, progress.get(each.mac), prior) | {"volume": volumes(each.mac)}
+        for each in known.found()
+    ]
     return sorted(listed, key=lambda each: (not each["watched"], each["label"].lower(), each["mac"]))
 
 
@@ -82,7 +89,9 @@ def one_device(known: Known, conn: sqlite3.Connection, mac: str) -> dict[str, An
         return None
     progress = queries.progress(conn)
     own, prior = progress.get(mac), kept_prior(conn)
-    return device_json(known, conn, found, own, prior) | _details(known, conn, mac, own)
+    details = device_json(known, conn, found, own, prior) | _details(known, conn, mac, own)
+    details |= {"volume": volume.of_one(conn, mac, time.time())}
+    return {key: details[key] for key in DETAILS}
 
 
 def kept_prior(conn: sqlite3.Connection) -> Prior:
@@ -101,7 +110,8 @@ def device_json(
     progress: Progress | None,
     prior: Prior,
 ) -> dict[str, Any]:
-    """A device under the keys of `DEVICE`. `prior`: what to expect of any device of this household."""
+    """A device under the keys of `DEVICE`, but for `volume`. `prior`: what to expect of any device
+    of this household."""
     values = found._asdict()
     once = 0
     if found.stage == State.LEARNING:
@@ -121,7 +131,7 @@ def device_json(
     else:
         values["probably"] = None
     values |= {"name": known.given_name(found.mac), "watched": watched, "mode": mode, "state": found.stage}
-    return {key: values[key] for key in DEVICE}
+    return {key: values[key] for key in DEVICE if key in values}
 
 
 def _details(known: Known, conn: sqlite3.Connection, mac: str, progress: Progress | None) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from smartrouter.core.policy import NewDevices, Watching
 from smartrouter.listings.channels import complaint, standing
 from smartrouter.listings.household import hidden_devices, hidden_names
 from smartrouter.listings.known import Known
+from smartrouter.listings.volume import trouble as volume_trouble
 from smartrouter.store.inbox import open_by_severity
 from smartrouter.store.queries import devices, household, meta, totals
 from smartrouter.store.runs import KEPT, TROUBLE, latest_runs
@@ -31,13 +32,15 @@ STATUS = {
     "guard": "the guard: `running`, `problem`, and its own figures, among them `judged` (packets by reason), "
     "`devices` (watched, by state of learning), `pairs` (of device, address and port, that the kernel "
     "settles by itself), `recorded` (packets that it settled so), `unrecorded` (those of which it could not "
-    "tell us), "
-    "`kernel` (the rules' counters), `faults`",
+    "tell us), `kernel` (the rules' counters), `latency` (seconds that packets waited for their verdicts, of "
+    "`flows` and `dns`: `buckets` of an upper end and a count, `sum`, `count`), `volume` (how bytes are "
+    "counted, see docs/volume.md; null if they are not to be), `faults`",
     "parts": "each part: `name`, `state`, `pid`, `restarts`, `rss_kib`, `problem`",
     "queues": "the kernel's queues by number: `waiting`, `dropped`, `user_dropped`, `queued`",
     "version": "of the smartrouter that runs",
     "pid": "of the supervisor",
     "uptime": "seconds since it was started",
+    "not_kept": "why what is known is not kept on flash (`option snapshot`); empty if nothing is wrong",
     "config": "the configuration: `path`, and `error` if it was refused",
     "lan": "the local interfaces",
     "iot": "those of them where every device is watched",
@@ -61,7 +64,7 @@ _LATELY = 3600.0  # seconds
 ABSENT: dict[str, Any] = {
     "mode": "", "guard": {"running": False}, "parts": [], "queues": {}, "version": "", "pid": 0,
     "uptime": 0.0, "lan": [], "iot": [], "missing": [], "enabled": False, "problem": "", "web": None,
-    "trial": None,
+    "trial": None, "not_kept": "",
 }  # fmt: skip
 
 
@@ -165,6 +168,8 @@ def needs_of_running(found: dict[str, Any]) -> list[str]:
         needs.append(f"The configuration on disk is not the one in use: {error}")
     if found["missing"]:
         needs.append(f"Configured, but not there: {', '.join(found['missing'])}.")
+    if found["not_kept"]:
+        needs.append(f"What is known would not survive a restart: {found['not_kept']}.")
     for part in found["parts"]:
         if part["problem"] and part["name"] != "guard":
             needs.append(f"The {part['name']} has a problem: {part['problem']}.")
@@ -184,6 +189,8 @@ def needs_of_running(found: dict[str, Any]) -> list[str]:
             f"{_counted(unrecorded, 'packet')} of known connections passed, or of blocked ones were refused, "
             "without a record: more came at once than could be written down."
         )
+    if uncounted := volume_trouble(guard.get("volume")):
+        needs.append(" ".join(uncounted).rstrip())
     if guard.get("mended"):
         needs.append("Somebody else removed smartrouter's rules from the kernel; they were put back.")
     lost = sum(queue["dropped"] + queue["user_dropped"] for queue in found["queues"].values())

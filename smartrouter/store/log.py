@@ -23,10 +23,10 @@ _JOINS = """
 
 # What a page looks at, newest first: any device's attempts, or those of one along its chain.
 _ANY = """WITH seen (id) AS (
-    SELECT id FROM attempts WHERE id < :start AND id >= :lowest ORDER BY id DESC LIMIT :scanned)"""
+    SELECT id FROM tries WHERE id < :start AND id >= :lowest ORDER BY id DESC LIMIT :scanned)"""
 _OWN = """WITH RECURSIVE seen (id) AS (
     SELECT :first WHERE :first >= :floor
-    UNION ALL SELECT previous FROM seen JOIN attempts USING (id) WHERE previous >= :floor LIMIT :scanned)"""
+    UNION ALL SELECT previous FROM seen JOIN tries USING (id) WHERE previous >= :floor LIMIT :scanned)"""
 
 
 class Wanted(NamedTuple):
@@ -82,7 +82,7 @@ def first_since(conn: sqlite3.Connection, at: float) -> int:
     low, high = _oldest(conn), newest(conn) + 1
     while low < high:
         middle = (low + high) // 2
-        row = conn.execute("SELECT at FROM attempts WHERE id = ?", (middle,)).fetchone()
+        row = conn.execute("SELECT at FROM tries WHERE id = ?", (middle,)).fetchone()
         if row is not None and row[0] >= at:
             high = middle
         else:
@@ -184,10 +184,10 @@ def _conditions(conn: sqlite3.Connection, wanted: Wanted) -> tuple[str, dict[str
 
 def newest(conn: sqlite3.Connection) -> int:
     """The id of the newest attempt, 0 if there is none."""
-    found = conn.execute("SELECT id FROM attempts ORDER BY id DESC LIMIT 1").fetchone()
+    found = conn.execute("SELECT id FROM tries ORDER BY id DESC LIMIT 1").fetchone()
     return found[0] if found else 0
 
 
 def _oldest(conn: sqlite3.Connection) -> int:
-    found = conn.execute("SELECT id FROM attempts ORDER BY id LIMIT 1").fetchone()
+    found = conn.execute("SELECT id FROM tries ORDER BY id LIMIT 1").fetchone()
     return found[0] if found else 1

@@ -68,7 +68,7 @@ def of_device(conn: sqlite3.Connection, mac: str, now: float, hours: int) -> tup
     for hour, attempts, blocked in conn.execute(
         """WITH RECURSIVE chain (id) AS (
             SELECT last FROM activity WHERE device = (SELECT id FROM devices WHERE mac = :mac)
-            UNION ALL SELECT previous FROM chain JOIN attempts USING (id) WHERE at >= :since LIMIT :walked)
+            UNION ALL SELECT previous FROM chain JOIN tries USING (id) WHERE at >= :since LIMIT :walked)
             SELECT CAST(at / 3600 AS INTEGER), count(*), sum(1 - accepted)
             FROM chain CROSS JOIN attempts USING (id) GROUP BY 1""",
         {"mac": mac, "since": starts[0], "walked": WALKED},

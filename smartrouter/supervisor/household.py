@@ -19,9 +19,11 @@ from smartrouter.linux import process, queue_stats
 from smartrouter.linux.privileges import User
 from smartrouter.linux.upstreams import upstreams
 from smartrouter.supervisor import decisions, survey
+from smartrouter.supervisor.accounting import Accounting
 from smartrouter.supervisor.children import Child, Part, State
 from smartrouter.supervisor.editing import take_back
 from smartrouter.supervisor.errands import Errands
+from smartrouter.supervisor.keeping import Keeping
 from smartrouter.supervisor.relay import (
     NO_WEB,
     Relay,
@@ -30,6 +32,7 @@ from smartrouter.supervisor.relay import (
     sound_doubts,
     sound_names,
     sound_packets,
+    sound_rules,
     sound_serving,
     sound_switch,
 )
@@ -56,6 +59,7 @@ class Household:
         self.fatal: SmartrouterError | None = None  # what `run` is to end with
         self.queues: Mapping[int, queue_stats.QueueStats] = {}
         self.errands = Errands()
+        self.keeping = Keeping(self.errands, user)
         environment = process.environment()
         self.children = {part.name: Child(part, environment, self._greet, self._hear) for part in parts}
         self.relays: defaultdict[str, Relay] = defaultdict(Relay)  # by what they have done
@@ -66,9 +70,10 @@ class Household:
         self.web = NO_WEB  # where the web interface is, and what it asks of who sets it up
         self._trial_retry = 0.0
         self._watch = QueueWatch()
+        self._accounting = Accounting()
         self._interfaces: frozenset[str] = frozenset()  # at the last look
         self._next_look = 0.0
-        self._reloading = self._stopping = self._table_must_go = False
+        self._reloading = self._stopping = self._table_must_go = self._state_must_be_kept = False
 
     # -- what can be wanted of it ----------------------------------------------------------------------
 
@@ -99,7 +104,8 @@ class Household:
     def is_over(self) -> bool:
         """After `end`: is everything gone?"""
         stopped = all(child.state is State.STOPPED for child in self.children.values())
-        return self._stopping and stopped and not self._table_must_go and not self.errands.busy
+        must = self._table_must_go or self._state_must_be_kept or self.errands.busy
+        return self._stopping and stopped and not must
 
     def reload(self, then: Then, now: float) -> None:
         """Read the configuration again. `then` gets {"ok": {"applied": bool, "note": TEXT}} once the guard
@@ -120,7 +126,7 @@ class Household:
 
         self._reloading = True
         self._next_look = now + RETRY
-        work = survey.whole(self.config_path, tuple(self.children), self.user.gid)
+        work = survey.whole(self.config_path, tuple(self.children), self.user)
         self.errands.send(work, read, now)
 
     def change(self, write: Callable[[str], None], then: Then, now: float) -> None:
@@ -155,9 +161,17 @@ class Household:
         self._look_around(now)
         self._end_trial(now)
         guard = self.children.get(GUARD)
+        if guard is not None and guard.state is State.RUNNING and self.found.get("volume"):
+            self._accounting.keep_on(now)
         if self._table_must_go and (guard is None or guard.state is State.STOPPED):
             self._table_must_go = False
-            self.errands.send(survey.remove_table, self._removed, now)
+            self._accounting.give_back()
+            self.errands.send(survey.remove_table(self.found), self._removed, now)
+        if self._state_must_be_kept and all(c.state is State.STOPPED for c in self.children.values()):
+            self._state_must_be_kept = False
+            self.keeping.finish(now)
+        if not self._stopping:
+            self.keeping.step(now)
 
     # -- the configuration and its surroundings --------------------------------------------------------
 
@@ -172,6 +186,7 @@ class Household:
         """Act on a sound configuration."""
         now = time.monotonic()
         before, self.found = self.found, {**self.found, **found}
+        self.keeping.configure(self.found, now)
         self.trial.take(found["mode_until"], time.time(), now)
         if self._stopping:
             then({"error": "smartrouter is stopping"})
@@ -279,7 +294,8 @@ class Household:
         """A part said something unasked. The analyzer: which devices it sees, who answers for which address,
         whose MAC something else seems to use, of whom it wants to see more, what people answered, and where
         names lead; the guard:
-        which names it wants to know that of, and what devices say of themselves."""
+        which names it wants to know that of, which rules have allowed their one connection, and what devices
+        say of themselves."""
         match child.part.name, message["tell"]:
             case "analyzer", "seen":
                 devices = self._seen.update(message.get("devices"))
@@ -295,6 +311,10 @@ class Household:
                 guard = self.children.get(GUARD)
                 if guard is not None:
                     guard.ask("study", {"devices": self._studied}, now, _nobody)
+            case "guard", "ended":
+                for device, destination, service in sound_rules(message.get("rules")):
+                    log.info("a rule for %s has allowed its one connection, to %s", device, destination)
+                    self.change(decisions.ender(device, destination, service, time.time()), _nobody, now)
             case "guard", "overheard":
                 self._relay(ANALYZER, "overheard", "packets", sound_packets(message.get("packets")), now)
             case "analyzer", "answered":
@@ -349,6 +369,7 @@ class Household:
         for child in self.children.values():
             child.stop(now)
         self._table_must_go = True
+        self._state_must_be_kept = bool(self.found)
 
     def _removed(self, answer: Answer) -> None:
         if "error" in answer:

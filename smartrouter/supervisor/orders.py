@@ -2,7 +2,7 @@
 """What can be asked of a running smartrouter through the control socket, and what each request means.
 
     {"do": "status"}
-    {"do": "allow" | "deny", "device", "destination", "service"?, "until"?, "by"?}
+    {"do": "allow" | "deny", "device", "destination", "service"?, "until"?, "by"?}; to allow also "once"?
     {"do": "remove-rule", "device", "destination", "service"?}
     {"do": "dismiss" | "reopen", "alert", "by"?}
     {"do": "mode", "mode", "device"?}
@@ -67,7 +67,7 @@ _RULE["until"] = _Field((str, int, float, type(None)), required=False)
 _ALERT = {"alert": _Field((int,)), "by": _MAYBE_TEXT}
 _REQUESTS: Mapping[str, Mapping[str, _Field]] = {
     "status": {},
-    "allow": _RULE,
+    "allow": _RULE | {"once": _Field((bool,), required=False)},
     "deny": _RULE,
     "remove-rule": {"device": _TEXT, "destination": _TEXT, "service": _MAYBE_TEXT},
     "dismiss": _ALERT,
@@ -140,12 +140,13 @@ class Orders:
         device = request["device"] if request["device"] == "*" else _mac(request["device"])
         destination, service = request["destination"], request.get("service") or ""
         by = _decided_by(request.get("by"), peer, self._household.user.uid)
-        until, at = request.get("until"), time.time()
+        until, at, once = request.get("until"), time.time(), request.get("once", False)
 
         def write(path: str) -> None:
             from smartrouter.config.changes import add_rule, make_rule
 
-            add_rule(path, make_rule(action, device, destination, service, until=until, by=by, at=at))
+            rule = make_rule(action, device, destination, service, until=until, once=once, by=by, at=at)
+            add_rule(path, rule)
 
         self._household.change(write, reply, now)
 
@@ -301,6 +302,7 @@ class Orders:
                 for child in household.wanted()
             ],
             "dropped": {do: relay.dropped for do, relay in household.relays.items() if relay.dropped},
+            "not_kept": household.keeping.problem,
             "trial": household.trial.until,
             "web": household.web if WEB in (child.part.name for child in household.wanted()) else None,
             "queues": {str(number): queue._asdict() for number, queue in household.queues.items()},

@@ -8,6 +8,7 @@ from unit.made_effects import NOON
 from smartrouter.store.connect import open_writer
 
 ATTEMPTS, DEVICES, ALERTS, DESTINATIONS = 500_000, 50, 3000, 10
+SORTS = 2000  # after so many, device, address and name are all the same again
 HOURS = 30 * 24  # of each device and destination
 MAC = "02:00:00:00:00:07"
 
@@ -25,10 +26,12 @@ def _filling(devices: int) -> str:
         WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {ATTEMPTS}) SELECT i FROM n;
     INSERT INTO devices (id, mac, first_seen, last_seen)
         SELECT i, printf('02:00:00:00:00:%02x', i), {NOON}, {NOON} FROM n LIMIT {devices};
-    INSERT INTO attempts
-        SELECT i, {NOON} + i * 0.3, i % {devices} + 1, nullif(max(i - {devices}, 0), 0), '192.168.1.20',
-            40000, '203.0.113.' || (i % 250), 443, 6, 'web', 'api' || (i % 400) || '.example.com', 1, 2, 1, 3
-        FROM n;
+    INSERT INTO sorts
+        SELECT i, {ATTEMPTS} >> 12, i % {devices} + 1, '192.168.1.20', '203.0.113.' || (i % 250), 443, 6,
+            'web', 'api' || (i % 400) || '.example.com', 1, 2, 1, 3
+        FROM n LIMIT {SORTS};
+    INSERT INTO tries
+        SELECT i, {NOON} + i * 0.3, (i - 1) % {SORTS} + 1, 40000, nullif(max(i - {devices}, 0), 0) FROM n;
     INSERT INTO activity SELECT device, max(id), max(at), count(*), 0 FROM attempts GROUP BY device;
     INSERT INTO hours
         SELECT h.i, d.i, 'host' || t.i || '.example.com', 'web', 1, 7

@@ -63,11 +63,15 @@ config smartrouter 'main'
 	option pass_mark '0x10000000'
 	option block_mark '0x20000000'
 	option workers '2'
+	option volume '0'
 	option reader 'netlink'
 	option database '/tmp/x.db'
 	option attempts_kept '24h'
 	option retention '30d'
 	option max_size '16M'
+	option snapshot '/etc/smartrouter'
+	option snapshot_interval '1h'
+	option jail '1'
 	option alert_file '/tmp/alerts.txt'
 config device
 	option mac '3C-2E-FF-29-4D-93'
@@ -82,6 +86,7 @@ config rule
 	option service 'web'
 	option action 'allow'
 	option until '2026-12-24T18:00:00Z'
+	option once '1'
 	option by 'web:admin'
 	option at '2026-11-22T12:00:00Z'
 config rule
@@ -143,11 +148,15 @@ def test_what_is_left_out_has_its_default() -> None:
         pass_mark=0x40000000,
         block_mark=0x80000000,
         workers=0,
+        volume=True,
         reader="netfilterqueue",
         database="/var/lib/smartrouter/smartrouter.db",
         attempts_kept=48 * HOUR,
         retention=90 * DAY,
         max_size=512 << 20,
+        snapshot=None,
+        snapshot_interval=15 * 60.0,
+        jail=False,
         alert_file="/var/lib/smartrouter/alerts.txt",
     )
     assert from_text("") == config
@@ -179,11 +188,15 @@ def test_every_option_is_read() -> None:
         pass_mark=0x10000000,
         block_mark=0x20000000,
         workers=2,
+        volume=False,
         reader="netlink",
         database="/tmp/x.db",
         attempts_kept=24 * HOUR,
         retention=30 * DAY,
         max_size=16 << 20,
+        snapshot="/etc/smartrouter",
+        snapshot_interval=HOUR,
+        jail=True,
         alert_file="/tmp/alerts.txt",
     )
     until, at = 1798135200.0, 1795348800.0
@@ -196,7 +209,7 @@ def test_every_option_is_read() -> None:
     assert config.rules == (
         RuleConfig(
             device=TV, destination="netflix.com", service="web", action=Action.ALLOW, until=until,
-            by="web:admin", at=at,
+            once=True, by="web:admin", at=at,
         ),
         RuleConfig(device="*", destination="203.0.113.0/24", service="", action=Action.DENY),
     )  # fmt: skip
@@ -376,7 +389,16 @@ def test_the_judge_gets_its_settings() -> None:
         TV: DeviceSettings(TV, "Living-room TV", Watching.ALWAYS, Mode.MONITOR, 1798135200.0)
     }
     assert settings.rules == (
-        Rule(TV, "netflix.com", "web", Action.ALLOW, 1798135200.0, "web:admin", "2026-11-22T12:00:00Z"),
+        Rule(
+            TV,
+            "netflix.com",
+            "web",
+            Action.ALLOW,
+            1798135200.0,
+            "web:admin",
+            "2026-11-22T12:00:00Z",
+            once=True,
+        ),
         Rule("*", ip_network("203.0.113.0/24"), "", Action.DENY, None, "", ""),
     )
 

@@ -48,7 +48,7 @@ class World:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         for kind in ("whole", "around", "change"):
             monkeypatch.setattr(survey, kind, self._kind(kind))
-        monkeypatch.setattr(survey, "remove_table", lambda: "remove_table")
+        monkeypatch.setattr(survey, "remove_table", self._kind("remove_table"))
         self.interfaces = ["lo", "br-lan"]
         self.upstreams = frozenset({"192.0.2.1"})
         monkeypatch.setattr(socket, "if_nameindex", lambda: list(enumerate(self.interfaces)))

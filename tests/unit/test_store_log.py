@@ -107,5 +107,5 @@ def test_what_is_newer_is_given_newest_first_and_only_what_is_wanted(conn: sqlit
 def test_a_moment_is_found_by_halving(conn: sqlite3.Connection) -> None:
     fill(conn)
     assert [first_since(conn, NOON + s) for s in (-1, 0, 1, 60 * 39, 60 * 39 + 1)] == [1, 1, 2, 40, 41]
-    conn.execute("DELETE FROM attempts WHERE id < 11")
+    conn.execute("DELETE FROM tries WHERE id < 11")
     assert [first_since(conn, NOON + s) for s in (0, 600, 601)] == [11, 11, 12]
