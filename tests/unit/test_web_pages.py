@@ -108,3 +108,23 @@ def test_metrics_say_that_smartrouter_does_not_answer(tmp_path: Path) -> None:
     site.answers["status"] = Unavailable("it does not run")
     (tmp_path / "store.db").unlink()
     assert "\nsmartrouter_up 0" in owner(site).get("/metrics").text
+
+
+def test_the_audit_log_tells_what_was_done_and_no_secret(tmp_path: Path) -> None:
+    site = made_site(tmp_path, "config notify\n\toption type 'ntfy'\n\toption channel 'x'\n")
+    client = owner(site)
+    client.send_form("/rules/add", device="*", destination="a.example", action="deny", time="1h")
+    client.send_form("/settings/smartrouter", retention="30d", name_grace="1d")
+    client.send_form("/settings/notify/0", type="ntfy", channel="s3cret-topic")
+    site.answers["mode"] = Unavailable("it is stopping")
+    client.send_form("/mode", mode="monitor")
+    told = [(line.what, line.about, line.outcome) for _, line in site.ledger.lines(9)]
+    assert told == [
+        ("mode", "mode monitor", "it is stopping"),
+        ("set", "section notify, options channel, place 0", "done"),
+        ("set", "section smartrouter, options name_grace, retention, place 0", "done"),
+        ("deny", "device *, destination a.example, until 2027-01-15T09:00:00Z", "done"),
+    ]
+    page = client.get("/account").text
+    assert "web:admin" in page
+    assert "s3cret" not in page
