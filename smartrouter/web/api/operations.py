@@ -60,7 +60,7 @@ def _whole_list(items: Schema) -> Schema:
 
 _APPLIED_RULE = answer({**shapes.RULE["properties"], **shapes.APPLIED["properties"]}, "MadeRule")
 _RULE_PARTS = {key: shapes.RULE["properties"][key] for key in
-               ("id", "device", "destination", "service", "action", "until")}  # fmt: skip
+               ("id", "device", "destination", "service", "action", "until", "once")}  # fmt: skip
 _EVENT = answer(
     {
         "event": word("alert", "device", "status", "reset"),
