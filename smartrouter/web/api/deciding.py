@@ -29,7 +29,7 @@ from smartrouter.web.api.reading import no_device, stored_alert
 _T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")
 SHARED = 1.0  # seconds that we wait for our own share of a changed configuration
-ONCE = 120  # seconds that `once` lasts: time enough to try again
+ONCE = 3600  # seconds that `once` waits for its connection
 
 # -- alerts ------------------------------------------------------------------------------------------------
 
@@ -53,8 +53,9 @@ async def _decide(call: Call, action: Action) -> dict[str, Any]:
     seconds = ONCE if body.get("once") else body.get("seconds")
     until = None if seconds is None else time.time() + seconds
     order = {"do": str(action), **wanted._asdict(), "until": until, "by": call.by}
-    answer = await ordered(call, order)
-    rule = {"id": rule_id(*wanted), **wanted._asdict(), "action": str(action), "until": until}
+    once = action is Action.ALLOW and body.get("once", False)
+    answer = await ordered(call, order | ({"once": True} if once else {}))
+    rule = {"id": rule_id(*wanted), **wanted._asdict(), "action": str(action), "until": until, "once": once}
     return {**_applied(answer), "rule": rule}
 
 

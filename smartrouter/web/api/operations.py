@@ -72,7 +72,10 @@ _DECIDED = answer({**shapes.APPLIED["properties"], "rule": answer(_RULE_PARTS)},
 _DECISION = request(
     {
         "seconds": whole(1, LONGEST_TIME, "for how long; without: for good"),
-        "once": described(BOOLEAN, f"for {deciding.ONCE} seconds only: time enough to try once"),
+        "once": described(
+            BOOLEAN,
+            f"allow: the next connection only, if it comes within {deciding.ONCE} s; deny: for so long",
+        ),
         "exact": described(BOOLEAN, "the exact name alone; without: its whole group"),
         "all_devices": described(BOOLEAN, "for every device, not just this one"),
     }
