@@ -40,7 +40,7 @@ ROUTES = 10.0  # and at which addresses are local
 RETRY = 60.0  # seconds after something went wrong
 AT_ONCE = 64  # connections that ended
 LAST = 4096  # of them that are still read at the end
-REST = 9  # seconds of pause for each second of work
+REST = 9  # seconds of pause for each second of work, by the processor's time
 MAX_OPEN = 4096  # connections whose counts are remembered; of more the whole counts at their end
 MAX_SUMS = 2048  # device, address and service; with more the judge is told at once
 TOLD = 16  # transfers that the judge is told of without letting go of it
@@ -232,17 +232,17 @@ class Volume:
         self._next_look = self._next_refresh = self._next_routes = 0.0
         while not stop.is_set():
             endings.wait(_TURN)
-            began = time.monotonic()
-            self._refresh(began)
+            now, began = time.monotonic(), time.thread_time()
+            self._refresh(now)
             self._take(endings)
-            if began >= self._next_look:
+            if now >= self._next_look:
                 self._look(link)
                 self._report()
-                took = time.monotonic() - began
-                self._next_look = began + min(LONGEST, max(LOOK, SHARE * took))
+                took = time.thread_time() - began
+                self._next_look = now + min(LONGEST, max(LOOK, SHARE * took))
             elif len(self._ledger) >= MAX_SUMS:
                 self._report()
-            stop.wait(REST * (time.monotonic() - began))
+            stop.wait(REST * (time.thread_time() - began))
         self._refresh(math.inf)
         self._take(endings, LAST)
         self._look(link)
