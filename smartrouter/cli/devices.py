@@ -109,7 +109,7 @@ def device(arguments: Namespace) -> int:
         all_progress = queries.progress(conn)
         progress, prior = all_progress.get(mac), forecast.prior_of(all_progress)
         details = device_json(known, conn, found, progress, prior) | _details(known, conn, mac, progress)
-        details |= {"volume": volume.of_one(conn, mac, time.time())}
+        details |= {"volume": volume.of_one(conn, mac, time.time(), arguments.run_dir)}
     details = {key: details[key] for key in DETAILS}
     if arguments.json:
         print(json.dumps(details, indent=2))

@@ -14,10 +14,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from smartrouter.analyzer.analysis import TROUBLE
+from smartrouter.cli import volume
 from smartrouter.cli.household import hidden_devices, hidden_names
 from smartrouter.cli.known import Known
 from smartrouter.cli.notify import complaint, standing
-from smartrouter.cli.volume import trouble as volume_trouble
 from smartrouter.control import ask
 from smartrouter.core.effects import Severity
 from smartrouter.core.errors import BadConfig, SmartrouterError, Unavailable
@@ -193,7 +193,7 @@ def _from_running(found: dict[str, Any]) -> list[str]:
             f"{_counted(unrecorded, 'packet')} of known connections passed, or of blocked ones were refused, "
             "without a record: more came at once than could be written down."
         )
-    if uncounted := volume_trouble(guard.get("volume")):
+    if uncounted := volume.trouble(guard.get("volume")):
         needs.append(" ".join(uncounted).rstrip())
     if guard.get("mended"):
         needs.append("Somebody else removed smartrouter's rules from the kernel; they were put back.")
@@ -248,6 +248,7 @@ def _facts(found: dict[str, Any]) -> list[tuple[str, str | Cell]]:
         ("network", _network_text(found)),
         ("devices", _devices_text(guard)),
         ("packets", _packets_text(guard)),
+        ("volume", volume.told(guard.get("volume"))),
         ("parts", ", ".join(_part_text(part) for part in found["parts"])),
         ("alerts to", ", ".join(_channel_text(each) for each in found["channels"] or ())),
         ("analysis", "" if run is None else _run_text(run)),

@@ -6,6 +6,8 @@ import sqlite3
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from smartrouter.control import ask
+from smartrouter.core.errors import SmartrouterError
 from smartrouter.guard.volume import STARTING
 from smartrouter.store.volumes import HOUR, Sums, kept_since, volumes, volumes_of
 from smartrouter.terminal import Cell, Column, Elide, Screen, Style, amount, when
@@ -20,8 +22,11 @@ VOLUME = {
 DETAILS = VOLUME | {
     "destinations": "the same by destination: `name` (or address), `service`, `day`, `total`; the largest of "
     "the last 24 hours first",
+    "offloaded": "how many of its open connections are offloaded, so that what they carry may not be "
+    "counted; null if nobody counts",
 }
 _SHOWN = 20  # destinations
+_PATIENCE = 2.0  # seconds for the running smartrouter to answer
 _COLUMNS = (
     Column("DESTINATION", least=20, elide=Elide.START),
     Column("SERVICE", least=8),
@@ -52,8 +57,8 @@ def of_all(conn: sqlite3.Connection, now: float) -> Callable[[str], dict[str, An
     return of
 
 
-def of_one(conn: sqlite3.Connection, mac: str, now: float) -> dict[str, Any]:
-    """What a device sent and received, under the keys of `DETAILS`."""
+def of_one(conn: sqlite3.Connection, mac: str, now: float, run_dir: str) -> dict[str, Any]:
+    """What a device sent and received, under the keys of `DETAILS`. `run_dir`: of the control socket."""
     found = volumes_of(conn, mac, _day_before(now))
     return {
         "day": _sum(each.lately for each in found)._asdict(),
@@ -68,7 +73,16 @@ def of_one(conn: sqlite3.Connection, mac: str, now: float) -> dict[str, Any]:
             }
             for each in found
         ],
+        "offloaded": _offloaded(run_dir, mac),
     }
+
+
+def _offloaded(run_dir: str, mac: str) -> int | None:
+    try:
+        counted = ask(run_dir, {"do": "status"}, _PATIENCE)["guard"].get("volume")
+    except SmartrouterError:
+        return None
+    return None if counted is None else counted["offloaded"].get(mac, 0)
 
 
 def _day_before(now: float) -> float:
@@ -95,11 +109,22 @@ def trouble(counted: Mapping[str, Any] | None) -> tuple[str, str] | None:
         )
     if counted["offloaded"]:
         return (
-            f"Open connections of watched devices that are offloaded: {counted['offloaded']}. What they "
-            "carry may not be counted.",
+            f"Open connections of watched devices that are offloaded: {sum(counted['offloaded'].values())}. "
+            "What they carry may not be counted.",
             "Switch offloading off; OpenWrt: `uci set firewall.@defaults[0].flow_offloading=0`.",
         )
     return None
+
+
+def told(counted: Mapping[str, Any] | None) -> str:
+    """What was counted since the guard was started, in words; '' if nothing is."""
+    if counted is None or counted["problem"] or counted["accounting"] is not True:
+        return ""
+    text = (
+        f"{amount(counted['bytes_out'])} sent and {amount(counted['bytes_in'])} received by watched devices"
+    )
+    lost = losses(counted)
+    return f"{text}, not counting {lost}" if lost else text
 
 
 def losses(counted: Mapping[str, Any]) -> str:
@@ -140,6 +165,11 @@ def show(screen: Screen, volume: Mapping[str, Any], now: float) -> None:
     )
     if len(destinations) > _SHOWN:
         screen.line(f"… and {len(destinations) - _SHOWN} more: `--json` has all.")
+    if volume["offloaded"]:
+        screen.line(
+            Cell(f"Open connections that are offloaded: {volume['offloaded']}. ", Style.WARNING),
+            "What they carry may not be counted.",
+        )
     day, total = volume["day"], volume["total"]
     screen.line(
         f"Together {amount(day['bytes_out'])} sent and {amount(day['bytes_in'])} received; of all that is "

@@ -70,7 +70,9 @@ class Ledger:
         side that began."""
         self.totals: Counter[str] = Counter()  # since the start, for `status`
         self.uncounted = 0  # connections that ended, and that the kernel has not counted
-        self.offloaded = 0  # open connections of which packets may pass uncounted, at the last look
+        self.offloaded: Counter[str] = (
+            Counter()
+        )  # open ones that may pass uncounted, by MAC, at the last look
         self._old = dict(old or {})
         self._open: dict[int, _Open] = {}
         self._sums: dict[_Place, list[int]] = {}
@@ -87,7 +89,7 @@ class Ledger:
     def looks(self) -> None:
         """A look at all that is open begins."""
         self._look += 1
-        self.offloaded = 0
+        self.offloaded = Counter()
 
     def looked(self) -> None:
         """It is over, and nothing was missing. What was not there twice has ended, and nobody told us."""
@@ -99,7 +101,8 @@ class Ledger:
 
     def is_open(self, mac: str, counted: Counted) -> None:
         """A connection of `mac` is open, and has carried so much so far."""
-        self.offloaded += counted.offloaded
+        if counted.offloaded:
+            self.offloaded[mac] += 1
         before = self._open.get(counted.number)
         figures = counted[7:11]
         if figures[0] < 0 or (before is None and len(self._open) >= MAX_OPEN):
@@ -200,7 +203,7 @@ class Volume:
             "lost": self._lost,
             "uncounted": self._ledger.uncounted,
             "open": self._ledger.open,
-            "offloaded": self._ledger.offloaded,
+            "offloaded": dict(self._ledger.offloaded),
             **{name: totals[name] for name in _TOTALS},
         }
 
