@@ -15,6 +15,7 @@ from importlib import import_module
 
 from smartrouter.cli.commands import BadUsage, Does, parser
 from smartrouter.core.errors import SmartrouterError
+from smartrouter.supervisor.installed import what_is_missing
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -32,6 +33,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SmartrouterError as error:
         _complain(str(error))
         return 2 if isinstance(error, BadUsage) else 1
+    except ModuleNotFoundError as error:
+        _complain(what_is_missing(error.name or str(error)))
+        return 1
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:  # `| head` has seen enough; nothing may try to flush the rest later

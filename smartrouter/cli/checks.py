@@ -8,29 +8,35 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from smartrouter.cli import volume
-from smartrouter.config import Config
+from smartrouter.config import Config, uci
+from smartrouter.config.options import texts_of
 from smartrouter.control import ask
-from smartrouter.core.errors import SmartrouterError, Unavailable
+from smartrouter.core.errors import BadConfig, SmartrouterError, Unavailable
 from smartrouter.linux import interfaces, probe, queue_stats, ruleset
 from smartrouter.linux.leases import lease_paths
 from smartrouter.linux.privileges import service_user
 from smartrouter.linux.queue_rule import DNS_QUEUE, FLOWS_QUEUE
+from smartrouter.listings import volume
 from smartrouter.store.retention import SANE
+from smartrouter.supervisor.installed import LACKS, absent, is_installed
 from smartrouter.terminal import amount, when
 
 LITTLE_SPACE, NO_SPACE = 64 << 20, 4 << 20  # bytes
 _PATIENCE = 3.0
 _FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
+_FIREWALL = Path("/etc/config/firewall")
 # What each part imports, as Python and as package indexes call it.
 _LIBRARIES = {
-    "pyroute2": "pyroute2", "dns": "dnspython", "publicsuffixlist": "publicsuffixlist", "scapy": "scapy",
-}  # fmt: skip
+    "guard": {"publicsuffixlist": "publicsuffixlist"},
+    "analyzer": {"pyroute2": "pyroute2", "dns": "dnspython"},
+    "lab": {"scapy": "scapy"},
+}
+_WEB_LIBRARIES = ("starlette", "uvicorn", "jinja2")
 
 
 class Level(StrEnum):
@@ -66,7 +72,8 @@ def packet_path() -> Iterator[Check]:
 
 def libraries() -> Iterator[Check]:
     """The Python packages that the other parts need."""
-    missing = [name for module, name in _LIBRARIES.items() if importlib.util.find_spec(module) is None]
+    wanted = {k: v for part, names in _LIBRARIES.items() if is_installed(part) for k, v in names.items()}
+    missing = [name for module, name in wanted.items() if importlib.util.find_spec(module) is None]
     if missing:
         yield Check(
             "libraries", Level.PROBLEM, f"Missing Python packages: {', '.join(missing)}.",
@@ -74,6 +81,34 @@ def libraries() -> Iterator[Check]:
         )  # fmt: skip
     else:
         yield Check("libraries", Level.OK, "All Python packages are there.")
+
+
+def parts() -> Iterator[Check]:
+    """Is there a part that one could miss?"""
+    for part in absent():
+        yield Check(
+            "parts", Level.WARNING, f"The {part} is not installed: {LACKS[part]}.",
+            f"Install the package smartrouter-{part} where there is room for it.",
+        )  # fmt: skip
+
+
+def web(config: Config) -> Iterator[Check]:
+    """Can there be a web interface, if there is to be one?"""
+    if config.web is None:
+        return
+    missing = [name for name in _WEB_LIBRARIES if importlib.util.find_spec(name) is None]
+    if missing:
+        yield Check(
+            "web", Level.PROBLEM, f"The web interface lacks Python packages: {', '.join(missing)}.",
+            f"Install them, as with `pip install {' '.join(missing)}`, or take `config web` away.",
+        )  # fmt: skip
+    elif not config.web.password_hash:
+        yield Check(
+            "web", Level.WARNING, "The web interface has no password yet: who is first on the LAN sets it.",
+            "Open it and choose one, or run `smartrouter web --set-password`.",
+        )  # fmt: skip
+    else:
+        yield Check("web", Level.OK, "The web interface has what it needs.")
 
 
 def forwarding() -> Iterator[Check]:
@@ -91,12 +126,22 @@ def forwarding() -> Iterator[Check]:
         )  # fmt: skip
 
 
-def idle_options(config: Config) -> Iterator[Check]:
-    """Does the configuration ask for what this version does not do?"""
-    idle = config.idle()
-    if idle:
-        text = f"Without effect in this version: {', '.join(idle)}."
-        yield Check("options", Level.WARNING, text, "Nothing: it does no harm. Only do not count on it.")
+def secrecy(path: str, config: Config) -> Iterator[Check]:
+    """Who else on this machine may read the secrets in the configuration?"""
+    sections = [*config.notify, *([config.web] if config.web else [])]
+    if not any(texts_of(each, secrets=True) != texts_of(each, secrets=False) for each in sections):
+        return
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        return
+    if mode & 0o077:
+        yield Check(
+            "secrets", Level.WARNING, f"{path} holds secrets, and others on this machine may read it.",
+            f"chmod 600 {path}",
+        )  # fmt: skip
+    else:
+        yield Check("secrets", Level.OK, f"{path} holds secrets, and is for its owner alone.")
 
 
 def redirection(config: Config) -> Iterator[Check]:
@@ -207,16 +252,44 @@ def clock() -> Iterator[Check]:
 
 def offload() -> Iterator[Check]:
     """Does something forward packets past the rules?"""
-    tables = _flowtables()
-    if tables:
+    how, tables = wanted_offload(), _flowtables()
+    if how == "hardware":
         yield Check(
             "flow offload", Level.WARNING,
-            f"Flows are offloaded ({', '.join(tables)}): new connections are judged all the same, but one "
-            "that is under way cannot be cut by a rule, and its bytes may not be counted.",
-            "Switch offloading off; OpenWrt: `uci set firewall.@defaults[0].flow_offloading=0`.",
+            "Flows are offloaded to hardware: new connections are judged all the same, but what follows "
+            "never comes to the kernel: no rule cuts it, no server name is read from it, it is not counted.",
+            "Switch it off: `uci set firewall.@defaults[0].flow_offloading_hw=0`, and flow_offloading=0 too, "
+            "`uci commit firewall`, `service firewall restart`.",
+        )  # fmt: skip
+    elif how == "software" or tables:
+        named = f" ({', '.join(tables)})" if tables else ""
+        yield Check(
+            "flow offload", Level.WARNING,
+            f"Flows are offloaded{named}: new connections are judged all the same, but one "
+            "that is under way cannot be cut by a rule, nor judged by the server name that it says, and its "
+            "bytes may not be counted.",
+            "Switch offloading off; OpenWrt: `uci set firewall.@defaults[0].flow_offloading=0`, "
+            "`uci commit firewall`, `service firewall restart`.",
         )  # fmt: skip
     else:
         yield Check("flow offload", Level.OK, "No flow is offloaded.")
+
+
+def wanted_offload(path: Path = _FIREWALL) -> str:
+    """What OpenWrt's firewall is told to offload to: `software`, `hardware`, or '' for neither."""
+    try:
+        sections = uci.parse(path.read_text("utf-8", "replace"), str(path))
+    except (OSError, BadConfig):
+        return ""
+    for section in sections:
+        if section.type == "defaults" and _is_on(section, "flow_offloading"):
+            return "hardware" if _is_on(section, "flow_offloading_hw") else "software"
+    return ""
+
+
+def _is_on(section: uci.Section, option: str) -> bool:
+    """As fw4 reads booleans."""
+    return section.options.get(option) in ("1", "on", "true", "yes", "enabled")
 
 
 def running(run_dir: str) -> Iterator[Check]:
@@ -242,6 +315,7 @@ def running(run_dir: str) -> Iterator[Check]:
     if found["enabled"] and not troubles:
         yield from _table_must_be_there()
         yield from _volume(found["guard"].get("volume"))
+        yield from confinement({part["name"]: part["pid"] for part in found["parts"]})
 
 
 def _volume(counted: dict[str, Any] | None) -> Iterator[Check]:
@@ -268,6 +342,26 @@ def _table_must_be_there() -> Iterator[Check]:
             "rules", Level.PROBLEM, "The table inet smartrouter is not in the kernel, or not whole.",
             "The guard puts it back within a second; if it does not, restart smartrouter.",
         )  # fmt: skip
+
+
+def confinement(parts: Mapping[str, int]) -> Iterator[Check]:
+    """Are the system calls of these processes filtered (proc(5): Seccomp, 2)?"""
+    free = []
+    for name, pid in parts.items():
+        try:
+            status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            continue
+        if "\nSeccomp:\t2\n" not in status:
+            free.append(name)
+    if free:
+        yield Check(
+            "confinement", Level.WARNING,
+            f"No filter of system calls on this machine ({os.uname().machine}) for: {', '.join(free)}.",
+            "None is needed to work. Each part still has its own user, and no right that it does not use.",
+        )  # fmt: skip
+    else:
+        yield Check("confinement", Level.OK, "The parts' system calls are filtered.")
 
 
 def _leftovers() -> Iterator[Check]:

@@ -13,8 +13,9 @@ from smartrouter import __version__
 from smartrouter.core.errors import SmartrouterError
 
 CONFIG = "/etc/config/smartrouter"
-RUN_DIR = "/run/smartrouter"
+RUN_DIR = "/run/smartrouter" if os.path.isdir("/run") else "/var/run/smartrouter"  # OpenWrt's, of old
 RUN_DIR_VARIABLE = "SMARTROUTER_RUN_DIR"
+BY_VARIABLE = "SMARTROUTER_BY"  # who decides, where a program types for a person: `luci:root`
 _DEVICE = "a MAC, the name that you gave a device, or its host name"
 _DEVICES = f"{_DEVICE}; * for all devices"
 _DURATION = "90s, 30m, 1h, 2d …"
@@ -116,7 +117,10 @@ def _add_listings(commands: _Commands) -> None:
         "Is it working, what is it doing, what needs you?",
         json=True,
     )
-    commands.add("devices", Does(of_devices, "devices"), "List the devices of the network.", json=True)
+    devices = commands.add(
+        "devices", Does(of_devices, "devices"), "List the devices of the network.", json=True
+    )
+    _add_part(devices)
     device = commands.add(
         "device",
         Does(of_devices, "device"),
@@ -140,6 +144,7 @@ def _add_listings(commands: _Commands) -> None:
         "--follow", action="store_true",
         help="those that come from now on, and what becomes of them, a line each, until it is interrupted",
     )  # fmt: skip
+    _add_part(alerts)
     alerts.set_defaults(dismiss=False, pcap=None, force=False)
     alert = commands.add(
         "alert", Does(of_alerts, "single"), "Show one alert: why it was raised, what it may be, what to do.",
@@ -164,6 +169,14 @@ def _add_listings(commands: _Commands) -> None:
     notify.add_argument("what", nargs="?", choices=("test",), help="send a sample")
     notify.add_argument(
         "channel", metavar="CHANNEL", nargs="?", help="through this one only, by the name that `notify` shows"
+    )
+
+
+def _add_part(command: argparse.ArgumentParser) -> None:
+    """Of a long list only a part, for whoever cannot take it whole."""
+    command.add_argument("--limit", metavar="N", type=_positive, help="only so many of them")
+    command.add_argument(
+        "--skip", metavar="N", type=_natural, default=0, help="without so many at the beginning"
     )
 
 
@@ -261,6 +274,11 @@ def _add_decisions(commands: _Commands) -> None:
         "device", metavar="DEVICE", nargs="?", help="only this device; usually all that have no own mode"
     )
     mode.add_argument("--yes", action="store_true", help="do not ask")
+    mode.add_argument(
+        "--for", dest="duration", metavar="TIME",
+        help="on trial, for an hour at most: after that, the mode of before is back unless you choose this "
+        "one again",
+    )  # fmt: skip
     mute = commands.add(
         "mute", Does(decisions, "mute"), "Send nothing of a device for a time; its alerts are kept.",
         json=True,
@@ -366,10 +384,10 @@ def _add_daemons(commands: _Commands) -> None:
     for name, text in (
         ("guard", "Run the guard alone: judges packets."),
         ("analyzer", "Run the analyzer alone: finds devices, looks names up, writes alerts out."),
+        ("web", "Run the web interface alone: pages and the API."),
     ):
-        command = commands.add(
-            name, Does(f"smartrouter.{name}.daemon"), text, "`smartrouter run` starts it by itself."
-        )
+        does = Does("smartrouter.cli.web" if name == "web" else f"smartrouter.{name}.daemon")
+        command = commands.add(name, does, text, "`smartrouter run` starts it by itself.")
         command.add_argument(
             "--channel",
             metavar="FD",
@@ -381,6 +399,18 @@ def _add_daemons(commands: _Commands) -> None:
                 "--leases", metavar="PATH", action="append",
                 help="a lease file of dnsmasq or odhcpd, instead of the usual ones; may be repeated",
             )  # fmt: skip
+        if name == "web":
+            command.add_argument(
+                "--set-password", action="store_true",
+                help="instead, choose the password anew: it is asked for, or read from standard input",
+            )  # fmt: skip
+
+
+def _natural(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise ValueError
+    return number
 
 
 def _positive(text: str) -> int:

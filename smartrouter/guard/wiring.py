@@ -383,18 +383,36 @@ class Guard:
             self._look_ups.extend(effect.name for effect in effects if isinstance(effect, LookUp))
 
     def _keep_table(self) -> None:
-        """Put the table back if somebody else took it away (a firewall's reset flushes everything)."""
-        if not self._table.was_taken_away():
+        """Put the table back if somebody else took it away (a firewall's reset flushes everything), and what
+        belongs into its sets if somebody emptied one."""
+        if self._table.was_taken_away():
+            lost, what = "table", "was taken away"
+        elif self._table.was_emptied(self._members_lack):
+            lost, what = "sets", "was emptied in part"
+        else:
             return
-        log.warning("the table inet smartrouter was taken away; putting it back")
-        self._lost["table"] += 1
+        log.warning("the table inet smartrouter %s; putting it back", what)
+        self._lost[lost] += 1
         with self._bench.lock:
             plan = self._plan(self._share)
-            clients = {client for device in self._judge.roster.devices.values() for client in device.clients}
+            clients = self._clients()
         self._table.load(plan)
         for client in clients:
             self._sets.admit(client)
         self._bench.pairs.refill(self._wanted_pairs)
+
+    def _members_lack(self) -> bool:
+        """Do the kernel's sets lack a device, or an address whose replies are to be held?"""
+        with self._bench.lock:
+            devices = list(self._judge.roster.devices.values())
+            watched = [device.mac for device in devices if device.watched]
+            enforced = [device.mac for device in devices if device.enforced]
+            clients = self._clients()
+        return self._sets.lack({"watched": watched, "enforced": enforced}, clients)
+
+    def _clients(self) -> set[str]:
+        """The addresses that asked a name. To be called with the lock."""
+        return {client for device in self._judge.roster.devices.values() for client in device.clients}
 
     def _wanted_pairs(self) -> list[Settling]:
         with self._bench.lock:

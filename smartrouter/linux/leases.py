@@ -15,7 +15,8 @@ from smartrouter.linux.lease import Lease
 
 __all__ = ["USUAL_PATHS", "Lease", "LeaseFiles", "lease_paths"]
 
-# dnsmasq's on OpenWrt, on Debian and the like; odhcpd's on OpenWrt, of old and since 2025.
+# dnsmasq's on OpenWrt, on Debian and the like; odhcpd's on OpenWrt, of old and since 2025; what our own
+# script in OpenWrt's hotplug.d writes.
 USUAL_PATHS = tuple(
     Path(path)
     for path in (
@@ -23,6 +24,7 @@ USUAL_PATHS = tuple(
         "/var/lib/misc/dnsmasq.leases",
         "/tmp/hosts/odhcpd",  # noqa: S108
         "/tmp/odhcpd.leases",  # noqa: S108
+        "/tmp/smartrouter.leases",  # noqa: S108
     )
 )
 _CONFIG = Path("/etc/config/dhcp")

@@ -63,7 +63,10 @@ def open_channel(config: NotifyConfig) -> Channel:
         module = import_module(name)
     except ImportError as error:
         if error.name == name:
-            raise Unavailable(f"this version has no channel of type {config.type}") from None
+            raise Unavailable(
+                f"there is no channel of type {config.type} here; OpenWrt has it in the package "
+                "smartrouter-notify"
+            ) from None
         raise Unavailable(
             f"the channel {config.type} needs the Python module {error.name}, which is not there (or which "
             "smartrouter's user may not read): install it, and restart smartrouter"

@@ -37,6 +37,16 @@ def create(path: str, gid: int | None) -> None:
         ) from error
 
 
+def make_directory(path: str, gid: int) -> None:
+    """Make a directory like the one of the store (2770, of group `gid`). Raises Unavailable."""
+    try:
+        os.close(_directory(path, gid))
+    except OSError as error:
+        raise Unavailable(
+            f"cannot make the directory {path}: {error.strerror}; check `option snapshot`, and the disk"
+        ) from error
+
+
 def _directory(directory: str, gid: int | None) -> int:
     """A handle on `directory`, which is made if it is missing, and taken if it is empty."""
     os.makedirs(os.path.dirname(directory), exist_ok=True)

@@ -22,6 +22,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from smartrouter.core.events import Moment
+from smartrouter.store.sorts import drop_unused
 from smartrouter.store.transaction import transaction
 from smartrouter.store.volumes import drop_volumes
 
@@ -88,11 +89,13 @@ def used_bytes(conn: sqlite3.Connection) -> int:
 
 def drop_attempts(conn: sqlite3.Connection, rows: int) -> int:
     """Delete so many of the oldest attempts, unsummed; gives how many there were. Never the newest one."""
-    return conn.execute(  # their ids have no gaps
-        """DELETE FROM attempts
-            WHERE id < min((SELECT min(id) FROM attempts) + ?, (SELECT max(id) FROM attempts))""",
+    dropped = conn.execute(  # their ids have no gaps
+        """DELETE FROM tries
+            WHERE id < min((SELECT min(id) FROM tries) + ?, (SELECT max(id) FROM tries))""",
         (rows,),
     ).rowcount
+    drop_unused(conn)
+    return dropped
 
 
 class _Steps:
@@ -162,7 +165,7 @@ def _trusted(conn: sqlite3.Connection, now: Moment) -> float:
         trusted = max(trusted, min(now.wall, trusted + CATCH_UP * passed))
     else:
         first = conn.execute(
-            "SELECT at FROM attempts WHERE at BETWEEN ? AND ? ORDER BY id LIMIT 1", (SANE, now.wall)
+            "SELECT at FROM tries WHERE at BETWEEN ? AND ? ORDER BY id LIMIT 1", (SANE, now.wall)
         ).fetchone()
         trusted = first[0] if first else now.wall
     with transaction(conn):
@@ -175,12 +178,12 @@ def _trusted(conn: sqlite3.Connection, now: Moment) -> float:
 def _last_old_attempt(conn: sqlite3.Connection, limit: float, wall: float) -> int:
     """The id up to which attempts are older than `limit`; 0 if none is."""
     young = conn.execute(
-        "SELECT id FROM attempts WHERE at > ? AND at <= ? ORDER BY id LIMIT 1", (limit, wall)
+        "SELECT id FROM tries WHERE at > ? AND at <= ? ORDER BY id LIMIT 1", (limit, wall)
     ).fetchone()
     if not young:
-        young = conn.execute("SELECT max(id) FROM attempts").fetchone()
+        young = conn.execute("SELECT max(id) FROM tries").fetchone()
     old = conn.execute(
-        "SELECT id FROM attempts WHERE id < ? AND at BETWEEN ? AND ? ORDER BY id DESC LIMIT 1",
+        "SELECT id FROM tries WHERE id < ? AND at BETWEEN ? AND ? ORDER BY id DESC LIMIT 1",
         (young[0], SANE, limit),
     ).fetchone()
     return old[0] if old else 0
@@ -190,8 +193,7 @@ def _sum_up(conn: sqlite3.Connection, rows: int, last: int, limit: float) -> int
     """Sum up to `rows` of the attempts up to `last` by the hour; gives how many there were. What has no
     usable time counts to the hour of `limit`."""
     step = [
-        row[0]
-        for row in conn.execute("SELECT id FROM attempts WHERE id <= ? ORDER BY id LIMIT ?", (last, rows))
+        row[0] for row in conn.execute("SELECT id FROM tries WHERE id <= ? ORDER BY id LIMIT ?", (last, rows))
     ]
     if not step:
         return 0
@@ -203,7 +205,8 @@ def _sum_up(conn: sqlite3.Connection, rows: int, last: int, limit: float) -> int
             ON CONFLICT DO UPDATE SET count = count + excluded.count""",
         (SANE, limit, limit, step[-1]),
     )
-    conn.execute("DELETE FROM attempts WHERE id <= ?", (step[-1],))
+    conn.execute("DELETE FROM tries WHERE id <= ?", (step[-1],))
+    drop_unused(conn)
     return len(step)
 
 

@@ -22,7 +22,8 @@ from smartrouter.linux import process
 from smartrouter.linux.instance import Instance, Signals, notify
 from smartrouter.linux.privileges import User, service_user
 from smartrouter.supervisor.children import Part
-from smartrouter.supervisor.household import ANALYZER, GUARD, Household
+from smartrouter.supervisor.household import ANALYZER, GUARD, WEB, Household
+from smartrouter.supervisor.installed import is_installed
 from smartrouter.supervisor.orders import Orders
 
 if TYPE_CHECKING:
@@ -119,11 +120,12 @@ def _survive(do: Callable[[float], None], now: float) -> None:
 
 
 def usual_parts(config_path: str, run_dir: str) -> tuple[Part, ...]:
-    """The parts, in the order in which they are started and told to stop."""
+    """The parts that are installed, in the order in which they are started and told to stop."""
     # -P: the directory that we happen to be started in is no place to import from.
     python = (sys.executable, "-P", "-m", "smartrouter.supervisor.part")
     files = ("--config", config_path, "--run-dir", run_dir)
-    return tuple(Part(name, (*python, name, *files)) for name in (GUARD, ANALYZER))
+    names = [name for name in (GUARD, ANALYZER, WEB) if is_installed(name)]
+    return tuple(Part(name, (*python, name, *files), name == WEB) for name in names)
 
 
 def main(arguments: "Namespace") -> int:

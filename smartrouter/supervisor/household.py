@@ -21,8 +21,11 @@ from smartrouter.linux.upstreams import upstreams
 from smartrouter.supervisor import decisions, survey
 from smartrouter.supervisor.accounting import Accounting
 from smartrouter.supervisor.children import Child, Part, State
+from smartrouter.supervisor.editing import take_back
 from smartrouter.supervisor.errands import Errands
+from smartrouter.supervisor.keeping import Keeping
 from smartrouter.supervisor.relay import (
+    NO_WEB,
     Relay,
     sound_answers,
     sound_decision,
@@ -30,14 +33,16 @@ from smartrouter.supervisor.relay import (
     sound_names,
     sound_packets,
     sound_rules,
+    sound_serving,
     sound_switch,
 )
 from smartrouter.supervisor.seen import Claims, Seen, sound_macs
+from smartrouter.supervisor.trial import Trial
 from smartrouter.supervisor.watchdog import QueueWatch
 
 log = Journal("smartrouter.supervisor")
 
-GUARD, ANALYZER = "guard", "analyzer"
+GUARD, ANALYZER, WEB = "guard", "analyzer", "web"
 LOOK_AROUND = 10.0  # seconds between two looks at what may have changed around us
 RETRY = 3.0  # seconds between two tries to start while something is missing
 
@@ -54,17 +59,21 @@ class Household:
         self.fatal: SmartrouterError | None = None  # what `run` is to end with
         self.queues: Mapping[int, queue_stats.QueueStats] = {}
         self.errands = Errands()
+        self.keeping = Keeping(self.errands, user)
         environment = process.environment()
         self.children = {part.name: Child(part, environment, self._greet, self._hear) for part in parts}
         self.relays: defaultdict[str, Relay] = defaultdict(Relay)  # by what they have done
         self._seen = Seen()
         self._claims = Claims()
         self._studied: list[str] = []  # by the analyzer, which wants copies of some of their packets
+        self.trial = Trial()
+        self.web = NO_WEB  # where the web interface is, and what it asks of who sets it up
+        self._trial_retry = 0.0
         self._watch = QueueWatch()
         self._accounting = Accounting()
         self._interfaces: frozenset[str] = frozenset()  # at the last look
         self._next_look = 0.0
-        self._reloading = self._stopping = self._table_must_go = False
+        self._reloading = self._stopping = self._table_must_go = self._state_must_be_kept = False
 
     # -- what can be wanted of it ----------------------------------------------------------------------
 
@@ -79,14 +88,24 @@ class Household:
         stopped = not self.enabled or bool(self.problem)
         return bool(self.found) and all(
             child.problem or child.state is State.RUNNING or (stopped and child.state is State.STOPPED)
-            for child in self.children.values()
+            for child in self.wanted()
         )
+
+    def wanted(self) -> list[Child]:
+        """The parts that the configuration asks for."""
+        shares = self.found.get("shares", {})
+        return [
+            child
+            for name, child in self.children.items()
+            if not child.part.optional or shares.get(name, {}).get(name)
+        ]
 
     @property
     def is_over(self) -> bool:
         """After `end`: is everything gone?"""
         stopped = all(child.state is State.STOPPED for child in self.children.values())
-        return self._stopping and stopped and not self._table_must_go and not self.errands.busy
+        must = self._table_must_go or self._state_must_be_kept or self.errands.busy
+        return self._stopping and stopped and not must
 
     def reload(self, then: Then, now: float) -> None:
         """Read the configuration again. `then` gets {"ok": {"applied": bool, "note": TEXT}} once the guard
@@ -107,7 +126,7 @@ class Household:
 
         self._reloading = True
         self._next_look = now + RETRY
-        work = survey.whole(self.config_path, tuple(self.children), self.user.gid)
+        work = survey.whole(self.config_path, tuple(self.children), self.user)
         self.errands.send(work, read, now)
 
     def change(self, write: Callable[[str], None], then: Then, now: float) -> None:
@@ -140,13 +159,19 @@ class Household:
         self.errands.step(now)
         self._watch_queues(now)
         self._look_around(now)
+        self._end_trial(now)
         guard = self.children.get(GUARD)
         if guard is not None and guard.state is State.RUNNING and self.found.get("volume"):
             self._accounting.keep_on(now)
         if self._table_must_go and (guard is None or guard.state is State.STOPPED):
             self._table_must_go = False
             self._accounting.give_back()
-            self.errands.send(survey.remove_table, self._removed, now)
+            self.errands.send(survey.remove_table(self.found), self._removed, now)
+        if self._state_must_be_kept and all(c.state is State.STOPPED for c in self.children.values()):
+            self._state_must_be_kept = False
+            self.keeping.finish(now)
+        if not self._stopping:
+            self.keeping.step(now)
 
     # -- the configuration and its surroundings --------------------------------------------------------
 
@@ -161,6 +186,8 @@ class Household:
         """Act on a sound configuration."""
         now = time.monotonic()
         before, self.found = self.found, {**self.found, **found}
+        self.keeping.configure(self.found, now)
+        self.trial.take(found["mode_until"], time.time(), now)
         if self._stopping:
             then({"error": "smartrouter is stopping"})
             return
@@ -177,8 +204,12 @@ class Household:
             return
         self._table_must_go = False
         self._push(then, now)
+        wanted = self.wanted()
         for child in self.children.values():
-            child.start(now)
+            if child in wanted:
+                child.start(now)
+            else:
+                child.stop(now)
         if "around" not in found and any(before[key] != found[key] for key in ("networks", "database")):
             self.reload(_nobody, now)  # the file was changed in more than what we wrote
 
@@ -212,6 +243,20 @@ class Household:
         went = not self._interfaces.issuperset(around["lan"])
         if came or went or sorted(upstreams()) != around["upstreams"]:
             self.errands.send(survey.around(self.found["networks"]), self._looked, now)
+
+    def _end_trial(self, now: float) -> None:
+        """Nobody has said that the mode on trial is to stay: it is as it was before."""
+        if self._stopping or now < self._trial_retry or not self.trial.is_over(time.time(), now):
+            return
+
+        def taken_back(answer: Answer) -> None:
+            if "error" in answer:
+                log.error("the mode on trial cannot be taken back: %s", answer["error"])
+            else:
+                log.info("the trial is over, and nobody kept it: the mode is as it was before")
+
+        self._trial_retry = now + RETRY
+        self.change(take_back, taken_back, now)
 
     def _looked(self, answer: Answer) -> None:
         if "error" in answer:
@@ -276,6 +321,8 @@ class Household:
                 self._decide(message, now)
             case "analyzer", "switched":
                 self._switch(message, now)
+            case "web", "serving":
+                self.web = sound_serving(message)
             case "analyzer", "looked_up":
                 self._relay(GUARD, "looked_up", "names", sound_answers(message.get("names")), now)
             case "guard", "look_up":
@@ -322,6 +369,7 @@ class Household:
         for child in self.children.values():
             child.stop(now)
         self._table_must_go = True
+        self._state_must_be_kept = bool(self.found)
 
     def _removed(self, answer: Answer) -> None:
         if "error" in answer:

@@ -10,11 +10,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from smartrouter.core.errors import SmartrouterError
+from smartrouter.linux.privileges import User
 from smartrouter.supervisor.errands import Work
+from smartrouter.supervisor.keeping import keep_ruleset, restore
 
 
-def whole(config_path: str, parts: Sequence[str], gid: int) -> Work:
-    """Read the configuration; if it wants us to run, look around and make the store.
+def whole(config_path: str, parts: Sequence[str], user: User) -> Work:
+    """Read the configuration; if it wants us to run, look around and make the store, from what was kept of
+    it where there is none.
 
     Gives what `_configuration` gives, and `around` (see `_around`), or `problem` in words where we must
     wait for something: a LAN interface that is not up yet, a disk that is not mounted.
@@ -27,8 +30,10 @@ def whole(config_path: str, parts: Sequence[str], gid: int) -> Work:
         from smartrouter.store.files import create
 
         try:
-            create(found["database"], gid)
-            return {**found, "around": _around(found["networks"])}
+            create(found["database"], user.gid)
+            around = _around(found["networks"])
+            restore(found, user)
+            return {**found, "around": around}
         except SmartrouterError as error:
             return {**found, "problem": str(error)}
 
@@ -50,17 +55,26 @@ def change(config_path: str, parts: Sequence[str], write: Callable[[str], None])
     return work
 
 
-def remove_table() -> Mapping[str, Any]:
-    """Leave no trace of ours in the kernel."""
-    from smartrouter.linux import ruleset
+def remove_table(found: Mapping[str, Any]) -> Work:
+    """Leave no trace of ours in the kernel; but keep on flash what the next boot is to begin with."""
 
-    ruleset.remove()
-    return {}
+    def work() -> Mapping[str, Any]:
+        from smartrouter.linux import ruleset
+
+        try:
+            if found:
+                keep_ruleset(found)
+        finally:
+            ruleset.remove()
+        return {}
+
+    return work
 
 
 def _configuration(path: str, parts: Sequence[str]) -> dict[str, Any]:
     """`enabled`, `shares` (part -> its share), `networks` (names of networks, devices, IoT networks),
-    `database`, `volume`. Raises BadConfig."""
+    `database`, `volume`, `snapshot` ('' for none), `snapshot_interval`, and `mode_until` (of a mode on trial,
+    epoch seconds, or None). Raises BadConfig."""
     from smartrouter.config import load
 
     config = load(path)
@@ -71,6 +85,9 @@ def _configuration(path: str, parts: Sequence[str]) -> dict[str, Any]:
         "networks": [list(main.network), list(main.device), list(main.iot_network)],
         "database": str(main.database),
         "volume": main.volume,
+        "snapshot": str(main.snapshot or ""),
+        "snapshot_interval": main.snapshot_interval,
+        "mode_until": main.mode_until,
     }
 
 

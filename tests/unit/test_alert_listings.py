@@ -9,12 +9,11 @@ import pytest
 from unit.made_home import PLUG, TV, Home, alert, noted
 
 from smartrouter.cli import main
-from smartrouter.cli.alerts import ALERT
-from smartrouter.cli.explained import EXPLAINED
 from smartrouter.cli.packets import PACKETS
 from smartrouter.core.effects import Kind, Severity, Withdraw
 from smartrouter.core.explanations import EXPLANATIONS
 from smartrouter.core.policy import Reason
+from smartrouter.listings.alerts import ALERT, EXPLAINED
 from smartrouter.store.alerts import AlertState, set_alert_state, set_reverse
 from smartrouter.store.connect import open_writer
 from smartrouter.terminal import display_width
@@ -69,6 +68,17 @@ def test_only_what_waits_is_listed_unless_all_is_wanted(
     }  # fmt: skip
     assert "STATE" not in shown(home, capsys, "alerts")
     assert "allowed" in shown(home, capsys, "alerts", "--all")
+
+
+def test_a_part_of_the_alerts_is_listed_the_latest_first(
+    home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(home.command("alerts", "--json")) == 0
+    everything = json.loads(capsys.readouterr().out)
+    assert len(everything) > 1
+    for part, wanted in ((["--limit", "1"], everything[:1]), (["--skip", "1"], everything[1:])):
+        assert main(home.command("alerts", "--json", *part)) == 0
+        assert json.loads(capsys.readouterr().out) == wanted
 
 
 def test_when_nothing_waits_that_is_said(home: Home, capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,7 +17,6 @@ from unit.analyzer_scene import FAR, HUE, PLUG
 from unit.made_effects import TV, raised
 
 from smartrouter.analyzer import delivery
-from smartrouter.analyzer.analysis import TROUBLE
 from smartrouter.analyzer.turns import alone
 from smartrouter.analyzer.work import Analyzer
 from smartrouter.config import from_text
@@ -26,7 +25,7 @@ from smartrouter.makers import Makers
 from smartrouter.notify.message import Answer, Message
 from smartrouter.store.connect import open_reader
 from smartrouter.store.queries import meta
-from smartrouter.store.runs import latest_runs
+from smartrouter.store.runs import TROUBLE, latest_runs
 from smartrouter.store.writer import Writer
 from smartrouter.supervisor.relay import sound_decision
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from smartrouter.cli.volume import losses, told, trouble
 from smartrouter.guard.volume import STARTING
+from smartrouter.listings.volume import losses, told, trouble
 
 WELL: dict[str, Any] = {
     "accounting": True, "problem": "", "addresses": 3, "heard": 9, "lost": 0, "uncounted": 0, "open": 1,

@@ -28,6 +28,7 @@ DONE = {"ok": {"applied": True, "note": ""}}
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
     monkeypatch.delenv("SUDO_USER", raising=False)
+    monkeypatch.delenv("SMARTROUTER_BY", raising=False)
     home = Home(tmp_path)
     home.fill(alert(TV, "", address="192.168.1.1", kind=Kind.ROUTER_SERVICE))
     home.run(
@@ -75,7 +76,7 @@ def test_of_an_alert_the_exact_name_and_every_device_may_be_meant(
         "do": "deny", "device": "*", "destination": "evil.example", "service": "web", "until": None,
     }  # fmt: skip
     assert main(home.command("allow", "2", "--exact")) == 1
-    assert "alert 2 has no name; without --exact it is about 198.51.100.99" in capsys.readouterr().err
+    assert "alert 2 has no name; it is about 198.51.100.99" in capsys.readouterr().err
     assert main(home.command("allow", "tv", "example.com", "--exact")) == 2
     assert main(home.command("allow", "tv", "example.com", "--all-devices")) == 2
 
@@ -191,6 +192,18 @@ def test_who_decided_is_told_where_sudo_knows(home: Home, monkeypatch: pytest.Mo
     assert asked(home, "allow", "tv", "example.com")["by"] == "cli:alice"
     monkeypatch.setenv("SUDO_USER", "bad name'")
     assert "by" not in asked(home, "allow", "tv", "example.com")
+
+
+def test_a_program_that_decides_for_somebody_says_for_whom(
+    home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SUDO_USER", "alice")
+    monkeypatch.setenv("SMARTROUTER_BY", "luci:anna")
+    assert asked(home, "allow", "tv", "example.com")["by"] == "luci:anna"
+    monkeypatch.setenv("SMARTROUTER_BY", "anna")
+    assert main(home.command("allow", "tv", "example.com")) == 2
+    assert "SMARTROUTER_BY is not like luci:root, but 'anna'" in capsys.readouterr().err
+    assert home.asked == []
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,12 @@ import pytest
 from unit.made_home import NOW, PHONE, PLUG, RUNNING, TV, Home, sighting
 
 from smartrouter.cli import main
-from smartrouter.cli.devices import DETAILS, DEVICE
-from smartrouter.cli.forecast import LEARNING, NOVELTY
 from smartrouter.config.changes import set_mute
 from smartrouter.core.destinations import Destination
 from smartrouter.core.effects import AddVolume, Keep
 from smartrouter.core.learning import Progress, State
+from smartrouter.listings.devices import DETAILS, DEVICE
+from smartrouter.listings.forecast import LEARNING, NOVELTY
 from smartrouter.store.changes import upsert_devices
 from smartrouter.store.connect import open_writer
 from smartrouter.terminal import display_width
@@ -43,6 +43,18 @@ def test_devices_have_exactly_the_documented_keys(home: Home, capsys: pytest.Cap
 def test_a_device_has_exactly_the_documented_keys(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
     assert list(listed(home, capsys, "device", TV)) == list(DETAILS)
     assert list(listed(home, capsys, "device", PHONE)) == list(DETAILS)
+
+
+def test_a_part_of_the_devices_is_listed_in_the_order_of_all(
+    home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def macs(*part: str) -> list[str]:
+        return [device["mac"] for device in listed(home, capsys, "devices", *part)]
+
+    everything = macs()
+    assert macs("--limit", "2") == everything[:2]
+    assert macs("--skip", "1", "--limit", "1") == everything[1:2]
+    assert macs("--skip", "3") == []
 
 
 def test_a_device_is_listed_as_store_and_configuration_have_it(

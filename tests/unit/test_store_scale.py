@@ -16,54 +16,24 @@ from pathlib import Path
 import pytest
 from counting import steps
 from unit.made_effects import NOON, record
+from unit.made_full_store import ALERTS, ATTEMPTS, DESTINATIONS, DEVICES, HOURS, MAC, full_store
 
 from smartrouter.core.effects import Attempt, Record, another_of
-from smartrouter.store import batch, open_reader, open_writer, queries
+from smartrouter.store import batch, inbox, log, open_reader, open_writer, queries, timeline
 from smartrouter.store.alerts import AlertState, alert, alerts, alerts_after, merged_alerts, nameless_alerts
 from smartrouter.store.attempts import attempts_after, attempts_of, hours
 from smartrouter.store.connect import COMPANIONS, LOG_LIMIT
 from smartrouter.store.pending import empty
+from smartrouter.store.sorts import Sorts
 from smartrouter.store.transaction import transaction
 from smartrouter.store.writer import Writer
-
-ATTEMPTS, DEVICES, ALERTS, DESTINATIONS = 500_000, 50, 3000, 10
-HOURS = 30 * 24  # of each device and destination
-MAC = "02:00:00:00:00:07"
-
-FULL = f"""
-    INSERT INTO words (word) VALUES ('outside'), ('dns'), ('learned');
-    CREATE TEMP TABLE n AS
-        WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {ATTEMPTS}) SELECT i FROM n;
-    INSERT INTO devices (id, mac, first_seen, last_seen)
-        SELECT i, printf('02:00:00:00:00:%02x', i), {NOON}, {NOON} FROM n LIMIT {DEVICES};
-    INSERT INTO attempts
-        SELECT i, {NOON} + i * 0.3, i % {DEVICES} + 1, nullif(max(i - {DEVICES}, 0), 0), '192.168.1.20',
-            40000, '203.0.113.' || (i % 250), 443, 6, 'web', 'api' || (i % 400) || '.example.com', 1, 2, 1, 3
-        FROM n;
-    INSERT INTO activity SELECT device, max(id), max(at), count(*), 0 FROM attempts GROUP BY device;
-    INSERT INTO hours
-        SELECT h.i, d.i, 'host' || t.i || '.example.com', 'web', 1, 7
-        FROM (SELECT i FROM n LIMIT {HOURS}) h, (SELECT i FROM n LIMIT {DEVICES}) d,
-            (SELECT i FROM n LIMIT {DESTINATIONS}) t;
-    INSERT INTO alerts (device, kind, destination, service, reason, severity, evidence, name, first, last,
-            count, blocked, state)
-        SELECT i % {DEVICES} + 1, 'new-destination', i || '.example', 'web', 'unknown-name', 'warning', 'dns',
-            '', {NOON}, {NOON} + i, 9, 0, CASE WHEN i % 3 THEN 'open' ELSE 'allowed' END
-        FROM n LIMIT {ALERTS};
-    INSERT INTO alert_addresses SELECT a.i, '203.0.113.' || t.i, 443, 6, t.i
-        FROM (SELECT i FROM n LIMIT {ALERTS}) a, (SELECT i FROM n LIMIT 8) t;
-    INSERT INTO learned SELECT d.i, 'host' || t.i || '.example.com', 'web', 9, 90, 1, 1, 1
-        FROM (SELECT i FROM n LIMIT {DEVICES}) d, (SELECT i FROM n LIMIT 40) t;
-    DROP TABLE n;
-"""
 
 
 @pytest.fixture(scope="module")
 def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sqlite3.Connection]:
     """A reader of a store that has seen a month."""
     path = str(tmp_path_factory.mktemp("full") / "store.db")
-    with contextlib.closing(open_writer(path)) as conn:
-        conn.executescript(f"BEGIN; {FULL} COMMIT;")
+    full_store(path)
     conn = open_reader(path)
     yield conn
     conn.close()
@@ -100,6 +70,30 @@ QUESTIONS = {
     "new attempts": (lambda conn: attempts_after(conn, ATTEMPTS - 2000, 2000), 2000, 80_000),
     "hours of a day": (lambda conn: hours(conn, MAC, (HOURS - 23) * 3600.0), 24 * DESTINATIONS, 10_000),
     "hours of a month": (lambda conn: hours(conn, MAC, 0.0), HOURS * DESTINATIONS, 150_000),
+    "a page of the log": (lambda conn: log.page(conn, log.Wanted(), 100, 250_006).attempts, 100, 10_000),
+    "a page of a device's log": (
+        lambda conn: log.page(conn, log.Wanted(mac=MAC), 100, 250_006).attempts, 100, 10_000,
+    ),
+    "a device's log before a time": (
+        lambda conn: log.page(conn, log.Wanted(mac=MAC, until=NOON + 9000.0), 100).attempts, 100, 10_000,
+    ),
+    "what the log has not": (
+        lambda conn: log.page(conn, log.Wanted(destination="no such"), 100).attempts, 0, 300_000,
+    ),
+    "what a device's log has not": (
+        lambda conn: log.page(conn, log.Wanted(mac=MAC, accepted=False), 100).attempts, 0, 300_000,
+    ),
+    "what is new in the log": (
+        lambda conn: log.newer(conn, log.Wanted(), 100, ATTEMPTS - 50), 50, 5_000,
+    ),
+    "a day by the hour": (lambda conn: timeline.by_hour(conn, NOON + ATTEMPTS * 0.3, 24), 24, 50_000),
+    "a device's day by the hour": (
+        lambda conn: timeline.of_device(conn, MAC, NOON + ATTEMPTS * 0.3, 24)[0], 24, 250_000,
+    ),
+    "a device's fortnight": (lambda conn: timeline.days_of(conn, MAC, 1, 15), 15, 5_000),
+    "the inbox": (lambda conn: inbox.groups(conn, ("open",), 3), DEVICES, 120_000),
+    "a device's inbox": (lambda conn: inbox.of_device(conn, MAC, ("open",), 20, 20), 20, 10_000),
+    "alerts of a page": (lambda conn: inbox.read(conn, range(100, 130)), 30, 20_000),
     "what the shell shows": (
         lambda conn: conn.execute("SELECT * FROM timeline ORDER BY id DESC LIMIT 100").fetchall(), 100, 6_000,
     ),
@@ -143,16 +137,17 @@ def attempts(count: int, start: int = 0) -> list[Attempt]:
 
 def test_an_attempt_costs_few_lines_and_few_statements(conn: sqlite3.Connection) -> None:
     """So that an accidental slow-down fails, on however busy a machine."""
-    many = empty()._replace(attempts=[another_of(each) for each in attempts(2000)])
+    many, sorts = empty()._replace(attempts=[another_of(each) for each in attempts(1500)]), Sorts()
     with transaction(conn):
-        batch.write(conn, many, NOON)
-    run: list[str] = []
-    conn.set_trace_callback(run.append)
-    with transaction(conn):
-        lines = steps(lambda: batch.write(conn, many, NOON))
-    conn.set_trace_callback(None)
-    assert lines / 2000 < 16
-    assert len(run) < 10 + 10 + 3 * DEVICES
+        batch.write(conn, many, NOON)  # words, devices
+    for most_lines, most_statements in ((32, 10 + 20 + 20), (16, 10 + 20)):  # news, and the same once more
+        run: list[str] = []
+        conn.set_trace_callback(run.append)
+        with transaction(conn):
+            lines = steps(lambda: batch.write(conn, many, NOON, sorts=sorts))
+        conn.set_trace_callback(None)
+        assert lines / 1500 < most_lines
+        assert len(run) < most_statements + 3 * DEVICES
 
 
 def test_putting_what_came_of_a_packet_costs_few_lines(tmp_path: Path) -> None:
@@ -166,7 +161,7 @@ def test_putting_what_came_of_a_packet_costs_few_lines(tmp_path: Path) -> None:
 
 def test_the_files_together_hold_the_size_under_a_flood(tmp_path: Path) -> None:
     """Database, write-ahead log and what they share: within a batch of what was asked for."""
-    path, limit, batch_bytes = str(tmp_path / "store.db"), 6_000_000, 4000 * 100
+    path, limit, batch_bytes = str(tmp_path / "store.db"), 6_000_000, 4000 * 130
     with contextlib.closing(open_writer(path)) as conn:
         conn.execute(
             """WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 40000)
@@ -209,4 +204,4 @@ def test_memory_is_flat_over_a_million_attempts_on_a_slow_disk(
     assert counters["put"]["Record"] + counters["dropped"]["Record"] == million
     assert counters["dropped"]["Record"] > million / 10
     store.close()
-    assert max(most) < 2 * room * 4  # of what is pending and what is held: each is three objects
+    assert max(most) < 2 * room * 5  # of what is pending and what is held: each is three objects

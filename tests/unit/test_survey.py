@@ -11,9 +11,11 @@ import pytest
 from smartrouter.config import Config
 from smartrouter.core.errors import BadConfig
 from smartrouter.linux import interfaces
+from smartrouter.linux.privileges import User
 from smartrouter.supervisor import survey
 
 PARTS = ("guard", "analyzer")
+US = User("us", os.getuid(), os.getgid())
 CONFIG = """
 config smartrouter 'main'
 	option enabled '{enabled}'
@@ -40,7 +42,7 @@ def written(folder: Path, enabled: int = 1, database: str = "state/store.db") ->
 
 
 def test_a_survey_holds_each_parts_share_and_secrets_only_where_they_belong(tmp_path: Path) -> None:
-    found = survey.whole(str(written(tmp_path)), PARTS, os.getgid())()
+    found = survey.whole(str(written(tmp_path)), PARTS, US)()
     assert found["enabled"] is True
     assert "xoxb-secret" not in json.dumps(found["shares"]["guard"])
     assert "xoxb-secret" in json.dumps(found["shares"]["analyzer"])
@@ -52,14 +54,14 @@ def test_a_survey_holds_each_parts_share_and_secrets_only_where_they_belong(tmp_
 
 
 def test_it_makes_the_store_for_the_group(tmp_path: Path) -> None:
-    survey.whole(str(written(tmp_path)), PARTS, os.getgid())()
+    survey.whole(str(written(tmp_path)), PARTS, US)()
     folder = tmp_path / "state"
     assert stat.S_IMODE(folder.stat().st_mode) == 0o2770
     assert stat.S_IMODE((folder / "store.db").stat().st_mode) == 0o660
 
 
 def test_switched_off_it_looks_no_further_and_makes_nothing(tmp_path: Path) -> None:
-    found = survey.whole(str(written(tmp_path, enabled=0)), PARTS, os.getgid())()
+    found = survey.whole(str(written(tmp_path, enabled=0)), PARTS, US)()
     assert found["enabled"] is False
     assert "around" not in found
     assert "problem" not in found
@@ -70,14 +72,14 @@ def test_what_must_be_waited_for_is_a_problem_in_words(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(interfaces, "present", lambda: frozenset({"eth0"}))
-    found = survey.whole(str(written(tmp_path)), PARTS, os.getgid())()
+    found = survey.whole(str(written(tmp_path)), PARTS, US)()
     assert "there are: eth0" in found["problem"]
     assert "around" not in found
 
 
 def test_a_store_that_cannot_be_made_is_a_problem_too(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    found = survey.whole(str(written(tmp_path, database="file/store.db")), PARTS, os.getgid())()
+    found = survey.whole(str(written(tmp_path, database="file/store.db")), PARTS, US)()
     assert "cannot make the store" in found["problem"]
 
 
@@ -85,12 +87,12 @@ def test_a_broken_configuration_is_refused_whole(tmp_path: Path) -> None:
     path = written(tmp_path)
     path.write_text(path.read_text() + "config smartrouter 'main'\n\toption mode 'panic'\n")
     with pytest.raises(BadConfig, match="panic"):
-        survey.whole(str(path), PARTS, os.getgid())()
+        survey.whole(str(path), PARTS, US)()
     assert not (tmp_path / "state").exists()
 
 
 def test_looking_around_again_needs_no_configuration(tmp_path: Path) -> None:
-    networks = survey.whole(str(written(tmp_path)), PARTS, os.getgid())()["networks"]
+    networks = survey.whole(str(written(tmp_path)), PARTS, US)()["networks"]
     again = survey.around(json.loads(json.dumps(networks)))()
     assert (again["lan"], again["missing"]) == (["br-lan"], ["things"])
 

@@ -12,6 +12,7 @@ from vm.kernel import Missing, debian_kernel
 
 FILES = (
     "tests/vm/guest_checks.py",
+    "tests/vm/guest_product.py",
     "tests/netns/test_discovery_vlans.py",
     "tests/netns/test_kernel_sets.py",
     "tests/netns/test_known_pairs.py",
