@@ -12,7 +12,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from smartrouter.channel import Request
 from smartrouter.core.effects import LookUp
@@ -48,7 +48,6 @@ from smartrouter.guard.inspection import Inspections
 from smartrouter.guard.settling import Settling
 from smartrouter.guard.share import Share
 from smartrouter.guard.table import Table
-from smartrouter.guard.volume import Volume
 from smartrouter.journal import Journal
 from smartrouter.linux import conntrack, ruleset
 from smartrouter.linux.latency import Latency
@@ -60,6 +59,9 @@ from smartrouter.linux.sets import Sets
 from smartrouter.store.connect import open_reader
 from smartrouter.store.queries import load_state
 from smartrouter.store.writer import Writer
+
+if TYPE_CHECKING:
+    from smartrouter.guard.volume import Volume
 
 log = Journal("smartrouter.guard")
 
@@ -122,7 +124,7 @@ class Guard:
         self._overheard = OverheardHandler()
         self._copies = Log(OVERHEARD_GROUP, self._overheard, copy=COPIED, receive_buffer=COPIES)
         self._studied: frozenset[str] = frozenset()
-        self._volume = Volume(share.lan, self._bench.addresses, self._tell) if main.volume else None
+        self._volume: Volume | None = None
         self._take_up_pairs()
         self._table = Table(self._plan(share))
 
@@ -136,8 +138,8 @@ class Guard:
         self._table.load(self._table.loaded)
         if not is_there:
             self._serve_all()
-        if self._volume is not None:
-            self._count_bytes(self._volume)
+        if self._share.config.main.volume:
+            self._count_bytes()
         collector.settle()
 
     def _serve_all(self) -> None:
@@ -151,9 +153,15 @@ class Guard:
             thread.start()
             self._threads.append(thread)
 
-    def _count_bytes(self, volume: Volume) -> None:
-        """Verdicts do not hang on this: it gives no sign of life, and needs none."""
-        thread = threading.Thread(target=volume.serve, args=(self._stopping,), name="volume", daemon=True)
+    def _count_bytes(self) -> None:
+        """Verdicts do not hang on this, nor wait for it at the start: it gives no sign of life, and needs
+        none."""
+        from smartrouter.guard.volume import Volume
+
+        self._volume = Volume(self._share.lan, self._bench.addresses, self._tell)
+        thread = threading.Thread(
+            target=self._volume.serve, args=(self._stopping,), name="volume", daemon=True
+        )
         thread.start()
         self._threads.append(thread)
 

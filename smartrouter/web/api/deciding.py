@@ -18,6 +18,7 @@ from smartrouter.listings.alerts import alert_json
 from smartrouter.listings.decisions import decision, ruled_by
 from smartrouter.listings.devices import one_device, rule_json
 from smartrouter.listings.known import Known
+from smartrouter.listings.volume import counted_by
 from smartrouter.notify.channels import named
 from smartrouter.store import queries
 from smartrouter.store.alerts import AlertState, StoredAlert
@@ -236,7 +237,7 @@ def _must_be_known(known: Known, mac: str) -> None:
 async def _device_now(call: Call) -> dict[str, Any]:
     def read(known: Known) -> dict[str, Any]:
         with known.store() as conn:
-            found = one_device(known, conn, call.path["mac"])
+            found = one_device(known, conn, call.path["mac"], counted_by(call.site.status))
         if found is None:
             raise no_device(call.path["mac"])
         return found
