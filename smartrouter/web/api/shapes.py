@@ -168,7 +168,7 @@ STATUS = _keyed(
         "missing": listed(TEXT), "store": maybe(_OBJECT), "alerts": maybe(_OBJECT),
         "channels": maybe(listed(CHANNEL)), "nameless": listed(TEXT), "repeaters": listed(TEXT),
         "analysis": maybe(_RUN), "runs": listed(_RUN), "trial": maybe(NUMBER), "web": maybe(_OBJECT),
-        "not_kept": TEXT,
+        "not_kept": TEXT, "unaccounted": maybe(COUNT),
     },
 )  # fmt: skip
 CONSEQUENCES = answer(
