@@ -29,6 +29,7 @@ ELSEWHERE = frozenset(
         "iot_network",
         "database",
         "alert_file",
+        "snapshot",
         "mode",
         "mode_until",
         "mode_after",

@@ -14,6 +14,8 @@ from smartrouter.listings.devices import DETAILS as DETAILS_KEYS
 from smartrouter.listings.devices import DEVICE as DEVICE_KEYS
 from smartrouter.listings.digest import DIGEST as DIGEST_KEYS
 from smartrouter.listings.status import STATUS as STATUS_KEYS
+from smartrouter.listings.volume import DETAILS as VOLUME_DETAILS_KEYS
+from smartrouter.listings.volume import VOLUME as VOLUME_KEYS
 from smartrouter.web.api.forms import (
     ACTION,
     ALERT_STATE,
@@ -57,6 +59,18 @@ _NOVELTY = answer(
     "Novelty",
 )
 _PROBABLY = answer({"mac": TEXT, "label": TEXT, "reasons": listed(TEXT)})
+_SUMS = answer(dict.fromkeys(("bytes_out", "bytes_in", "packets_out", "packets_in", "flows"), COUNT), "Sums")
+_SUMMED = {"day": _SUMS, "total": _SUMS}
+_VOLUME = _keyed("Volume", VOLUME_KEYS, {**_SUMMED, "since": maybe(NUMBER)})
+_VOLUME_DETAILS = _keyed(
+    "VolumeDetails",
+    VOLUME_DETAILS_KEYS,
+    {
+        **_SUMMED,
+        "since": maybe(NUMBER),
+        "destinations": listed(answer({"name": TEXT, "service": TEXT, **_SUMMED})),
+    },
+)
 _DEVICE: Mapping[str, Schema] = {
     "mac": TEXT, "name": TEXT, "label": TEXT, "hostname": TEXT, "maker": TEXT,
     "class": word("iot", "not-iot", "unknown"), "iot": maybe(BOOLEAN),
@@ -64,7 +78,7 @@ _DEVICE: Mapping[str, Schema] = {
     "port": TEXT, "on_iot_network": BOOLEAN, "present": BOOLEAN, "probably": maybe(_PROBABLY),
     "watched": BOOLEAN, "state": STATE, "mode": MODE, "addresses": listed(TEXT), "first_seen": NUMBER,
     "last_seen": NUMBER, "attempts": COUNT, "blocked": COUNT, "learned": COUNT, "open_alerts": COUNT,
-    "settled": maybe(BOOLEAN), "learning": maybe(_LEARNING), "novelty": maybe(_NOVELTY),
+    "settled": maybe(BOOLEAN), "learning": maybe(_LEARNING), "novelty": maybe(_NOVELTY), "volume": _VOLUME,
 }  # fmt: skip
 _TARGET = answer({"address": TEXT, "port": COUNT, "protocol": COUNT, "count": COUNT})
 _ALERT: Mapping[str, Schema] = {
@@ -84,6 +98,7 @@ _RULE: Mapping[str, Schema] = {
     "service": described(TEXT, "empty: any"),
     "action": ACTION,
     "until": maybe(NUMBER, "epoch seconds; null: for good"),
+    "once": described(BOOLEAN, "it ends with one connection"),
     "by": described(TEXT, "who decided; empty if nobody is known"),
     "at": MAYBE_WHEN,
 }
@@ -118,6 +133,7 @@ DETAILS = _keyed(
     DETAILS_KEYS,
     {
         **_DEVICE,
+        "volume": _VOLUME_DETAILS,
         "progress": maybe(
             answer(
                 {"observed": NUMBER, "attempts": COUNT, "units": COUNT, "quiet": COUNT, "settled": BOOLEAN}
@@ -139,7 +155,7 @@ DIGEST = _keyed(
     {
         "mac": TEXT, "device": TEXT, "first": TEXT, "last": TEXT, "sentence": TEXT, "services": COUNT,
         "new": listed(answer({"destination": TEXT, "became": TEXT})), "blocked": listed(TEXT),
-        "alerts": _OBJECT,
+        "alerts": _OBJECT, "bytes_out": COUNT, "bytes_in": COUNT,
     },
 )  # fmt: skip
 STATUS = _keyed(
@@ -152,6 +168,7 @@ STATUS = _keyed(
         "missing": listed(TEXT), "store": maybe(_OBJECT), "alerts": maybe(_OBJECT),
         "channels": maybe(listed(CHANNEL)), "nameless": listed(TEXT), "repeaters": listed(TEXT),
         "analysis": maybe(_RUN), "runs": listed(_RUN), "trial": maybe(NUMBER), "web": maybe(_OBJECT),
+        "not_kept": TEXT, "unaccounted": maybe(COUNT),
     },
 )  # fmt: skip
 CONSEQUENCES = answer(
