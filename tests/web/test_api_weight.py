@@ -4,7 +4,6 @@
 import contextlib
 import sqlite3
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from unit.made_full_store import MAC, full_store
