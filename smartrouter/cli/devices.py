@@ -13,14 +13,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from smartrouter.cli import volume
+from smartrouter.control import ask
 from smartrouter.core.classification.makers import short
+from smartrouter.core.errors import SmartrouterError
 from smartrouter.core.learning import State
 from smartrouter.core.policy import Action
 from smartrouter.listings import forecast
 from smartrouter.listings.devices import all_devices, one_device
 from smartrouter.listings.known import Known, UnknownDevice
+from smartrouter.listings.volume import counted_by
 from smartrouter.terminal import Cell, Column, Elide, Screen, Style, ago, duration, when
 
+_PATIENCE = 2.0  # seconds for the running smartrouter to answer
 _KINDS = {True: "IoT", False: "not IoT", None: "unknown"}
 _STATES = {State.PROTECTED: Style.GOOD, State.LEARNING: Style.WARNING}
 
@@ -43,7 +47,7 @@ def device(arguments: Namespace) -> int:
     known = Known.at(arguments.config)
     mac = known.mac_of(arguments.device)
     with known.store() as conn:
-        details = one_device(known, conn, mac)
+        details = one_device(known, conn, mac, _counted(arguments.run_dir))
     if details is None:
         raise UnknownDevice(f"no device {mac} was ever seen; `smartrouter devices` lists them all")
     if arguments.json:
@@ -51,6 +55,14 @@ def device(arguments: Namespace) -> int:
     else:
         _show_device(Screen(sys.stdout), known, details)
     return 0
+
+
+def _counted(run_dir: str) -> Mapping[str, Any] | None:
+    """What the running smartrouter says of its counting; None if it does not run."""
+    try:
+        return counted_by(ask(run_dir, {"do": "status"}, _PATIENCE))
+    except SmartrouterError:
+        return None
 
 
 # -- on a terminal -----------------------------------------------------------------------------------------

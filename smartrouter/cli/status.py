@@ -18,6 +18,7 @@ from smartrouter.core.learning import State
 from smartrouter.core.policy import Mode
 from smartrouter.listings.known import Known
 from smartrouter.listings.status import STATUS, status
+from smartrouter.listings.volume import told
 from smartrouter.store.runs import Run
 from smartrouter.supervisor.installed import absent
 from smartrouter.terminal import Cell, Screen, Style, ago, amount, duration
@@ -78,6 +79,7 @@ def _facts(found: dict[str, Any]) -> list[tuple[str, str | Cell]]:
         ("network", _network_text(found)),
         ("devices", _devices_text(guard)),
         ("packets", _packets_text(guard)),
+        ("volume", told(guard.get("volume"))),
         ("web", ", ".join((found["web"] or {}).get("urls", ()))),
         ("parts", ", ".join(_part_texts(found["parts"]))),
         ("alerts to", ", ".join(_channel_text(each) for each in found["channels"] or ())),

@@ -44,6 +44,11 @@ def show(screen: Screen, volume: Mapping[str, Any], now: float) -> None:
     )
     if len(destinations) > _SHOWN:
         screen.line(f"… and {len(destinations) - _SHOWN} more: `--json` has all.")
+    if volume["offloaded"]:
+        screen.line(
+            Cell(f"Open connections that are offloaded: {volume['offloaded']}. ", Style.WARNING),
+            "What they carry may not be counted.",
+        )
     day, total = volume["day"], volume["total"]
     screen.line(
         f"Together {amount(day['bytes_out'])} sent and {amount(day['bytes_in'])} received; of all that is "

@@ -14,6 +14,7 @@ from smartrouter.config.uci import find, parse
 from smartrouter.config.uci_edit import add_section, delete_section, set_option, set_options
 from smartrouter.config.uci_file import write_text
 from smartrouter.core.errors import BadConfig
+from smartrouter.core.policy import Action
 
 
 def make_rule(
@@ -59,7 +60,8 @@ def end_rule(path: str | Path, device: str, destination: str, service: str, at: 
 
     def edit(text: str, config: Config) -> str:
         for place, rule in enumerate(config.settings(frozenset()).rules):
-            if not rule.once or (rule.device, str(rule.destination), rule.service) != (
+            is_once = rule.once and rule.action is Action.ALLOW
+            if not is_once or (rule.device, str(rule.destination), rule.service) != (
                 device,
                 destination,
                 service,

@@ -10,6 +10,7 @@ from smartrouter.core.explanations import would_be_blocked
 from smartrouter.core.learning import Progress, State
 from smartrouter.core.novelty import Prior
 from smartrouter.listings import forecast
+from smartrouter.listings.devices import kept_prior
 from smartrouter.listings.known import Known
 from smartrouter.store import queries
 from smartrouter.store.alerts import AlertState, StoredAlert, alerts
@@ -34,11 +35,14 @@ class Consequences(NamedTuple):
         return dict(sorted(known.items(), key=lambda item: -item[1]["week"]["expected"]))
 
 
-def consequences(known: Known, conn: sqlite3.Connection, device: str | None) -> Consequences:
-    """Of enforce mode for one device (a MAC), or for all that are watched."""
+def consequences(
+    known: Known, conn: sqlite3.Connection, device: str | None, most: int = 1000
+) -> Consequences:
+    """Of enforce mode for one device (a MAC), or for all that are watched. Only the `most` latest of the open
+    alerts are looked at."""
     waiting = [
         found
-        for found in alerts(conn, state=AlertState.OPEN, mac=device)
+        for found in alerts(conn, state=AlertState.OPEN, mac=device, limit=most)
         if would_be_blocked(found.kind, found.reason)
     ]
     concerned = [
@@ -50,7 +54,7 @@ def consequences(known: Known, conn: sqlite3.Connection, device: str | None) -> 
     return Consequences(
         waiting=waiting,
         progress={mac: each for mac, each in progress.items() if mac in concerned},
-        prior=forecast.prior_of({mac: each for mac, each in progress.items() if mac in concerned}),
+        prior=kept_prior(conn),
         learning=[m for m in concerned if m not in progress or progress[m].state is not State.PROTECTED],
         nameless=[mac for mac in queries.household(conn).nameless if mac in concerned],
     )

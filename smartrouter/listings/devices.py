@@ -4,7 +4,7 @@
 import json
 import sqlite3
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from smartrouter.config import RuleConfig
@@ -90,15 +90,18 @@ def some_devices(
     ]
 
 
-def one_device(known: Known, conn: sqlite3.Connection, mac: str) -> dict[str, Any] | None:
-    """The device with this MAC under the keys of `DETAILS`; None if it was never seen."""
+def one_device(
+    known: Known, conn: sqlite3.Connection, mac: str, counted: Mapping[str, Any] | None = None
+) -> dict[str, Any] | None:
+    """The device with this MAC under the keys of `DETAILS`; None if it was never seen. `counted`: as
+    `volume.of_one` takes it."""
     found = queries.device(conn, mac)
     if found is None:
         return None
     progress = queries.progress(conn)
     own, prior = progress.get(mac), kept_prior(conn)
     details = device_json(known, conn, found, own, prior) | _details(known, conn, mac, own)
-    details |= {"volume": volume.of_one(conn, mac, time.time())}
+    details |= {"volume": volume.of_one(conn, mac, time.time(), counted)}
     return {key: details[key] for key in DETAILS}
 
 

@@ -34,7 +34,10 @@ STATUS = {
     "settles by itself), `recorded` (packets that it settled so), `unrecorded` (those of which it could not "
     "tell us), `kernel` (the rules' counters), `latency` (seconds that packets waited for their verdicts, of "
     "`flows` and `dns`: `buckets` of an upper end and a count, `sum`, `count`), `volume` (how bytes are "
-    "counted, see docs/volume.md; null if they are not to be), `faults`",
+    "counted, see docs/volume.md; null if they are not to be), `accounts` (those sums of packets that must "
+    "be equal, since the guard began), `faults`",
+    "unaccounted": "packets that the kernel's rules counted, and that were neither let through, nor stopped, "
+    "nor recorded, nor are waiting; null if it does not run",
     "parts": "each part: `name`, `state`, `pid`, `restarts`, `rss_kib`, `problem`",
     "queues": "the kernel's queues by number: `waiting`, `dropped`, `user_dropped`, `queued`",
     "version": "of the smartrouter that runs",
@@ -84,6 +87,7 @@ def status(
         found["problem"] = problem_of(found)
     found["paused"] = found["guard"].get("paused", 0.0)
     found["working"] = not found["problem"]
+    found["unaccounted"] = _unaccounted(found)
     try:
         _read(found, know())
     except BadConfig as error:
@@ -101,6 +105,18 @@ def problem_of(found: Mapping[str, Any]) -> str:
         return str(found["problem"])
     guard = found["guard"]
     return "" if guard["running"] else str(guard.get("problem") or "the guard does not run")
+
+
+def _unaccounted(found: Mapping[str, Any]) -> int | None:
+    """What is left of the guard's accounts when that which waits in the queues, or was too much for them, is
+    taken off. None without a guard."""
+    accounts = found["guard"].get("accounts")
+    if accounts is None:
+        return None
+    elsewhere = sum(
+        queue[what] for queue in found["queues"].values() for what in ("waiting", "dropped", "user_dropped")
+    )
+    return int(max(0, accounts["gap_at_gate"] - elsewhere) + accounts["gap_in_log"])
 
 
 def _read(found: dict[str, Any], known: Known) -> None:
@@ -193,6 +209,11 @@ def needs_of_running(found: dict[str, Any]) -> list[str]:
         needs.append(" ".join(uncounted).rstrip())
     if guard.get("mended"):
         needs.append("Somebody else removed smartrouter's rules from the kernel; they were put back.")
+    if found.get("unaccounted"):
+        needs.append(
+            f"{_counted(found['unaccounted'], 'packet')} were counted by the kernel and seen by nobody: "
+            "please report it, with `smartrouter status --json`."
+        )
     lost = sum(queue["dropped"] + queue["user_dropped"] for queue in found["queues"].values())
     if lost:
         needs.append(f"{_counted(lost, 'packet')} were lost because a queue was full.")

@@ -7,6 +7,7 @@ from typing import Any
 
 from smartrouter.guard.volume import STARTING
 from smartrouter.store.volumes import HOUR, Sums, kept_since, volumes, volumes_of
+from smartrouter.terminal import amount
 
 DAY = 86400.0
 SUMS = "`bytes_out`, `bytes_in`, `packets_out`, `packets_in`, `flows` (connections)"
@@ -18,6 +19,8 @@ VOLUME = {
 DETAILS = VOLUME | {
     "destinations": "the same by destination: `name` (or address), `service`, `day`, `total`; the largest of "
     "the last 24 hours first",
+    "offloaded": "how many of its open connections are offloaded, so that what they carry may not be "
+    "counted; null if nobody counts",
 }
 
 
@@ -40,8 +43,11 @@ def of_all(conn: sqlite3.Connection, now: float) -> Callable[[str], dict[str, An
     return of
 
 
-def of_one(conn: sqlite3.Connection, mac: str, now: float) -> dict[str, Any]:
-    """What a device sent and received, under the keys of `DETAILS`."""
+def of_one(
+    conn: sqlite3.Connection, mac: str, now: float, counted: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """What a device sent and received, under the keys of `DETAILS`. `counted`: the guard's own word on its
+    counting, None where it gives none."""
     found = volumes_of(conn, mac, day_before(now))
     return {
         "day": _sum(each.lately for each in found)._asdict(),
@@ -56,7 +62,14 @@ def of_one(conn: sqlite3.Connection, mac: str, now: float) -> dict[str, Any]:
             }
             for each in found
         ],
+        "offloaded": None if counted is None else counted["offloaded"].get(mac, 0),
     }
+
+
+def counted_by(status: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The guard's own word on its counting, from the answer to `status`; None where it gives none."""
+    found: Mapping[str, Any] | None = (status.get("guard") or {}).get("volume")
+    return found
 
 
 def day_before(now: float) -> float:
@@ -83,11 +96,21 @@ def trouble(counted: Mapping[str, Any] | None) -> tuple[str, str] | None:
         )
     if counted["offloaded"]:
         return (
-            f"Open connections of watched devices that are offloaded: {counted['offloaded']}. What they "
-            "carry may not be counted.",
+            f"Open connections of watched devices that are offloaded: {sum(counted['offloaded'].values())}. "
+            "What they carry may not be counted.",
             "Switch offloading off; OpenWrt: `uci set firewall.@defaults[0].flow_offloading=0`.",
         )
     return None
+
+
+def told(counted: Mapping[str, Any] | None) -> str:
+    """What was counted since the guard was started, in words; '' if nothing is."""
+    if counted is None or counted["problem"] or counted["accounting"] is not True:
+        return ""
+    sent, received = amount(counted["bytes_out"]), amount(counted["bytes_in"])
+    text = f"{sent} sent and {received} received by watched devices"
+    lost = losses(counted)
+    return f"{text}, not counting {lost}" if lost else text
 
 
 def losses(counted: Mapping[str, Any]) -> str:

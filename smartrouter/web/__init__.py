@@ -16,3 +16,5 @@ if _missing:
         f"install what is missing (as with `pip install {' '.join(_missing)}`; OpenWrt's packages are called "
         "python3-starlette and so on), or take `config web` out of the configuration"
     )
+
+from smartrouter.web import lean as lean  # noqa: E402 - before anything else of these libraries

@@ -8,9 +8,9 @@ import marshal
 import os
 from collections.abc import Mapping
 from types import CodeType
+from typing import Any, NamedTuple, cast
 
-from jinja2 import BytecodeCache, Environment
-from jinja2.bccache import Bucket
+from smartrouter.web.lean import Environment
 
 
 def compile_apart(environment: Environment) -> None:
@@ -29,28 +29,27 @@ def compile_apart(environment: Environment) -> None:
         found = pipe.read()
     os.waitpid(child, 0)
     with contextlib.suppress(ValueError, EOFError, TypeError):
-        environment.bytecode_cache = _Codes(marshal.loads(found))  # noqa: S302 - it is our own child's
+        codes = _Codes(marshal.loads(found))  # noqa: S302 - it is our own child's
+        environment.bytecode_cache = cast(Any, codes)
     for name in environment.list_templates():
         environment.get_template(name)
 
 
-class _Codes(BytecodeCache):
-    """Templates that are compiled already, by name."""
+class _Bucket(NamedTuple):
+    """What the loader takes a template's code from."""
+
+    code: CodeType | None
+
+
+class _Codes:
+    """Templates that are compiled already, by name; to Jinja a cache, of which it asks no more than this."""
 
     def __init__(self, codes: Mapping[str, CodeType]):
         self._codes = codes
 
-    def get_bucket(self, environment: Environment, name: str, _filename: str | None, source: str) -> Bucket:
+    def get_bucket(self, _environment: Environment, name: str, _file: str | None, _source: str) -> _Bucket:
         """What the loader asks."""
-        bucket = Bucket(environment, name, self.get_source_checksum(source))
-        bucket.code = self._codes.get(name)
-        return bucket
-
-    def load_bytecode(self, bucket: Bucket) -> None:
-        """Nothing is kept elsewhere."""
-
-    def dump_bytecode(self, bucket: Bucket) -> None:
-        """Likewise."""
+        return _Bucket(self._codes.get(name))
 
 
 def _compiled(environment: Environment) -> dict[str, CodeType]:

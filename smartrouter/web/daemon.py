@@ -22,8 +22,8 @@ from smartrouter.channel import Channel, Gone, Request
 from smartrouter.config import Config, WebConfig, load
 from smartrouter.core.errors import SmartrouterError, Unavailable
 from smartrouter.core.names import registrable_domain
-from smartrouter.linux import local_addresses, privileges
-from smartrouter.linux.heap import give_back_what_is_large
+from smartrouter.linux import local_addresses, privileges, seccomp
+from smartrouter.linux.heap import give_back, give_back_what_is_large
 from smartrouter.web import assets, certificate
 from smartrouter.web.app import make_app
 from smartrouter.web.origins import own_names
@@ -39,19 +39,20 @@ log = logging.getLogger("smartrouter.web")
 TURN = 0.4  # seconds between two heartbeats
 LOOK_AROUND = 5.0  # seconds between two looks at the addresses to listen on
 KEEP_EVERY = 300.0  # seconds between two notes of which sessions there are
-_THREADS = 4  # that read the store for pages
+_THREADS = 3  # that read the store for pages
 
 
 def main(arguments: "Namespace") -> int:
     """`smartrouter web [--config PATH] [--run-dir DIR] [--channel FD]`."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     for name in ("uvicorn", "uvicorn.error", "asyncio"):
-        logging.getLogger(name).setLevel(logging.ERROR)  # a peer's nonsense is no news
+        # A peer's nonsense is no news, nor that what it had open ends with us; faults are the gatekeeper's.
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     if arguments.channel is None:
         share = _own_share(arguments.config)
         _prepare()
         tls = _tls(share)
-        privileges.drop(privileges.service_user(), keep_net_admin=False)
+        _drop_rights()
         asyncio.run(_Web(share, arguments.run_dir, None, tls).run())
         return 0
     with Channel(arguments.channel) as channel:
@@ -62,7 +63,7 @@ def main(arguments: "Namespace") -> int:
                 return 0
             try:
                 tls = _tls(first.arguments)
-                privileges.drop(privileges.service_user(), keep_net_admin=False)
+                _drop_rights()
                 web = _Web(first.arguments, arguments.run_dir, channel, tls)
             except SmartrouterError as error:
                 channel.answer(first.id, error=str(error))
@@ -91,6 +92,12 @@ def _prepare() -> None:
     registrable_domain("example.com")
     assets.assets()
     render.load()
+
+
+def _drop_rights() -> None:
+    privileges.drop(privileges.service_user(), keep_net_admin=False)
+    if why := seccomp.install(seccomp.NETWORK):
+        log.warning("no filter of system calls: %s", why)
 
 
 def _tls(share: dict[str, Any]) -> ssl.SSLContext | None:
@@ -148,6 +155,7 @@ class _Web:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._end)
+        give_back()  # what importing and starting took
         tasks = [asyncio.create_task(self._follow()), asyncio.create_task(self._keep())]
         if self._channel is not None:
             loop.add_reader(self._channel.fileno(), self._hear)
@@ -176,6 +184,7 @@ class _Web:
         while True:
             await asyncio.sleep(KEEP_EVERY)
             await self._site.keep_sessions()
+            give_back()
 
     async def _follow(self) -> None:
         """Listen where we should, wherever addresses go."""

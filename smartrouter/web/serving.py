@@ -18,8 +18,8 @@ from typing import Any, cast
 
 from smartrouter.core.errors import Unavailable
 from smartrouter.linux.local_addresses import Local
-from smartrouter.web import http_server
-from smartrouter.web.http_server import Config, H11Protocol
+from smartrouter.web import lean
+from smartrouter.web.lean import Config, H11Protocol
 
 log = logging.getLogger("smartrouter.web")
 
@@ -92,7 +92,7 @@ def _make_room(others: Collection[Protocol]) -> bool:
     return False
 
 
-class Server(http_server.Server):
+class Server(lean.Server):
     """uvicorn's, with sockets that come and go, and without its signal handlers."""
 
     def __init__(self, app: Any, lets_in: Callable[[str], bool]):
@@ -182,7 +182,9 @@ def _socket(address: str, port: int) -> socket.socket:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        info = socket.getaddrinfo(address, port, family, socket.SOCK_STREAM, 0, socket.AI_NUMERICHOST)
+        # As bytes: a text would bring IDNA's tables with it, for good.
+        numeric = address.encode("ascii")
+        info = socket.getaddrinfo(numeric, port, family, socket.SOCK_STREAM, 0, socket.AI_NUMERICHOST)
         sock.bind(info[0][4])
     except BaseException:
         sock.close()

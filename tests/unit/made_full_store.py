@@ -37,6 +37,10 @@ def _filling(devices: int) -> str:
         SELECT h.i, d.i, 'host' || t.i || '.example.com', 'web', 1, 7
         FROM (SELECT i FROM n LIMIT {HOURS}) h, (SELECT i FROM n LIMIT {devices}) d,
             (SELECT i FROM n LIMIT {DESTINATIONS}) t;
+    INSERT INTO volumes
+        SELECT h.i, d.i, 'host' || t.i || '.example.com', 'web', 1000, 2000, 9, 9, 7
+        FROM (SELECT i FROM n LIMIT {HOURS}) h, (SELECT i FROM n LIMIT {devices}) d,
+            (SELECT i FROM n LIMIT 3) t;
     INSERT INTO alerts (device, kind, destination, service, reason, severity, evidence, name, first, last,
             count, blocked, state)
         SELECT i % {devices} + 1, 'new-destination', i || '.example', 'web', 'unknown-name', 'warning', 'dns',

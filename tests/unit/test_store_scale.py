@@ -26,6 +26,7 @@ from smartrouter.store.connect import COMPANIONS, LOG_LIMIT
 from smartrouter.store.pending import empty
 from smartrouter.store.sorts import Sorts
 from smartrouter.store.transaction import transaction
+from smartrouter.store.volumes import lately_of
 from smartrouter.store.writer import Writer
 
 
@@ -91,6 +92,9 @@ QUESTIONS = {
         lambda conn: timeline.of_device(conn, MAC, NOON + ATTEMPTS * 0.3, 24)[0], 24, 250_000,
     ),
     "a device's fortnight": (lambda conn: timeline.days_of(conn, MAC, 1, 15), 15, 5_000),
+    "a device's volumes of a week": (
+        lambda conn: lately_of(conn, MAC, (HOURS - 167) * 3600.0), 3, 40_000,
+    ),
     "the inbox": (lambda conn: inbox.groups(conn, ("open",), 3), DEVICES, 120_000),
     "a device's inbox": (lambda conn: inbox.of_device(conn, MAC, ("open",), 20, 20), 20, 10_000),
     "alerts of a page": (lambda conn: inbox.read(conn, range(100, 130)), 30, 20_000),

@@ -8,6 +8,8 @@ import pytest
 from unit.made_effects import NOON, PLUG, TV, learn, raised, record
 from unit.made_screens import PHONE, furnish, known, sighting
 
+from smartrouter.core.destinations import Destination
+from smartrouter.core.effects import AddVolume
 from smartrouter.store.changes import upsert_devices
 from smartrouter.web.views import device as one
 from smartrouter.web.views.device import device
@@ -156,6 +158,18 @@ def test_one_device_is_shown_in_full(conn: sqlite3.Connection) -> None:
     assert len(found.days) == one.DAYS
     assert [each.where for each in found.latest] == ["api.example.com", "api.example.com"]
     assert [each.id for each in found.alerts] == [1]
+
+
+def test_what_was_carried_lately_stands_beside_what_it_needs(conn: sqlite3.Connection) -> None:
+    hour, place = int(NOON // 3600), Destination("example.com", "web")
+    week, month = (AddVolume(TV, hour - back, place, 5, 70, 1, 1, 1) for back in (2, 30 * 24))
+    furnish(conn, learn(TV), learn(TV, "quiet.example"), week, month)
+    found = device(known(conn), conn, TV, NOW, TODAY)
+    assert found is not None
+    carried = {each.name: each.volume and each.volume[:2] for each in found.destinations}
+    assert carried == {"example.com": (5, 70), "quiet.example": (0, 0)}
+    assert found.volume is not None
+    assert found.volume[:2] == (5, 70)
 
 
 def test_one_that_learns_says_how_far_it_is(conn: sqlite3.Connection) -> None:

@@ -8,11 +8,12 @@ from unit.made_alerts import ALERT, SCAN
 from unit.made_effects import NOON, PLUG, TV, raised, write
 from unit.made_screens import furnish, known
 
-from smartrouter.core.effects import Kind, Severity
+from smartrouter.core.effects import Evidence, Kind, Severity
 from smartrouter.listings.decisions import NoRule
 from smartrouter.store.alerts import AlertState, StoredAlert, set_alert_state
 from smartrouter.store.exhibits import Attach, Exhibit, Role
 from smartrouter.web.views import inbox as screen
+from smartrouter.web.views import words
 from smartrouter.web.views.alert import full
 from smartrouter.web.views.inbox import Inbox, inbox, row, rule_of, scopes
 
@@ -32,6 +33,11 @@ AT = NOON + 60
 
 def seen(conn: sqlite3.Connection, extra: str = "", **asked: object) -> Inbox:
     return inbox(known(conn, extra), conn, NOW, **asked)  # type: ignore[arg-type]
+
+
+def test_each_kind_of_alert_and_of_evidence_has_a_title() -> None:
+    assert set(words.KINDS) == set(Kind)
+    assert set(words.EVIDENCE) == set(Evidence)
 
 
 def test_open_alerts_come_by_device_and_destination(conn: sqlite3.Connection) -> None:

@@ -18,6 +18,7 @@ from smartrouter.listings.alerts import alert_json
 from smartrouter.listings.decisions import decision, ruled_by
 from smartrouter.listings.devices import one_device, rule_json
 from smartrouter.listings.known import Known
+from smartrouter.listings.volume import counted_by
 from smartrouter.notify.channels import named
 from smartrouter.store import queries
 from smartrouter.store.alerts import AlertState, StoredAlert
@@ -29,7 +30,7 @@ from smartrouter.web.api.reading import no_device, stored_alert
 _T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")
 SHARED = 1.0  # seconds that we wait for our own share of a changed configuration
-ONCE = 120  # seconds that `once` lasts: time enough to try again
+ONCE = 3600  # seconds that `once` waits for its connection
 
 # -- alerts ------------------------------------------------------------------------------------------------
 
@@ -53,8 +54,9 @@ async def _decide(call: Call, action: Action) -> dict[str, Any]:
     seconds = ONCE if body.get("once") else body.get("seconds")
     until = None if seconds is None else time.time() + seconds
     order = {"do": str(action), **wanted._asdict(), "until": until, "by": call.by}
-    answer = await ordered(call, order)
-    rule = {"id": rule_id(*wanted), **wanted._asdict(), "action": str(action), "until": until}
+    once = action is Action.ALLOW and body.get("once", False)
+    answer = await ordered(call, order | ({"once": True} if once else {}))
+    rule = {"id": rule_id(*wanted), **wanted._asdict(), "action": str(action), "until": until, "once": once}
     return {**_applied(answer), "rule": rule}
 
 
@@ -235,7 +237,7 @@ def _must_be_known(known: Known, mac: str) -> None:
 async def _device_now(call: Call) -> dict[str, Any]:
     def read(known: Known) -> dict[str, Any]:
         with known.store() as conn:
-            found = one_device(known, conn, call.path["mac"])
+            found = one_device(known, conn, call.path["mac"], counted_by(call.site.status))
         if found is None:
             raise no_device(call.path["mac"])
         return found

@@ -60,7 +60,7 @@ def _whole_list(items: Schema) -> Schema:
 
 _APPLIED_RULE = answer({**shapes.RULE["properties"], **shapes.APPLIED["properties"]}, "MadeRule")
 _RULE_PARTS = {key: shapes.RULE["properties"][key] for key in
-               ("id", "device", "destination", "service", "action", "until")}  # fmt: skip
+               ("id", "device", "destination", "service", "action", "until", "once")}  # fmt: skip
 _EVENT = answer(
     {
         "event": word("alert", "device", "status", "reset"),
@@ -72,7 +72,10 @@ _DECIDED = answer({**shapes.APPLIED["properties"], "rule": answer(_RULE_PARTS)},
 _DECISION = request(
     {
         "seconds": whole(1, LONGEST_TIME, "for how long; without: for good"),
-        "once": described(BOOLEAN, f"for {deciding.ONCE} seconds only: time enough to try once"),
+        "once": described(
+            BOOLEAN,
+            f"allow: the next connection only, if it comes within {deciding.ONCE} s; deny: for so long",
+        ),
         "exact": described(BOOLEAN, "the exact name alone; without: its whole group"),
         "all_devices": described(BOOLEAN, "for every device, not just this one"),
     }

@@ -20,6 +20,7 @@ from smartrouter.listings.devices import one_device, some_devices
 from smartrouter.listings.digest import digest_json
 from smartrouter.listings.known import Known
 from smartrouter.listings.status import STATUS, status
+from smartrouter.listings.volume import counted_by
 from smartrouter.store import log, queries
 from smartrouter.store.alerts import StoredAlert, alert, alerts_before
 from smartrouter.store.attempts import StoredAttempt
@@ -76,7 +77,7 @@ def _is_wanted(known: Known, device: queries.Device, query: Any) -> bool:
 def device(call: Call) -> dict[str, Any]:
     """One device in full."""
     with call.reading() as (known, conn):
-        found = one_device(known, conn, call.path["mac"])
+        found = one_device(known, conn, call.path["mac"], counted_by(call.site.status))
     if found is None:
         raise no_device(call.path["mac"])
     return found

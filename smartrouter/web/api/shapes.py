@@ -13,6 +13,8 @@ from smartrouter.listings.devices import DETAILS as DETAILS_KEYS
 from smartrouter.listings.devices import DEVICE as DEVICE_KEYS
 from smartrouter.listings.digest import DIGEST as DIGEST_KEYS
 from smartrouter.listings.status import STATUS as STATUS_KEYS
+from smartrouter.listings.volume import DETAILS as VOLUME_DETAILS_KEYS
+from smartrouter.listings.volume import VOLUME as VOLUME_KEYS
 from smartrouter.web.api.forms import (
     ACTION,
     ALERT_STATE,
@@ -53,11 +55,19 @@ _NOVELTY = answer(
     ),
     "Novelty",
 )
-_SUMS = answer(
-    dict.fromkeys(("bytes_out", "bytes_in", "packets_out", "packets_in", "flows"), COUNT), "Volume"
-)
-_VOLUME: Mapping[str, Schema] = {"day": _SUMS, "total": _SUMS, "since": maybe(NUMBER)}
 _PROBABLY = answer({"mac": TEXT, "label": TEXT, "reasons": listed(TEXT)})
+_SUMS = answer(dict.fromkeys(("bytes_out", "bytes_in", "packets_out", "packets_in", "flows"), COUNT), "Sums")
+_SUMMED = {"day": _SUMS, "total": _SUMS}
+_VOLUME = _keyed("Volume", VOLUME_KEYS, {**_SUMMED, "since": maybe(NUMBER)})
+_VOLUME_DETAILS = _keyed(
+    "VolumeDetails",
+    VOLUME_DETAILS_KEYS,
+    {
+        **_SUMMED,
+        "since": maybe(NUMBER),
+        "destinations": listed(answer({"name": TEXT, "service": TEXT, **_SUMMED})),
+    },
+)
 _DEVICE: Mapping[str, Schema] = {
     "mac": TEXT, "name": TEXT, "label": TEXT, "hostname": TEXT, "maker": TEXT,
     "class": word("iot", "not-iot", "unknown"), "iot": maybe(BOOLEAN),
@@ -65,8 +75,7 @@ _DEVICE: Mapping[str, Schema] = {
     "port": TEXT, "on_iot_network": BOOLEAN, "present": BOOLEAN, "probably": maybe(_PROBABLY),
     "watched": BOOLEAN, "state": STATE, "mode": MODE, "addresses": listed(TEXT), "first_seen": NUMBER,
     "last_seen": NUMBER, "attempts": COUNT, "blocked": COUNT, "learned": COUNT, "open_alerts": COUNT,
-    "settled": maybe(BOOLEAN), "learning": maybe(_LEARNING), "novelty": maybe(_NOVELTY),
-    "volume": answer(_VOLUME),
+    "settled": maybe(BOOLEAN), "learning": maybe(_LEARNING), "novelty": maybe(_NOVELTY), "volume": _VOLUME,
 }  # fmt: skip
 _TARGET = answer({"address": TEXT, "port": COUNT, "protocol": COUNT, "count": COUNT})
 _ALERT: Mapping[str, Schema] = {
@@ -86,6 +95,7 @@ _RULE: Mapping[str, Schema] = {
     "service": described(TEXT, "empty: any"),
     "action": ACTION,
     "until": maybe(NUMBER, "epoch seconds; null: for good"),
+    "once": described(BOOLEAN, "it ends with one connection"),
     "by": described(TEXT, "who decided; empty if nobody is known"),
     "at": MAYBE_WHEN,
 }
@@ -120,6 +130,7 @@ DETAILS = _keyed(
     DETAILS_KEYS,
     {
         **_DEVICE,
+        "volume": _VOLUME_DETAILS,
         "progress": maybe(
             answer(
                 {"observed": NUMBER, "attempts": COUNT, "units": COUNT, "quiet": COUNT, "settled": BOOLEAN}
@@ -129,12 +140,6 @@ DETAILS = _keyed(
             answer({"name": TEXT, "service": TEXT, "units": COUNT, "learned": NUMBER, "last_used": NUMBER})
         ),
         "rules": listed(answer(_RULE)),
-        "volume": answer(
-            {
-                **_VOLUME,
-                "destinations": listed(answer({"name": TEXT, "service": TEXT, "day": _SUMS, "total": _SUMS})),
-            }
-        ),
         "mute_until": maybe(NUMBER),
         "muted_by": TEXT,
         "latest": listed(answer(_ATTEMPT)),
@@ -159,8 +164,8 @@ STATUS = _keyed(
         "pid": COUNT, "uptime": NUMBER, "config": _OBJECT, "lan": listed(TEXT), "iot": listed(TEXT),
         "missing": listed(TEXT), "store": maybe(_OBJECT), "alerts": maybe(_OBJECT),
         "channels": maybe(listed(CHANNEL)), "nameless": listed(TEXT), "repeaters": listed(TEXT),
-        "analysis": maybe(_RUN), "runs": listed(_RUN), "trial": maybe(NUMBER),
-        "web": maybe(_OBJECT), "not_kept": TEXT,
+        "analysis": maybe(_RUN), "runs": listed(_RUN), "trial": maybe(NUMBER), "web": maybe(_OBJECT),
+        "not_kept": TEXT, "unaccounted": maybe(COUNT),
     },
 )  # fmt: skip
 CONSEQUENCES = answer(

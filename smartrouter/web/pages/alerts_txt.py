@@ -14,16 +14,23 @@ from smartrouter.web.site import Site
 from smartrouter.web.views.words import number
 
 USUAL, MOST = 1000, 10_000  # lines
+_AT_ONCE = 100  # alerts that are in memory: each takes 3 KB
 
 
 def show(request: Request) -> Response:
     """The latest lines, the last one last; `?lines=N` for another number of them."""
     site: Site = request.app.state.site
     count = min(MOST, number(request.query_params.get("lines", ""), USUAL))
+    lines: list[tuple[float, int, str]] = []
     with site.store() as conn:
-        found = [alert for alert in alerts(conn, limit=count) if alert.state != AlertState.MERGED]
-    found.sort(key=lambda alert: (alert.first, alert.id))
-    return PlainTextResponse("".join(f"{_line(alert)}\n" for alert in found))
+        for offset in range(0, count, _AT_ONCE):
+            found = alerts(conn, limit=min(_AT_ONCE, count - offset), offset=offset)
+            lines += [
+                (alert.first, alert.id, _line(alert)) for alert in found if alert.state != AlertState.MERGED
+            ]
+            if len(found) < _AT_ONCE:
+                break
+    return PlainTextResponse("".join(f"{line}\n" for _, _, line in sorted(lines)))
 
 
 def _line(alert: StoredAlert) -> str:

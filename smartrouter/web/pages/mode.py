@@ -16,7 +16,8 @@ from smartrouter.web.site import Site
 
 TRIAL = 600  # seconds
 _HOUR = 3600
-_LISTED = 20  # devices, alerts
+_LISTED = 20  # devices, alerts,
+_LOOKED_AT = 100  # of so many: each takes 3 KB
 
 
 async def pause(request: Request) -> Response:
@@ -32,7 +33,7 @@ def enforce(request: Request) -> Response:
     site: Site = request.app.state.site
     with site.store() as conn:
         known = Known(site.config, conn)
-        met = consequences(known, conn, None)
+        met = consequences(known, conn, None, _LOOKED_AT)
         names = known.labels()
     news = met.news()
     sums = {span: sum(each[span]["expected"] for each in news.values()) for span in AHEAD}
@@ -40,7 +41,7 @@ def enforce(request: Request) -> Response:
         request,
         "enforce.html",
         waiting=met.waiting[:_LISTED],
-        more=max(0, len(met.waiting) - _LISTED),
+        more=len(met.waiting) > _LISTED,
         news=[
             (mac, names.get(mac, mac), number(each["week"]["expected"]), each["week"]["high"])
             for mac, each in list(news.items())[:_LISTED]

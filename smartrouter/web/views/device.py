@@ -15,32 +15,35 @@ from smartrouter.listings.devices import device_json, kept_prior
 from smartrouter.listings.known import EVERY_DEVICE, Known
 from smartrouter.store import inbox, queries, timeline
 from smartrouter.store.attempts import attempts_of
+from smartrouter.store.volumes import Sums, lately_of
 from smartrouter.terminal import duration
 from smartrouter.web.views.inbox import Row, muted_until, row
 from smartrouter.web.views.log import Row as Attempt
 from smartrouter.web.views.log import row as attempt
 
 HOURS, DAYS = 24, 14  # of the timelines
+WEEK = 7 * 86400.0  # seconds of which volumes are shown
 ON_A_PAGE = 40  # destinations
 _ALERTS, _LATEST = 3, 8  # that are shown
 
 
 class Destination(NamedTuple):
     """What the device needs. `name`: name group, or address; `hours`: how many it was used in while learning;
-    `volume`: bytes lately, None where that is not counted."""
+    `volume`: what was sent and received in the last week, None where nothing was counted."""
 
     name: str
     service: str
     hours: int
     learned: float
     last_used: float
-    volume: int | None
+    volume: Sums | None
 
 
 class Device(NamedTuple):
     """See the module. `facts`: under the keys of `listings.devices.DEVICE`; `watch`: the user's word (`auto`,
     `always`, `never`); `own_mode`: the mode that it has of its own, '' if none; `learning`, `outlook`:
-    sentences, '' where there is nothing to say; `whole_day`: `hours` counts all; `rules`: those about this
+    sentences, '' where there is nothing to say; `whole_day`: `hours` counts all; `volume`: of
+    the last week with whatever destinations; `rules`: those about this
     device, `common`: those about all."""
 
     facts: Mapping[str, Any]
@@ -54,6 +57,7 @@ class Device(NamedTuple):
     whole_day: bool
     days: Sequence[timeline.Day]
     destinations: Sequence[Destination]
+    volume: Sums | None
     known: int
     page: int
     pages: int
@@ -80,7 +84,7 @@ def device(
     hours, whole_day = timeline.of_device(conn, mac, now, HOURS)
     told = known.settings.devices.get(mac)
     written = next((each for each in known.config.devices if each.mac == mac), None)
-    last = today.toordinal()
+    last, volumes = today.toordinal(), lately_of(conn, mac, now - WEEK)
     return Device(
         facts=facts,
         watch=str(told.watch if told else Watching.AUTO),
@@ -92,7 +96,11 @@ def device(
         hours=hours,
         whole_day=whole_day,
         days=timeline.days_of(conn, mac, last - DAYS + 1, last),
-        destinations=[_destination(each) for each in needs[(page - 1) * ON_A_PAGE : page * ON_A_PAGE]],
+        destinations=[
+            _destination(each, volumes.get(each.destination, Sums()) if volumes else None)
+            for each in needs[(page - 1) * ON_A_PAGE : page * ON_A_PAGE]
+        ],
+        volume=Sums(*map(sum, zip(*volumes.values(), strict=True))) if volumes else None,
         known=len(needs),
         page=page,
         pages=pages,
@@ -106,9 +114,9 @@ def device(
     )
 
 
-def _destination(found: queries.Learned) -> Destination:
+def _destination(found: queries.Learned, volume: Sums | None) -> Destination:
     name, service = found.destination
-    return Destination(name, service, found.seen.units, found.learned_at, found.last_used, None)
+    return Destination(name, service, found.seen.units, found.learned_at, found.last_used, volume)
 
 
 def _learning(known: Known, facts: Mapping[str, Any], progress: Progress | None) -> str:

@@ -24,6 +24,7 @@ KINDS: Mapping[str, str] = {
     Kind.REPEATER: "Repeater",
     Kind.PERSON: "A person's device",
     Kind.UNUSED: "No longer used",
+    Kind.UPLOAD: "Large upload",
 }
 """An alert's kind, as a title."""
 
