@@ -180,6 +180,7 @@ class _Household:
         self.queues: dict[int, Any] = {}
         self.relays: defaultdict[str, Any] = defaultdict(SimpleNamespace)
         self.trial = Trial()
+        self.keeping = SimpleNamespace(problem="")
         self.children = {
             GUARD: SimpleNamespace(ask=self._guard),
             ANALYZER: SimpleNamespace(ask=self._analyzer),
