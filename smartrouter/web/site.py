@@ -57,7 +57,7 @@ class Site:
         self.changing = ("", "")  # key of the session that changes the password, and stays; and to what hash
         self.configure(share)
         self.ledger = Ledger(os.path.dirname(self.config.main.database))
-        self.sessions = Sessions(self.ledger.sessions())
+        self.sessions = Sessions(self.ledger.sessions(self.web.password_hash))
         self.setup = SetUp()
 
     def configure(self, share: Mapping[str, Any]) -> None:
@@ -99,7 +99,8 @@ class Site:
 
     async def keep_sessions(self) -> None:
         """Have those that there are survive us."""
-        await anyio.to_thread.run_sync(self.ledger.keep_sessions, self.sessions.all(self.clock()))
+        sessions = self.sessions.all(self.clock())
+        await anyio.to_thread.run_sync(self.ledger.keep_sessions, sessions, self.web.password_hash)
 
     def visitor(self, scope: Mapping[str, Any]) -> Visitor:
         """Who makes the request with this scope."""
