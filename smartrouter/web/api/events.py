@@ -27,7 +27,6 @@ from starlette.responses import Response, StreamingResponse
 from smartrouter.core.effects import Severity
 from smartrouter.core.errors import SmartrouterError
 from smartrouter.listings.alerts import alert_json
-from smartrouter.listings.devices import some_devices
 from smartrouter.listings.known import Known
 from smartrouter.listings.status import problem_of
 from smartrouter.store import queries
@@ -35,6 +34,7 @@ from smartrouter.store.alerts import alerts_changed, latest_change
 from smartrouter.store.inbox import open_by_severity
 from smartrouter.web.api.operation import Call
 from smartrouter.web.api.problems import Problem
+from smartrouter.web.api.reading import listed_devices
 from smartrouter.web.sessions import is_alive
 
 if TYPE_CHECKING:
@@ -201,7 +201,7 @@ class Feed:
         if before is None:
             return []
         changed = [each for each in devices if before.get(each.mac) != standing[each.mac]]
-        return [Event("device", each) for each in some_devices(known, conn, changed)] if changed else []
+        return [Event("device", each) for each in listed_devices(known, conn, changed)] if changed else []
 
     def _missed(self, last: str) -> list[Event]:
         """What happened to alerts since the event with the id `last`, up to where the others are."""
