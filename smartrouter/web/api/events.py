@@ -80,6 +80,12 @@ class Viewer:
         except asyncio.QueueFull:
             self.is_behind = True
 
+    def end(self) -> None:
+        """Nothing more is told; who looks may come again."""
+        self.is_behind = True
+        with contextlib.suppress(asyncio.QueueFull):
+            self.events.put_nowait(Event("reset", {}))
+
 
 class Feed:
     """What all viewers of a site are told. Lives in the event loop."""
@@ -121,6 +127,11 @@ class Feed:
         if not self._viewers and self._task is not None:
             self._task.cancel()
             self._task = None
+
+    def close(self) -> None:
+        """Have all viewers go: the process ends."""
+        for viewer in self._viewers:
+            viewer.end()
 
     @property
     def viewers(self) -> int:
