@@ -126,6 +126,7 @@ ATTEMPT = answer(
 RULE = answer({"id": described(TEXT, "its name in the API"), **_RULE}, "Rule")
 CHANNEL = _keyed("Channel", CHANNEL_KEYS, _CHANNEL)
 DEVICE = _keyed("Device", DEVICE_KEYS, _DEVICE)
+LISTED = answer({key: shape for key, shape in DEVICE["properties"].items() if key != "volume"}, "Listed")
 DETAILS = _keyed(
     "Details",
     DETAILS_KEYS,
