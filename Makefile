@@ -79,6 +79,7 @@ uninstall-system: ## Stop it and remove it, with its configuration and all it kn
 	@[ ! -e $(OURS) ] || [ -e $(OURS)/smartrouter.cfg ] || \
 		{ echo "$(OURS) is not what install-system made: it stays" >&2; exit 1; }
 	rm -rf $(OURS) $(addprefix $(DESTDIR)/,$(SYSTEM_FILES) $(if $(KEEP),,$(STATE)))
+	@rmdir $(DESTDIR)/etc/config 2>/dev/null || true  # where nothing of anybody else's is in it
 	@[ -n "$(DESTDIR)" ] || [ ! -d /run/systemd/system ] || systemctl daemon-reload
 	@[ -n "$(DESTDIR)$(KEEP)" ] || ! id -u smartrouter >/dev/null 2>&1 || userdel smartrouter
 
@@ -113,7 +114,7 @@ training: install ## Fit the weights of classification anew, from the data in tr
 	$(BIN)/python -m training.fit
 
 docs: install ## Write the generated pages of docs/ anew
-	$(BIN)/python -m smartrouter.config.docs > docs/configuration.md.new && mv docs/configuration.md.new docs/configuration.md
+	$(BIN)/python -m smartrouter.config.docs > docs/uci.md.new && mv docs/uci.md.new docs/uci.md
 	$(BIN)/smartrouter --reference > docs/commands.md.new && mv docs/commands.md.new docs/commands.md
 	$(BIN)/python -m smartrouter.cli.alert_reference > docs/alerts.md.new && mv docs/alerts.md.new docs/alerts.md
 	@set -- $(TRACES)/*/*.pcap.gz; [ -f "$$1" ] || { echo "No captures at $(TRACES): docs/evaluation.md stays."; exit 0; }; \
