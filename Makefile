@@ -5,6 +5,9 @@
 PYTHON ?= $(shell command -v /usr/bin/python3 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
+PIP = $(BIN)/pip install --quiet --disable-pip-version-check
+# LOCKED=1 installs the very packages that requirements/*.lock pin, by their hashes.
+LOCKED ?=
 ROUNDS ?= 1
 # Captures of real devices, for docs/evaluation.md.
 TRACES ?= $(or $(SMARTROUTER_SHARED),../shared)/traces
@@ -15,6 +18,12 @@ TWO_WORKERS := --numprocesses 2 --dist loadgroup
 # What the guard, the lab and the tests run, and what the queue's library is built with.
 PACKAGES := nftables iproute2 dnsmasq-base gcc libc6-dev libnetfilter-queue-dev libnfnetlink-dev \
 	python3-dev python3-venv
+# What the tests boot another kernel with, a program of somebody else that queues packets, an MQTT broker,
+# what shows processes another time, what runs LuCI's views, and what reads shell scripts.
+TEST_PACKAGES := busybox-static faketime iptables mosquitto nodejs qemu-system-x86 shellcheck
+LINT := tests/openwrt/node_modules
+LUCI_OPTIONS := openwrt-package/luci-app-smartrouter/htdocs/luci-static/resources/smartrouter/options.js
+LUCI_POT := openwrt-package/luci-app-smartrouter/po/templates/smartrouter.pot
 # Where `install-system` puts the program, below DESTDIR; the rest has its usual places.
 PREFIX ?= /opt/smartrouter
 DESTDIR ?=
@@ -23,11 +32,7 @@ OURS = $(DESTDIR)$(PREFIX)
 SYSTEM_FILES := etc/systemd/system/smartrouter.service usr/lib/sysusers.d/smartrouter.conf usr/local/bin/smartrouter
 STATE := etc/config/smartrouter etc/smartrouter var/lib/smartrouter run/smartrouter
 
-# What the tests boot another kernel with, a program of somebody else that queues packets, an MQTT broker, and
-# what reads shell scripts.
-TEST_PACKAGES := busybox-static iptables mosquitto qemu-system-x86 shellcheck
-
-.PHONY: help install install-system uninstall-system develop packages test-packages demo test test-long check fix bench makers training docs clean
+.PHONY: help install install-system uninstall-system develop packages test-packages demo test test-long check fix bench makers training docs reliability fuzz mutants dist lock sbom audit clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r verb text; do printf '  make %-16s %s\n' "$$verb" "$$text"; done
@@ -50,11 +55,12 @@ packages test-packages:
 
 $(VENV)/installed: pyproject.toml setup.py smartrouter/__init__.py
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable .
+	$(if $(LOCKED),$(PIP) --require-hashes --requirement requirements/release.lock)
+	$(PIP) $(if $(LOCKED),--no-deps) --editable .
 	@touch $@
 
 $(VENV)/developed: $(VENV)/installed
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(if $(LOCKED),$(PIP) --require-hashes --requirement requirements/develop.lock,$(PIP) --editable '.[dev]')
 	@touch $@
 
 install-system: packages ## Install it as a service of this system (as root); PREFIX, DESTDIR, EXTRAS
@@ -86,7 +92,13 @@ uninstall-system: ## Stop it and remove it, with its configuration and all it kn
 demo: install ## Show it: the real guard between simulated devices and a simulated Internet (about a minute, as root)
 	$(BIN)/smartrouter demo $(ARGS)
 
-test: develop test-packages ## Run all tests (network tests need root)
+# What lints LuCI's views; where there is no npm, that test is skipped.
+$(LINT)/installed: tests/openwrt/package.json
+	@command -v npm >/dev/null || { echo "No npm here: LuCI's views are not linted." >&2; exit 0; }; \
+	npm install --silent --no-audit --no-fund --no-package-lock --ignore-scripts --prefix $(dir $<) && touch $@ || \
+		echo "npm could not install what LuCI's views are linted with." >&2
+
+test: develop test-packages $(LINT)/installed ## Run all tests (network tests need root)
 	ROUNDS=$(ROUNDS) $(BIN)/python -m pytest $(or $(ARGS),$(TWO_WORKERS))
 
 test-long: ## The same with every loop twenty times as long
@@ -113,12 +125,49 @@ makers: $(VENV)/installed ## Build the table of MAC prefixes and their makers an
 training: install ## Fit the weights of classification anew, from the data in training/
 	$(BIN)/python -m training.fit
 
-docs: install ## Write the generated pages of docs/ anew
+docs: install ## Write anew what is made from the code: pages of docs/, LuCI's options and template
+	$(BIN)/python -m smartrouter.config.luci > $(LUCI_OPTIONS).new && mv $(LUCI_OPTIONS).new $(LUCI_OPTIONS)
+	$(BIN)/python tests/openwrt/template.py > $(LUCI_POT).new && mv $(LUCI_POT).new $(LUCI_POT)
 	$(BIN)/python -m smartrouter.config.docs > docs/uci.md.new && mv docs/uci.md.new docs/uci.md
 	$(BIN)/smartrouter --reference > docs/commands.md.new && mv docs/commands.md.new docs/commands.md
 	$(BIN)/python -m smartrouter.cli.alert_reference > docs/alerts.md.new && mv docs/alerts.md.new docs/alerts.md
 	@set -- $(TRACES)/*/*.pcap.gz; [ -f "$$1" ] || { echo "No captures at $(TRACES): docs/evaluation.md stays."; exit 0; }; \
 	$(BIN)/python -m smartrouter.evaluate.report --labels docs/evaluation/devices.json --into docs "$$@"
 
+reliability: develop test-packages ## Try the faults of docs/reliability.md, and write it anew (as root)
+	@mkdir -p build
+	$(BIN)/python -m pytest tests/netns/test_faults.py --junitxml build/faults.xml -o junit_family=xunit1
+	PYTHONPATH=tests $(BIN)/python -m netns.faults_page build/faults.xml > docs/reliability.md.new && mv docs/reliability.md.new docs/reliability.md
+
+fuzz: develop ## Hostile input for every parser and the judge; TIME=60 seconds in all, TARGET=dns for one of them
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[fuzz]' || echo "Without atheris: an engine of our own."
+	PYTHONPATH=.:tests $(BIN)/python -m fuzz --time $(or $(TIME),60) $(ARGS) $(TARGET)
+
+mutants: develop ## Break each invariant on purpose, and see the test fail that guards it (as root); ARGS="--cheap" without networks
+	PYTHONPATH=tests $(BIN)/python -m mutation.killing $(ARGS)
+
+dist: develop ## Build sdist and wheel into dist/, the same bytes for the same commit
+	$(BIN)/python -m supply.dist dist
+
+lock: $(VENV)/supplied ## Write the lock files of requirements/ anew; UPGRADE=1 takes newer versions
+	@for which in release: develop:"--extra dev --extra mqtt --extra apprise"; do \
+		$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
+			$(if $(UPGRADE),--upgrade) $${which#*:} --output-file requirements/$${which%%:*}.lock pyproject.toml; \
+	done
+
+sbom: $(VENV)/supplied ## Write dist/smartrouter.cdx.json: what smartrouter is made of (CycloneDX), by the lock file
+	@mkdir -p dist
+	$(BIN)/cyclonedx-py requirements requirements/release.lock --pyproject pyproject.toml --mc-type application \
+		--output-reproducible --output-format JSON --output-file dist/smartrouter.cdx.json
+
+audit: $(VENV)/supplied ## Ask PyPI for known vulnerabilities of all that the lock files pin; one it cannot ask about is an error
+	@for which in release develop; do \
+		$(BIN)/pip-audit --strict --require-hashes --disable-pip --requirement requirements/$$which.lock || exit 1; \
+	done
+
+$(VENV)/supplied: $(VENV)/installed
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[supply]'
+	@touch $@
+
 clean: ## Remove what these verbs made
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(LINT) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -18,7 +18,7 @@ from smartrouter.channel import Channel, Gone
 from smartrouter.config import load
 from smartrouter.core.errors import SmartrouterError, Unavailable
 from smartrouter.core.names import registrable_domain
-from smartrouter.linux import interfaces, privileges
+from smartrouter.linux import interfaces, privileges, seccomp
 from smartrouter.linux.leases import LeaseFiles, lease_paths
 from smartrouter.makers import Makers
 from smartrouter.notify import channels
@@ -94,6 +94,8 @@ def _drop_rights(share: dict[str, Any]) -> None:
     """Nothing is done before the first configuration; it says what there is to import before that."""
     channels.load({str(section.get("type")) for section in share["config"].get("notify", ())})
     privileges.drop(privileges.service_user(), keep_net_admin=False)
+    if why := seccomp.install(seccomp.NETWORK):
+        log.warning("no filter of system calls: %s", why)
 
 
 def _patience(analyzer: Analyzer | None) -> float:

@@ -21,7 +21,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from smartrouter.analyzer.courier import Courier, Done, Open
-from smartrouter.analyzer.intake import Intake
+from smartrouter.analyzer.intake import Intake, sum_up_late
 from smartrouter.analyzer.line import Line, minute_of_day
 from smartrouter.analyzer.report import put_digests
 from smartrouter.analyzer.standings import standings
@@ -41,6 +41,7 @@ log = logging.getLogger("smartrouter.analyzer")
 
 STUCK = 90.0  # seconds after which the hand-over of a channel that was configured anew is not waited for
 STANDINGS_EVERY = 10.0  # seconds between two looks at how devices stand
+LATE_EVERY = 15.0  # seconds between two looks for what has waited long
 DIGESTS_EVERY = 60.0  # seconds between two looks whether a digest is due
 _MAX_ANSWERS = 256  # that wait to be taken up
 
@@ -98,8 +99,7 @@ class Delivery:
     @property
     def busy(self) -> bool:
         """Has a channel something in hand? Then `fileno` will be readable once it has not."""
-        couriers = [each for line in self._lines.values() for each in (line.courier, line.retired)]
-        return any(each is not None and each.busy_since is not None for each in couriers)
+        return any(line.is_busy for line in self._lines.values())
 
     # -- configuration and store ----------------------------------------------------------------------
 
@@ -151,6 +151,7 @@ class Delivery:
         if self._lines:
             self._intake.take_up(self._conn, self._lines, now)
             self._put_digests(self._conn, now)
+            self._sum_up_late(self._conn, now)
         self._hand_out(self._conn, now)
         self._show_standings(self._conn, now.running)
         return self._take_answers(self._conn)
@@ -216,6 +217,17 @@ class Delivery:
             line.allowance.take()
             line.courier.give(row, message, now.running)
 
+    def _sum_up_late(self, conn: sqlite3.Connection, now: Moment) -> None:
+        """Of a channel that works (again), have alerts that waited long told together. Not while one of them
+        may be on its way."""
+        for key, line in self._lines.items():
+            health = line.health
+            works = health is not None and not health.failures and not health.disabled
+            if not works or line.is_busy or now.running < line.late_at or line.is_quiet(now.wall):
+                continue
+            line.late_at = now.running + LATE_EVERY
+            sum_up_late(conn, key, now.wall)
+
     def _may_send(self, line: Line, now: Moment) -> bool:
         health, before, courier = line.health, line.retired, line.courier
         if health is None or health.disabled or now.running < line.ready_at:
@@ -253,6 +265,7 @@ class Delivery:
         if line is not None and is_current:
             if line.health is not None and line.health.failures:
                 log.warning("channel %s: works again", key)
+                line.late_at = 0.0
             line.ready_at = 0.0
             line.health = outbox.channels(conn).get(key)
 

@@ -22,6 +22,8 @@ from smartrouter.store.alerts import AlertState, StoredAlert
 from smartrouter.store.days import learned_between, raised_between, spoken
 from smartrouter.store.queries import devices
 from smartrouter.store.retention import SANE
+from smartrouter.store.volumes import volumes
+from smartrouter.terminal import amount
 
 WEEK = 7
 _LISTED = 5  # destinations that are named
@@ -37,7 +39,8 @@ _DECIDED: Mapping[str, str] = {
 class Digest(NamedTuple):
     """What one device did in the days from `first` to `last`. Destinations as `name (service)`. `services`:
     how many it reached; `new`: what it had not used before, and what became of that (a state of an alert, or
-    `learned`); `blocked`: what it was refused at least once; `events`: other alerts, by kind."""
+    `learned`); `blocked`: what it was refused at least once; `events`: other alerts, by kind; `bytes_out`,
+    `bytes_in`: what it sent and received."""
 
     mac: str
     device: str
@@ -47,6 +50,8 @@ class Digest(NamedTuple):
     new: tuple[tuple[str, str], ...]
     blocked: tuple[str, ...]
     events: tuple[tuple[str, int], ...]
+    bytes_out: int = 0
+    bytes_in: int = 0
 
     def sentence(self) -> str:
         """All of it, for somebody in a hurry."""
@@ -55,6 +60,8 @@ class Digest(NamedTuple):
             text += f"; {len(self.blocked)} blocked"
         if self.events:
             text += f"; alerts: {', '.join(f'{count} {kind}' for kind, count in self.events)}"
+        if self.bytes_out or self.bytes_in:
+            text += f"; it sent {amount(self.bytes_out)} and received {amount(self.bytes_in)}"
         return f"{text}."
 
     def _news(self) -> str:
@@ -97,10 +104,14 @@ def summaries(
     learned: defaultdict[str, list[str]] = defaultdict(list)
     for mac, destination, service in learned_between(conn, start, end - 1e-3):
         learned[mac].append(_named(destination, service))
+    carried = volumes(conn, start, end)
     return [
-        _digest(mac, called, (day, last), reached[mac], learned[mac], blocked[mac], raised[mac])
+        _digest(mac, called, (day, last), reached[mac], learned[mac], blocked[mac], raised[mac])._replace(
+            bytes_out=carried[mac].bytes_out if mac in carried else 0,
+            bytes_in=carried[mac].bytes_in if mac in carried else 0,
+        )
         for mac, called in _called(conn, names or {})
-        if reached[mac] or blocked[mac] or raised[mac]
+        if reached[mac] or blocked[mac] or raised[mac] or mac in carried
     ]
 
 

@@ -15,6 +15,7 @@ from smartrouter.core.events import Moment
 from smartrouter.core.identity.called import human_name
 from smartrouter.notify import outbox as deciding
 from smartrouter.notify import wording
+from smartrouter.notify.message import Message
 from smartrouter.notify.outbox import News, Newsroom, Plan
 from smartrouter.store import outbox
 from smartrouter.store.alerts import StoredAlert, alert, alerts_changed, alerts_decided, latest_change
@@ -192,6 +193,24 @@ def _sum_up(conn: sqlite3.Connection, channel: str, waited: list[Row], wall: flo
         outbox.free(conn, channel, [row.key for row in new], summary.key)
         keys -= {row.key for row in new}
     outbox.free(conn, channel, keys)
+
+
+def sum_up_late(conn: sqlite3.Connection, channel: str, wall: float) -> None:
+    """One message for the alerts that have waited long and were never told of, unless they are few. A
+    transaction."""
+    messages: dict[str, Message] = {}
+    for row in outbox.late(conn, channel, wall - deciding.LATE, deciding.LOUDEST):
+        try:
+            messages[row.key] = deciding.from_text(row.message, row.revision)
+        except (ValueError, TypeError, KeyError):
+            continue  # another version wrote it, and whoever is to send it will say so
+    summary = deciding.late(f"late:{int(wall)}", messages.values(), wall)
+    if summary is None:
+        return
+    loud = deciding.loudness(summary.severity)
+    with transaction(conn):
+        outbox.put(conn, channel, [Put(summary.key, "", loud, deciding.to_text(summary), "")], wall)
+        outbox.free(conn, channel, messages, summary.key)
 
 
 def _note_cursor(conn: sqlite3.Connection, cursor: int) -> None:

@@ -22,11 +22,17 @@ class Line:
         self.courier: Courier | None = None
         self.retired: Courier | None = None  # which may still have something in hand
         self.ready_at = 0.0  # CLOCK_MONOTONIC
+        self.late_at = 0.0  # likewise: when to look again for what has waited long
         self.health: Health | None = None
 
     def is_quiet(self, wall: float) -> bool:
         """Are these its quiet hours?"""
         return is_quiet(self.quiet, minute_of_day(wall))
+
+    @property
+    def is_busy(self) -> bool:
+        """Is anything being handed over?"""
+        return any(each is not None and each.busy_since is not None for each in (self.courier, self.retired))
 
     @property
     def disabled(self) -> bool:

@@ -62,6 +62,7 @@ def listing(arguments: Namespace) -> int:
     with known.store() as conn:
         found = alerts(conn, state=None if arguments.all else AlertState.OPEN, limit=_ALL)
     found = [each for each in found if _is_wanted(each, arguments.kind, arguments.severity)]
+    found = found[arguments.skip :][: arguments.limit]
     if arguments.json:
         print(json.dumps([alert_json(known, each) for each in found], indent=2))
     else:

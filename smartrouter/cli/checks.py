@@ -8,12 +8,14 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from smartrouter.cli import volume
 from smartrouter.config import Config, uci
+from smartrouter.config.options import texts_of
 from smartrouter.control import ask
 from smartrouter.core.errors import BadConfig, SmartrouterError, Unavailable
 from smartrouter.linux import interfaces, probe, queue_stats, ruleset
@@ -110,6 +112,24 @@ def idle_options(config: Config) -> Iterator[Check]:
     if idle:
         text = f"Without effect in this version: {', '.join(idle)}."
         yield Check("options", Level.WARNING, text, "Nothing: it does no harm. Only do not count on it.")
+
+
+def secrecy(path: str, config: Config) -> Iterator[Check]:
+    """Who else on this machine may read the secrets in the configuration?"""
+    sections = [*config.notify, *([config.web] if config.web else [])]
+    if not any(texts_of(each, secrets=True) != texts_of(each, secrets=False) for each in sections):
+        return
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        return
+    if mode & 0o077:
+        yield Check(
+            "secrets", Level.WARNING, f"{path} holds secrets, and others on this machine may read it.",
+            f"chmod 600 {path}",
+        )  # fmt: skip
+    else:
+        yield Check("secrets", Level.OK, f"{path} holds secrets, and is for its owner alone.")
 
 
 def redirection(config: Config) -> Iterator[Check]:
@@ -234,7 +254,8 @@ def offload() -> Iterator[Check]:
         yield Check(
             "flow offload", Level.WARNING,
             f"Flows are offloaded{named}: new connections are judged all the same, but one "
-            "that is under way cannot be cut by a rule, nor judged by the server name that it says.",
+            "that is under way cannot be cut by a rule, nor judged by the server name that it says, and its "
+            "bytes may not be counted.",
             "Switch offloading off; OpenWrt: `uci set firewall.@defaults[0].flow_offloading=0`, "
             "`uci commit firewall`, `service firewall restart`.",
         )  # fmt: skip
@@ -281,6 +302,20 @@ def running(run_dir: str) -> Iterator[Check]:
         yield Check("configuration in use", Level.WARNING, f"The file on disk was refused: {refused}")
     if found["enabled"] and not troubles:
         yield from _table_must_be_there()
+        yield from _volume(found["guard"].get("volume"))
+        yield from confinement({part["name"]: part["pid"] for part in found["parts"]})
+
+
+def _volume(counted: dict[str, Any] | None) -> Iterator[Check]:
+    """Is counted what devices send and receive?"""
+    if counted is None:
+        yield Check("volume", Level.OK, "Bytes are not counted: `option volume` is 0.")
+    elif wrong := volume.trouble(counted):
+        yield Check("volume", Level.WARNING, *wrong)
+    else:
+        lost = volume.losses(counted)
+        text = "What devices send and receive is counted"
+        yield Check("volume", Level.OK, f"{text}, but for {lost}." if lost else f"{text}.")
 
 
 def _table_must_be_there() -> Iterator[Check]:
@@ -295,6 +330,26 @@ def _table_must_be_there() -> Iterator[Check]:
             "rules", Level.PROBLEM, "The table inet smartrouter is not in the kernel, or not whole.",
             "The guard puts it back within a second; if it does not, restart smartrouter.",
         )  # fmt: skip
+
+
+def confinement(parts: Mapping[str, int]) -> Iterator[Check]:
+    """Are the system calls of these processes filtered (proc(5): Seccomp, 2)?"""
+    free = []
+    for name, pid in parts.items():
+        try:
+            status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            continue
+        if "\nSeccomp:\t2\n" not in status:
+            free.append(name)
+    if free:
+        yield Check(
+            "confinement", Level.WARNING,
+            f"No filter of system calls on this machine ({os.uname().machine}) for: {', '.join(free)}.",
+            "None is needed to work. Each part still has its own user, and no right that it does not use.",
+        )  # fmt: skip
+    else:
+        yield Check("confinement", Level.OK, "The parts' system calls are filtered.")
 
 
 def _leftovers() -> Iterator[Check]:

@@ -15,12 +15,14 @@ from smartrouter.core.errors import SmartrouterError
 CONFIG = "/etc/config/smartrouter"
 RUN_DIR = "/run/smartrouter" if os.path.isdir("/run") else "/var/run/smartrouter"  # OpenWrt's, of old
 RUN_DIR_VARIABLE = "SMARTROUTER_RUN_DIR"
+BY_VARIABLE = "SMARTROUTER_BY"  # who decides, where a program types for a person: `luci:root`
 _DEVICE = "a MAC, the name that you gave a device, or its host name"
 _DEVICES = f"{_DEVICE}; * for all devices"
 _DURATION = "90s, 30m, 1h, 2d …"
 
 
-ONCE = "2m"  # how long `--once` lasts
+ONCE = "1h"  # how long `allow --once` waits for its connection,
+TRY = "2m"  # and how long `deny --once` lasts
 
 
 class BadUsage(SmartrouterError):
@@ -115,7 +117,10 @@ def _add_listings(commands: _Commands) -> None:
         "Is it working, what is it doing, what needs you?",
         json=True,
     )
-    commands.add("devices", Does(of_devices, "devices"), "List the devices of the network.", json=True)
+    devices = commands.add(
+        "devices", Does(of_devices, "devices"), "List the devices of the network.", json=True
+    )
+    _add_part(devices)
     device = commands.add(
         "device",
         Does(of_devices, "device"),
@@ -139,6 +144,7 @@ def _add_listings(commands: _Commands) -> None:
         "--follow", action="store_true",
         help="those that come from now on, and what becomes of them, a line each, until it is interrupted",
     )  # fmt: skip
+    _add_part(alerts)
     alerts.set_defaults(dismiss=False, pcap=None, force=False)
     alert = commands.add(
         "alert", Does(of_alerts, "single"), "Show one alert: why it was raised, what it may be, what to do.",
@@ -163,6 +169,14 @@ def _add_listings(commands: _Commands) -> None:
     notify.add_argument("what", nargs="?", choices=("test",), help="send a sample")
     notify.add_argument(
         "channel", metavar="CHANNEL", nargs="?", help="through this one only, by the name that `notify` shows"
+    )
+
+
+def _add_part(command: argparse.ArgumentParser) -> None:
+    """Of a long list only a part, for whoever cannot take it whole."""
+    command.add_argument("--limit", metavar="N", type=_positive, help="only so many of them")
+    command.add_argument(
+        "--skip", metavar="N", type=_natural, default=0, help="without so many at the beginning"
     )
 
 
@@ -194,10 +208,17 @@ def _add_decisions(commands: _Commands) -> None:
         time.add_argument(
             "--for", dest="duration", metavar="TIME", help=f"how long: {_DURATION}; usually for good"
         )
-        time.add_argument(
-            "--once", dest="duration", action="store_const", const=ONCE,
-            help=f"for {ONCE} only: time enough to try once",
-        )  # fmt: skip
+        if name == "allow":
+            time.add_argument(
+                "--once",
+                action="store_true",
+                help=f"the next connection, if it comes within {ONCE}, and no more",
+            )
+        else:
+            time.add_argument(
+                "--once", dest="duration", action="store_const", const=TRY,
+                help=f"for {TRY} only: time enough to see what that does",
+            )  # fmt: skip
         command.add_argument(
             "--exact", action="store_true",
             help="of an alert: the exact name alone; usually its whole domain",
@@ -306,6 +327,12 @@ def _add_tools(commands: _Commands) -> None:
     )  # fmt: skip
     classify.add_argument("files", metavar="FILE", nargs="*", help="what to read; - or none: standard input")
     commands.add(
+        "metrics",
+        Does("smartrouter.cli.metrics"),
+        "Print what smartrouter measures of itself, for Prometheus.",
+        "In the text format 0.0.4, as a collector of text files reads it. docs/metrics.md lists the metrics.",
+    )
+    commands.add(
         "doctor", Does("smartrouter.cli.doctor"), "What this system can do, what is wrong, how to mend it.",
         "Exit status 1 if something keeps smartrouter from working.", json=True,
     )  # fmt: skip
@@ -367,6 +394,13 @@ def _add_daemons(commands: _Commands) -> None:
                 "--leases", metavar="PATH", action="append",
                 help="a lease file of dnsmasq or odhcpd, instead of the usual ones; may be repeated",
             )  # fmt: skip
+
+
+def _natural(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise ValueError
+    return number
 
 
 def _positive(text: str) -> int:

@@ -16,7 +16,7 @@ from argparse import Namespace
 from typing import Any
 
 from smartrouter.cli import consequences
-from smartrouter.cli.commands import BadUsage
+from smartrouter.cli.commands import BY_VARIABLE, ONCE, BadUsage
 from smartrouter.cli.known import EVERY_DEVICE, Known
 from smartrouter.config.options import DURATION
 from smartrouter.control import ask
@@ -31,6 +31,7 @@ from smartrouter.terminal import Screen, duration, inert, when
 
 PATIENCE = 20.0  # seconds: a slow router writes its configuration through `uci`
 _USER = re.compile(r"[A-Za-z0-9_.@-]{1,64}")
+_BY = re.compile(rf"[a-z]{{1,16}}:{_USER.pattern}")
 
 
 def allow(arguments: Namespace) -> int:
@@ -54,14 +55,17 @@ def _rule(action: str, arguments: Namespace) -> int:
     else:
         device = _device_or_all(known, arguments.device)
         destination, service = arguments.destination, arguments.service
-    until = None if arguments.duration is None else time.time() + _seconds(arguments.duration)
+    once = action == "allow" and arguments.once
+    lasts = ONCE if once else arguments.duration
+    until = None if lasts is None else time.time() + _seconds(lasts)
     request = {"do": action, "device": device, "destination": destination, "service": service, "until": until}
-    request |= _by()
+    request |= _by() | ({"once": True} if once else {})
     answer = ask(arguments.run_dir, request, PATIENCE)
     who = "Every device" if device == EVERY_DEVICE else known.label(device)
     how = "may use" if action == "allow" else "may not use"
     what = f"{destination} ({service})" if service else destination
     ending = "" if until is None else f" until {when(until)}"
+    ending = f" once, and not after {when(until)}" if once and until else ending
     return _say(arguments, answer, f"{who} {how} {what}{ending}.")
 
 
@@ -176,7 +180,13 @@ def dismiss(known: Known, number: int) -> StoredAlert:
 
 
 def _by() -> dict[str, str]:
-    """Whom to note as having decided, where the kernel does not know: who became root by sudo."""
+    """Whom to note as having decided, where the kernel does not know: who became root by sudo, or for whom a
+    program does this."""
+    said = os.environ.get(BY_VARIABLE, "")
+    if said and not _BY.fullmatch(said):
+        raise BadUsage(f"{BY_VARIABLE} is not like luci:root, but {said!r}")
+    if said:
+        return {"by": said}
     user = os.environ.get("SUDO_USER", "")
     return {"by": f"cli:{user}"} if _USER.fullmatch(user) else {}
 

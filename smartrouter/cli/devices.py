@@ -13,7 +13,7 @@ from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from smartrouter.cli import forecast
+from smartrouter.cli import forecast, volume
 from smartrouter.cli.alerts import alert_json
 from smartrouter.cli.known import EVERY_DEVICE, Known, UnknownDevice
 from smartrouter.config import RuleConfig
@@ -58,14 +58,17 @@ DEVICE = {
     "learning": f"when its learning will end: {forecast.described(forecast.LEARNING)}; null unless it learns",
     "novelty": "what is still to come of it, within a `day` and a `week`: "
     f"{forecast.described(forecast.NOVELTY)}; null unless it is protected",
+    "volume": f"what it sent and received: {volume.described(volume.VOLUME)}",
 }
 DETAILS = DEVICE | {
     "progress": "of learning: `observed` seconds, `attempts`, `units` (hours with an attempt), `quiet` (of "
     "these, since the last new destination), `settled`; null before the first attempt",
     "destinations": "what it has learned: `name` (or address), `service`, `units` it was used in, `learned` "
     "and `last_used` in epoch seconds",
+    "volume": f"what it sent and received: {volume.described(volume.DETAILS)}",
     "rules": "your rules about it: `action`, `device` (`*`: all), `destination`, `service` (empty: any), "
-    "`until` (epoch seconds, or null), `by`, `at` (epoch seconds, or null)",
+    "`until` (epoch seconds, or null), `once` (it ends with one connection), `by`, `at` (epoch seconds, or "
+    "null)",
     "mute_until": "epoch seconds until which nothing of it is sent, or null",
     "muted_by": "who wanted that; empty if nobody is known",
     "latest": "its latest attempts, newest first: `at`, `name`, `address`, `port`, `protocol`, `service`, "
@@ -85,7 +88,10 @@ def devices(arguments: Namespace) -> int:
         prior = forecast.prior_of(progress)
         found = known.found()
         listed = [device_json(known, conn, each, progress.get(each.mac), prior) for each in found]
+        volumes = volume.of_all(conn, time.time())
+    listed = [each | {"volume": volumes(each["mac"])} for each in listed]
     listed.sort(key=lambda d: (not d["watched"], d["label"].lower(), d["mac"]))
+    listed = listed[arguments.skip :][: arguments.limit]
     if arguments.json:
         print(json.dumps(listed, indent=2))
         return 0
@@ -104,6 +110,8 @@ def device(arguments: Namespace) -> int:
         all_progress = queries.progress(conn)
         progress, prior = all_progress.get(mac), forecast.prior_of(all_progress)
         details = device_json(known, conn, found, progress, prior) | _details(known, conn, mac, progress)
+        details |= {"volume": volume.of_one(conn, mac, time.time())}
+    details = {key: details[key] for key in DETAILS}
     if arguments.json:
         print(json.dumps(details, indent=2))
     else:
@@ -118,7 +126,8 @@ def device_json(
     progress: Progress | None,
     prior: Prior,
 ) -> dict[str, Any]:
-    """A device under the keys of `DEVICE`. `prior`: what to expect of any device of this household."""
+    """A device under the keys of `DEVICE`, but for `volume`. `prior`: what to expect of any device
+    of this household."""
     values = found._asdict()
     once = 0
     if found.stage == State.LEARNING:
@@ -138,7 +147,7 @@ def device_json(
     else:
         values["probably"] = None
     values |= {"name": known.given_name(found.mac), "watched": watched, "mode": mode, "state": found.stage}
-    return {key: values[key] for key in DEVICE}
+    return {key: values[key] for key in DEVICE if key in values}
 
 
 def _details(known: Known, conn: sqlite3.Connection, mac: str, progress: Progress | None) -> dict[str, Any]:
@@ -305,6 +314,7 @@ def _show_device(screen: Screen, known: Known, found: dict[str, Any]) -> None:
         ]
     )
     _show_destinations(screen, found["destinations"], now)
+    volume.show(screen, found["volume"], now)
     _show_rules(screen, found["rules"], now)
     _show_latest(screen, found["latest"], now)
 
@@ -343,7 +353,7 @@ def _show_rules(screen: Screen, rules: list[dict[str, Any]], now: float) -> None
             Cell(rule["action"], Style.BAD if rule["action"] == Action.DENY else Style.GOOD),
             rule["destination"],
             rule["service"] or "any",
-            _until_text(rule["until"], now),
+            ("once, " if rule["once"] else "") + _until_text(rule["until"], now),
             " ".join(filter(None, (rule["by"], "" if rule["at"] is None else when(rule["at"])))) or "-",
         ]
         for rule in rules

@@ -24,6 +24,8 @@ DIGEST = {
     "`waiting for you`, or `learned`",
     "blocked": "what it was refused",
     "alerts": "other alerts that were raised, by kind",
+    "bytes_out": "what it sent",
+    "bytes_in": "what it received",
 }
 
 

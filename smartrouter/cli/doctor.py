@@ -69,6 +69,7 @@ def examine(arguments: Namespace) -> Iterator[Check]:
     else:
         yield Check("configuration", Level.OK, f"{arguments.config} has no fault.")
         yield from checks.idle_options(known.config)
+        yield from checks.secrecy(arguments.config, known.config)
         if not os.geteuid():
             yield from checks.redirection(known.config)
         yield from checks.network(known.config)

@@ -16,6 +16,7 @@ from typing import Any
 from smartrouter.cli.household import hidden_devices, hidden_names
 from smartrouter.cli.known import Known
 from smartrouter.cli.notify import complaint, standing
+from smartrouter.cli.volume import trouble as volume_trouble
 from smartrouter.control import ask
 from smartrouter.core.effects import Severity
 from smartrouter.core.errors import BadConfig, SmartrouterError, Unavailable
@@ -38,8 +39,9 @@ STATUS = {
     "guard": "the guard: `running`, `problem`, and its own figures, among them `judged` (packets by reason), "
     "`devices` (watched, by state of learning), `pairs` (of device, address and port, that the kernel "
     "settles by itself), `recorded` (packets that it settled so), `unrecorded` (those of which it could not "
-    "tell us), "
-    "`kernel` (the rules' counters), `faults`",
+    "tell us), `kernel` (the rules' counters), `latency` (seconds that packets waited for their verdicts, of "
+    "`flows` and `dns`: `buckets` of an upper end and a count, `sum`, `count`), `volume` (how bytes are "
+    "counted, see docs/volume.md; null if they are not to be), `faults`",
     "parts": "each part: `name`, `state`, `pid`, `restarts`, `rss_kib`, `problem`",
     "queues": "the kernel's queues by number: `waiting`, `dropped`, `user_dropped`, `queued`",
     "version": "of the smartrouter that runs",
@@ -195,6 +197,8 @@ def _from_running(found: dict[str, Any]) -> list[str]:
             f"{_counted(unrecorded, 'packet')} of known connections passed, or of blocked ones were refused, "
             "without a record: more came at once than could be written down."
         )
+    if uncounted := volume_trouble(guard.get("volume")):
+        needs.append(" ".join(uncounted).rstrip())
     if guard.get("mended"):
         needs.append("Somebody else removed smartrouter's rules from the kernel; they were put back.")
     lost = sum(queue["dropped"] + queue["user_dropped"] for queue in found["queues"].values())

@@ -21,7 +21,7 @@ from smartrouter.config.sections import (
     WebConfig,
 )
 from smartrouter.core.errors import BadConfig
-from smartrouter.core.policy import DeviceSettings, LearningPlan, Rule, Settings
+from smartrouter.core.policy import Action, DeviceSettings, LearningPlan, Rule, Settings
 from smartrouter.core.public.resolvers import PUBLIC_RESOLVERS
 
 if TYPE_CHECKING:
@@ -340,7 +340,8 @@ def _check_names(channels: Iterable[tuple[NotifyConfig, _Given]], faults: _Fault
 def _core_rule(rule: RuleConfig) -> Rule:
     at = "" if rule.at is None else time_text(rule.at)
     wanted = _network(rule.destination) or rule.destination
-    return Rule(rule.device, wanted, rule.service, rule.action, rule.until, rule.by, at)
+    once = rule.once and rule.action is Action.ALLOW
+    return Rule(rule.device, wanted, rule.service, rule.action, rule.until, rule.by, at, once)
 
 
 def _is_local(address: str) -> bool:

@@ -23,6 +23,7 @@ def make_rule(
     service: str = "",
     *,
     until: str | float | None = None,
+    once: bool = False,
     by: str = "",
     at: float | None = None,
 ) -> RuleConfig:
@@ -30,6 +31,7 @@ def make_rule(
     `at`: epoch seconds. Raises BadConfig."""
     options = {"device": device, "destination": destination, "service": service, "action": action, "by": by}
     options["until"] = until if isinstance(until, str) else _moment(until)
+    options["once"] = "1" if once else ""
     options["at"] = _moment(at)
     return checked(RuleConfig, {name: text for name, text in options.items() if text}, "rule")
 
@@ -47,6 +49,25 @@ def add_rule(path: str | Path, rule: RuleConfig) -> Config:
             return add_section(text, "rule", "", written)
         every = {option.name: written.get(option.name, "") for option in options_of(RuleConfig)}
         return _without_rules(set_options(text, f"@rule[{places[0]}]", every), places[1:])
+
+    return _changed(path, edit)
+
+
+def end_rule(path: str | Path, device: str, destination: str, service: str, at: float) -> Config:
+    """Write that the rule for one connection ends `at` that time (epoch seconds), if it is there and does not
+    end before. `destination`: as text, a network by its number of bits. Raises BadConfig or Unavailable."""
+
+    def edit(text: str, config: Config) -> str:
+        for place, rule in enumerate(config.settings(frozenset()).rules):
+            if not rule.once or (rule.device, str(rule.destination), rule.service) != (
+                device,
+                destination,
+                service,
+            ):
+                continue
+            if rule.until is None or rule.until > at:
+                text = set_option(text, f"@rule[{place}]", "until", _moment(at))
+        return text
 
     return _changed(path, edit)
 

@@ -267,6 +267,7 @@ BOOLEAN = Kind(
     _read_word(_BOOLEANS),
     lambda value: "1" if value else "0",
 )
+FLAG = BOOLEAN._replace(absent=False)
 MARK = Kind("one bit of 32, as in `0x40000000`", _read_mark, lambda mark: f"{mark:#010x}")
 WORKERS = Kind(
     "`auto`, or a number from 1 to 16",

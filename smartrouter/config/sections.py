@@ -131,6 +131,12 @@ class MainConfig(Section):
         "How packets are read: one at a time by the library `netfilterqueue`, or in batches by our own "
         "`netlink` reader, which takes less of the processor where very many come at once.",
     )
+    volume: bool = option(
+        kinds.BOOLEAN,
+        "1",
+        "Whether what watched devices send and receive is counted, by destination. The kernel's counting of "
+        "bytes (`net.netfilter.nf_conntrack_acct`) is then switched on while smartrouter runs.",
+    )
     database: str = option(
         kinds.PATH,
         "/var/lib/smartrouter/smartrouter.db",
@@ -200,6 +206,9 @@ class RuleConfig(Section):
     service: str = option(kinds.SERVICE, "", "Which service; without this option, any.")
     action: Action = option(members(Action), None, "What happens to them.")
     until: float | None = option(kinds.TIME, "", "When the rule ends; without this option, never.")
+    once: bool = option(
+        kinds.FLAG, "", "Whether an allow lets one connection through, and ends with it (`allow --once`)."
+    )
     by: str = option(kinds.TEXT, "", "Who decided, for your memory.")
     at: float | None = option(kinds.TIME, "", "When that was.")
 

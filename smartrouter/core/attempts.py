@@ -11,8 +11,8 @@ from smartrouter.core import notes
 from smartrouter.core.consequences import BY_RULE, Consequences
 from smartrouter.core.destinations import Destination, service_of
 from smartrouter.core.detection import Detection, is_encrypted_dns
-from smartrouter.core.effects import Another, Attempt, Effect, Inspect, Kind, Raise, RecordMore, Verdict
-from smartrouter.core.events import FlowOpened, Moment, PacketUnreadable, Scope, Shortcut
+from smartrouter.core.effects import Another, Attempt, Effect, End, Inspect, Kind, Raise, RecordMore, Verdict
+from smartrouter.core.events import Flow, FlowOpened, Moment, PacketUnreadable, Scope, Shortcut
 from smartrouter.core.familiarity import Familiar, decision_on, familiar, learned, unlearned
 from smartrouter.core.flows import SILENCE, Flows
 from smartrouter.core.hellos import Hellos
@@ -163,10 +163,15 @@ class Attempts:
         )
         if event.settled is not None and (event.settled is Shortcut.KNOWN) is not decision.accept:
             return self._overtaken(device, event, attempted, is_new, now)
+        ending: list[Effect] = []
+        by_once = False
+        if device.once and not (decision.accept and not decision.alert) and event.settled is None:
+            by_once, ending = self._once(device, event, attempted, decision, now)
+            decision = _ALLOWED if by_once else decision
         awaited: list[Effect] = []
         if not called and service == "web":
             decision, awaited = self._hellos.wanted(event, decision, now)
-        effects: list[Effect] = [*awaited, verdict(decision)]
+        effects: list[Effect] = [*awaited, verdict(decision), *ending]
         if ended:
             effects += self._roster.keep(device)
         if is_new:
@@ -174,10 +179,23 @@ class Attempts:
             effects.append(record)
             news = self._consequences.news(device, event, attempted, found, decision, now)
             effects += self._consequences.follow(device, event, attempted, found, decision, news, now)
-            self._set_precedent(device, event, attempted, found, decision, news, record.attempt, now)
+            if not by_once:
+                self._set_precedent(device, event, attempted, found, decision, news, record.attempt, now)
         if event.settled is not None:
             return effects
         return effects + self._shortcuts.decided(device, event, attempted, found, decision, now)
+
+    def _once(
+        self, device: Device, event: FlowOpened, attempted: Attempted, decision: Decision, now: Moment
+    ) -> tuple[bool, list[Effect]]:
+        """May this attempt pass, which is not known, by a rule that ends with it? And the end of that."""
+        if decision.reason is Reason.DENIED_BY_RULE or not event.opens:
+            return False, []
+        flow = Flow(
+            event.source, event.source_port, event.destination, event.destination_port, event.protocol
+        )
+        passes, spent = self._roster.once.lets(device.once, event.mac, flow, attempted, now)
+        return passes, [] if spent is None else [End(spent)]
 
     def _overtaken(
         self, device: Device, event: FlowOpened, attempted: Attempted, is_new: bool, now: Moment
@@ -288,6 +306,7 @@ class Attempts:
 
 
 _NOT_WATCHED = Decision(True, Reason.NOT_WATCHED)
+_ALLOWED = Decision(True, Reason.ALLOWED_BY_RULE)
 _LAN = Decision(True, Reason.LAN)
 _TO_ROUTER = Decision(True, Reason.TO_ROUTER, alert=True)
 

@@ -13,7 +13,8 @@ from smartrouter.core.events import Flow as Flow
 from smartrouter.core.events import Pair as Pair
 from smartrouter.core.events import Shortcut
 from smartrouter.core.learning import Progress, Seen
-from smartrouter.core.policy import Reason
+from smartrouter.core.policy import Reason, Rule
+from smartrouter.core.uploads import Usual
 
 
 class Evidence(StrEnum):
@@ -56,6 +57,7 @@ class Kind(StrEnum):
     REPEATER = "repeater"  # several devices behind one MAC
     PERSON = "person"  # what a device learns looks like a person's phone or computer
     UNUSED = "unused"  # a learned destination was not used for long, and is known no more
+    UPLOAD = "upload"  # a device sends far more to a destination than it did while it was learning
 
 
 class Verdict(NamedTuple):
@@ -199,6 +201,28 @@ class Keep(NamedTuple):
     progress: Progress
 
 
+class AddVolume(NamedTuple):
+    """Keep: in this `hour` (since the epoch) so much more went between `mac` and `destination`. `flows`:
+    connections."""
+
+    mac: str
+    hour: int
+    destination: Destination
+    bytes_out: int
+    bytes_in: int
+    packets_out: int
+    packets_in: int
+    flows: int
+
+
+class KeepUsual(NamedTuple):
+    """Keep: what `mac` usually sends to `destination` in an hour."""
+
+    mac: str
+    destination: Destination
+    usual: Usual
+
+
 class AdmitReplies(NamedTuple):
     """Queue DNS replies to this LAN address, from before the query goes on."""
 
@@ -267,6 +291,12 @@ class Disconnect(NamedTuple):
     flow: Flow
 
 
+class End(NamedTuple):
+    """This rule has allowed its one connection: have it ended in the configuration, too."""
+
+    rule: Rule
+
+
 class Label(NamedTuple):
     """The first data of a connection of `mac` to `address` named the server: so is called, with evidence
     `hello`, what was recorded and raised about that address without a name."""
@@ -328,6 +358,8 @@ Effect: TypeAlias = (
     | Name
     | NameAlias
     | Keep
+    | AddVolume
+    | KeepUsual
     | AdmitReplies
     | DismissReplies
     | Inspect
@@ -338,6 +370,7 @@ Effect: TypeAlias = (
     | Deny
     | Unsettle
     | Disconnect
+    | End
     | Label
     | LookUp
     | Watch

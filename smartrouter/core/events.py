@@ -187,6 +187,29 @@ class SettledBefore(NamedTuple):
     pairs: tuple[tuple[Pair, Shortcut], ...]
 
 
+class Transfer(NamedTuple):
+    """What went between a device and an address, on one service, in some time. `port`: 0 for protocols
+    without ports; `inbound`: over connections that the other end began, and then the port is the device's.
+    `flows`: connections that are counted here for the first time."""
+
+    mac: str
+    address: str
+    protocol: int
+    port: int
+    inbound: bool
+    bytes_out: int
+    bytes_in: int
+    packets_out: int
+    packets_in: int
+    flows: int
+
+
+class Carried(NamedTuple):
+    """The kernel has counted these since the last time."""
+
+    transfers: tuple[Transfer, ...]
+
+
 class PacketUnreadable(NamedTuple):
     """The first packet of something, but its headers break their own format."""
 
@@ -266,6 +289,7 @@ NoFlow: TypeAlias = (
     | HelloHeard
     | AddressClaimed
     | LookedUp
+    | Carried
     | PacketUnreadable
     | ConnectionsOpen
     | SettledBefore

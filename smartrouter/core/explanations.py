@@ -128,6 +128,12 @@ EXPLANATIONS: Mapping[str, Explanation] = {
         "A function that nobody uses, or a server that the maker has given up.",
         "Nothing; allow it if you know that it will be needed again.",
     ),
+    Kind.UPLOAD: Explanation(
+        "Within an hour a device sent far more to a destination than in any hour while it was learning.",
+        "A long recording, a backup, a log that its maker asked for, or a function used for the first time.",
+        "Allow it if you know what was sent; then no upload there is told of. Deny it if not: what is sent "
+        "out without your doing may be what a microphone, a camera or an intruder has collected.",
+    ),
 }
 
 EVIDENCE: Mapping[str, str] = {
@@ -150,9 +156,10 @@ _ABOUT_DESTINATIONS = frozenset(
         Kind.NEW_NAME,
         Kind.AFTER_OUTAGE,
         Kind.UNUSED,
+        Kind.UPLOAD,
     )
 )
-_PASSES_ANYHOW = frozenset((Kind.FRONTING, Kind.NEW_NAME))
+_PASSES_ANYHOW = frozenset((Kind.FRONTING, Kind.NEW_NAME, Kind.UPLOAD))
 
 
 def sentence(reason: str) -> str:

@@ -12,7 +12,7 @@ from collections import Counter, OrderedDict
 
 from smartrouter.core.destinations import Destination, service_of
 from smartrouter.core.detection import Detection, is_encrypted_dns
-from smartrouter.core.effects import Cut, Effect, Flow, Inspect, Kind, Label, Raise, Release
+from smartrouter.core.effects import Cut, Effect, End, Flow, Inspect, Kind, Label, Raise, Release
 from smartrouter.core.events import FlowOpened, HelloHeard, Moment, Scope
 from smartrouter.core.familiarity import learned
 from smartrouter.core.naming import Naming
@@ -156,20 +156,25 @@ class Hellos:
         router's own lookup of it must lead to the address."""
         called = attempted.called
         action = ruling(device.rules, attempted, now.wall) if device.rules else None
+        ending: list[Effect] = []
+        if action is None and device.once:
+            passes, spent = self._roster.once.lets(device.once, event.mac, flow, attempted, now)
+            action, ending = Action.ALLOW if passes else None, [End(spent)] if spent else []
         known = learned(device.learning, attempted._replace(address=""))
         leads: bool | None = False
         if called and action is not Action.DENY and (known or action is Action.ALLOW):
             leads = self._naming.leads_to(called[0].name, event.address, now.running)
         if leads is None:
             self._awaited.begin(flow, event.mac, now.running, held=True)
-            return [verdict(_NOT_YET), *self._naming.look_up(event.mac, called[0].name, now.running)]
+            wanted = self._naming.look_up(event.mac, called[0].name, now.running)
+            return [verdict(_NOT_YET), *ending, *wanted]
         if leads:
-            return [verdict(Decision(True, Reason.KNOWN_HELLO)), Release(flow)]
+            return [verdict(Decision(True, Reason.KNOWN_HELLO)), Release(flow), *ending]
         decision = Decision(False, Reason.UNKNOWN_HELLO, alert=True)
         alert = self._naming.alert(device, _as_flow(event), attempted, decision, Kind.NEW_DESTINATION, now)
         if event.encrypted:
             alert = alert._replace(detail="its server name is encrypted")
-        return [Cut(flow), verdict(decision), Raise(alert)]
+        return [Cut(flow), verdict(decision), Raise(alert), *ending]
 
 
 def _as_flow(event: HelloHeard) -> FlowOpened:

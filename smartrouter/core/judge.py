@@ -29,6 +29,7 @@ from smartrouter.core.effects import (
     Deny,
     Effect,
     Forget,
+    KeepUsual,
     Kind,
     Know,
     Learn,
@@ -40,6 +41,7 @@ from smartrouter.core.effects import (
 )
 from smartrouter.core.events import (
     AddressClaimed,
+    Carried,
     ConnectionsOpen,
     DestinationForgotten,
     DeviceSeen,
@@ -74,6 +76,8 @@ from smartrouter.core.precedents import Repeat, Repeated, another
 from smartrouter.core.questions import Questions
 from smartrouter.core.roster import Device, Roster, regrouped
 from smartrouter.core.shortcuts import Shortcuts
+from smartrouter.core.uploads import Uploads, Usual
+from smartrouter.core.volume import Volume
 
 AFTER_OUTAGE = 900.0  # seconds during which an unnamed attempt passes after the guard was away
 KEEP_EVERY = 60.0  # seconds between two records of a device's progress
@@ -105,6 +109,7 @@ class Judge:
             self.roster, self._naming, self._detection, flows, self._hellos, self.shortcuts
         )
         self._questions = Questions(self.roster, self._naming, self._detection, flows)
+        self._volume = Volume(self.roster, self._naming)
         self._paused_until = -inf
         self._after_outage_until = -inf
         self._last_tick: float | None = None
@@ -183,6 +188,8 @@ class Judge:
                 return self._detection.doubted(event, now)
             case LookedUp():
                 return self._naming.looked_up(event, now)
+            case Carried():
+                return self._volume.carried(event, now)
             case ConnectionsOpen():
                 return self._open(event, now)
             case SettledBefore():
@@ -260,20 +267,29 @@ class Judge:
         names: Iterable[tuple[str, str, int, float]],
         now: Moment,
         aliases: Iterable[tuple[str, str, float]] = (),
+        usual: Mapping[Destination, Usual] | None = None,
     ) -> None:
         """Take a device up where an earlier guard left it.
 
         `names`: (address, name, ttl, told_at), `aliases`: (target, head, seen_at), oldest first; both times
-        in epoch seconds. A time in the future (the clock was set back) counts as now.
+        in epoch seconds. A time in the future (the clock was set back) counts as now. `usual`: what it sends
+        in an hour.
         """
         device = self.roster.device(mac)
         device.learning = Learning(progress, regrouped(learned, self.roster.settings.match))
         device.kept = progress
+        device.uploads = Uploads(usual)
         for address, name, ttl, told_at in names:
             device.book.tell(address, name, ttl, now.running - max(0.0, now.wall - told_at))
         for target, head, seen_at in aliases:
             device.aliases.tell(head, (target,), now.running - max(0.0, now.wall - seen_at))
         self.roster.refresh(device)
+
+    def addresses(self) -> dict[str, str]:
+        """The local addresses of watched devices, each with the MAC that was the last to use it."""
+        devices = self.roster.devices
+        watched = {mac for mac, device in devices.items() if device.watched}
+        return {address: mac for address, mac in self._detection.claims.users() if mac in watched}
 
     def paused_for(self, now: Moment) -> float:
         """Seconds that a pause still lasts; 0 if there is none."""
@@ -303,6 +319,7 @@ class Judge:
             if self.roster.end_learning_if_due(device, now.running) or keep_all or moved_on:
                 effects += self.roster.keep(device)
             effects += self._detection.overdue(device.mac, now)
+            effects += self._volume.hour_over(device, now)
             if look_for_unused and not device.standing.learning:
                 effects += self._expired(device, now)
         self._naming.expire(now.running)
@@ -316,6 +333,7 @@ class Judge:
         effects: list[Effect] = []
         for destination in device.learning.unused(self.roster.settings.unused_after):
             device.learning.forget(destination)
+            device.uploads.forget(destination)
             self.roster.doubt(device)
             about = notes.about_device(
                 device.mac, Kind.UNUSED, Reason.UNUSED, now, destination=destination.name,
@@ -365,6 +383,7 @@ class Judge:
         device = self.roster.device(event.mac)
         before = device.learning.learned
         device.learning = device.learning.joined(other.learning)
+        device.uploads = device.uploads.joined(other.uploads)
         aliases = other.aliases.pairs()
         for target, head in aliases:
             device.aliases.tell(head, (target,), now.running)
@@ -373,6 +392,7 @@ class Judge:
         return [
             *(Learn(event.mac, each, seen, now.wall) for each, seen in learned.items() if each not in before),
             *(NameAlias(event.mac, target, head, now.wall) for target, head in aliases),
+            *(KeepUsual(event.mac, each, usual) for each, usual in device.uploads.usual.items()),
             *self.roster.refresh(device),
             *self.roster.keep(device),
         ]
@@ -388,5 +408,6 @@ class Judge:
         ]
         for destination in gone:
             device.learning.forget(destination)
+            device.uploads.forget(destination)
         self.roster.doubt(device)
         return [Forget(event.mac, destination) for destination in gone]

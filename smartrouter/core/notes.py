@@ -26,6 +26,7 @@ SEVERITY: Mapping[Kind, Severity] = {
     Kind.REPEATER: Severity.WARNING,
     Kind.PERSON: Severity.NOTICE,
     Kind.UNUSED: Severity.NOTICE,
+    Kind.UPLOAD: Severity.WARNING,
 }
 
 _VERDICTS = {(accept, reason): Verdict(accept, reason) for accept in (True, False) for reason in Reason}

@@ -93,6 +93,7 @@ class Reason(StrEnum):
     REPEATER = "repeater"
     PERSON = "person"
     UNUSED = "unused"
+    UPLOAD = "upload"
 
 
 REASONS: Mapping[Reason, str] = {
@@ -146,6 +147,8 @@ REASONS: Mapping[Reason, str] = {
     "them.",
     Reason.PERSON: "What it learns looks like somebody's phone or computer, not like a thing's own traffic.",
     Reason.UNUSED: "Learned once, but not used for as long as `unused_after` says; no longer known.",
+    Reason.UPLOAD: "Within an hour the device sent far more there than in any hour in which it was seen to "
+    "need this.",
 }
 
 KNOWN = frozenset((Reason.LEARNED, Reason.KIN, Reason.TIME, Reason.KNOWN_HELLO))
@@ -166,7 +169,7 @@ ROUTINE = frozenset(
 class Rule(NamedTuple):
     """A decision of the user's. `device`: MAC or '*'. `destination`: a name, `*.name` (names below it),
     an address, or a network. `service`: as `service_of` gives it, or '' for any. `until`: epoch seconds,
-    or None for ever."""
+    or None for ever. `once`: it allows one connection, and ends with it (`core.once`)."""
 
     device: str
     destination: str | IPv4Network | IPv6Network
@@ -175,6 +178,7 @@ class Rule(NamedTuple):
     until: float | None = None
     by: str = ""
     at: str = ""
+    once: bool = False
 
 
 class DeviceSettings(NamedTuple):

@@ -3,8 +3,8 @@
 
 from smartrouter.core.destinations import service_of
 from smartrouter.core.detection import Detection
-from smartrouter.core.effects import Effect, Kind, Raise
-from smartrouter.core.events import DnsAnswered, DnsAsked, FlowOpened, Moment, Scope
+from smartrouter.core.effects import Effect, End, Kind, Raise
+from smartrouter.core.events import DnsAnswered, DnsAsked, Flow, FlowOpened, Moment, Scope
 from smartrouter.core.flows import Flows
 from smartrouter.core.naming import Naming
 from smartrouter.core.notes import verdict
@@ -41,9 +41,15 @@ class Questions:
         noticed = (
             [] if event.query is None else self._detection.queried(device, event.query, event.resolver, now)
         )
+        ending: list[Effect] = []
+        if device.once and decision.reason is Reason.FOREIGN_RESOLVER:
+            asked = Flow(event.client, event.client_port, event.resolver, _DNS_PORT, event.protocol)
+            passes, spent = self._roster.once.lets(device.once, event.mac, asked, attempted, now)
+            if passes:
+                decision, ending = Decision(True, Reason.ALLOWED_BY_RULE), [End(spent)] if spent else []
         if decision is _DNS_QUERY:
             return [*self._naming.asked(device, event, now.running), verdict(decision), *noticed]
-        effects: list[Effect] = [verdict(decision), *noticed]
+        effects: list[Effect] = [verdict(decision), *ending, *noticed]
         flow = FlowOpened(
             event.mac, event.client, event.resolver, event.protocol, event.client_port, _DNS_PORT, 0,
             event.scope,

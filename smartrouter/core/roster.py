@@ -14,10 +14,12 @@ from math import inf
 from smartrouter.core.destinations import Destination, Match, group_of, is_address
 from smartrouter.core.effects import Effect, Enforce, Keep, Pair, Relax, Unwatch, Watch
 from smartrouter.core.learning import Learning, Seen, State
+from smartrouter.core.once import Once
 from smartrouter.core.policy import DeviceSettings, Mode, NewDevices, Rule, Settings, Standing, Watching
 from smartrouter.core.precedents import Precedent
 from smartrouter.core.told.addresses import AddressBook
 from smartrouter.core.told.aliases import Aliases
+from smartrouter.core.uploads import Uploads
 
 MAX_DEVICES = 2048
 MAX_RELATIVES = 64  # that are asked what they know
@@ -29,7 +31,8 @@ class Device:
 
     __slots__ = (
         "aliases", "answered", "book", "clients", "enforced", "hellos", "iot", "kept", "learning", "mac",
-        "maker", "on_iot_network", "precedents", "rules", "serial", "settled", "standing", "told", "watched",
+        "maker", "on_iot_network", "once", "precedents", "rules", "serial", "settled", "standing", "told",
+        "uploads", "watched",
     )  # fmt: skip
 
     def __init__(self, mac: str, book: AddressBook):
@@ -39,11 +42,13 @@ class Device:
         self.kept = self.learning.progress  # as it was last handed out to be kept
         self.told = DeviceSettings(mac)  # the user's word
         self.rules: tuple[Rule, ...] = ()
+        self.once: tuple[Rule, ...] = ()  # those that end with one connection
         self.standing = Standing()
         self.iot: bool | None = None  # discovery's word; None: cannot tell
         self.on_iot_network = False
         self.watched = False
         self.enforced = False
+        self.uploads = Uploads()
         self.clients: OrderedDict[str, None] = OrderedDict()  # its addresses whose DNS replies are queued
         self.aliases = Aliases()
         self.hellos: OrderedDict[str, str] = OrderedDict()  # address -> server name in its first data
@@ -79,6 +84,7 @@ class Roster:
         self._learning_until = learning_until
         self.paused = False
         self.after_outage = False
+        self.once = Once()
         self.devices: OrderedDict[str, Device] = OrderedDict()
         self.changes: list[Effect] = []  # what the kernel's sets must learn of devices that `queued` made
         self.evicted: list[Device] = []  # those that had to go
@@ -144,6 +150,7 @@ class Roster:
             for device in self.devices.values():
                 self.doubt(device)
         self.settings = settings
+        self.once.keep(settings.rules)
         for mac in settings.devices:
             self.device(mac)
         for device in self.devices.values():
@@ -157,9 +164,11 @@ class Roster:
     def refresh(self, device: Device) -> list[Effect]:
         """Work out anew how `device` stands; yields what the kernel's sets must learn of it."""
         settings = self.settings
-        before = device.standing, device.rules, device.watched
+        before = device.standing, device.rules, device.once, device.watched
         device.told = told = settings.devices.get(device.mac, DeviceSettings(device.mac))
-        device.rules = tuple(rule for rule in settings.rules if rule.device in ("*", device.mac))
+        rules = [rule for rule in settings.rules if rule.device in ("*", device.mac)]
+        device.rules = tuple(rule for rule in rules if not rule.once)
+        device.once = tuple(rule for rule in rules if rule.once)
         enforcing = (told.mode or settings.mode) is Mode.ENFORCE
         undecided = told.watch is Watching.AUTO and device.iot is None
         isolated = undecided and settings.new_devices is NewDevices.ISOLATE
@@ -178,7 +187,7 @@ class Roster:
         if enforced is not device.enforced:
             effects.append(Enforce(device.mac) if enforced else Relax(device.mac))
         device.watched, device.enforced = watched, enforced
-        if (device.standing, device.rules, device.watched) != before:
+        if (device.standing, device.rules, device.once, device.watched) != before:
             self.doubt(device)
         return effects
 

@@ -245,6 +245,8 @@ class Shortcuts:
         if decision.reason is Reason.DENIED_BY_RULE:
             return Shortcut.DENIED
         if not decision.accept:
+            if device.once and self._roster.once.may(device.once, attempted, now.wall):
+                return None
             return None if self._may_hear(attempted, pair.protocol, pair.port, decision) else Shortcut.BLOCKED
         return Shortcut.KNOWN if self._lasts(device, attempted, found.is_newest, decision, now.wall) else None
 

@@ -11,6 +11,7 @@ from threading import Lock
 from typing import Protocol, TypeAlias, assert_never, get_args
 
 from smartrouter.core.effects import (
+    AddVolume,
     AdmitReplies,
     Block,
     Cut,
@@ -18,11 +19,13 @@ from smartrouter.core.effects import (
     Disconnect,
     DismissReplies,
     Effect,
+    End,
     Enforce,
     Flow,
     Forget,
     Inspect,
     Keep,
+    KeepUsual,
     Know,
     Label,
     Learn,
@@ -42,7 +45,7 @@ from smartrouter.core.effects import (
 )
 from smartrouter.core.errors import Unavailable
 from smartrouter.core.events import TCP, Event, FlowOpened, Moment, Shortcut
-from smartrouter.core.policy import Reason
+from smartrouter.core.policy import Reason, Rule
 from smartrouter.core.precedents import Repeat, Repeated
 from smartrouter.guard.exhibits import Exhibits
 from smartrouter.guard.settling import PairSets, PairWriter, Settling
@@ -51,7 +54,20 @@ from smartrouter.store.exhibits import Attach
 
 log = Journal("smartrouter.guard")
 
-_Stored: TypeAlias = Record | RecordMore | Raise | Withdraw | Label | Learn | Forget | Name | NameAlias | Keep
+_Stored: TypeAlias = (
+    Record
+    | RecordMore
+    | Raise
+    | Withdraw
+    | Label
+    | Learn
+    | Forget
+    | Name
+    | NameAlias
+    | Keep
+    | AddVolume
+    | KeepUsual
+)
 _SetChange: TypeAlias = (
     AdmitReplies | DismissReplies | Inspect | Release | Cut | Watch | Unwatch | Enforce | Relax | Disconnect
 )
@@ -77,6 +93,7 @@ class Judge(Protocol):
     def handle(self, event: Event, now: Moment) -> list[Effect]: ...
     def repeat(self, event: FlowOpened) -> Repeat | None: ...
     def hears(self, mac: str, now: Moment) -> bool: ...
+    def addresses(self) -> dict[str, str]: ...
     def repeated(
         self, packets: Collection[Repeated], now: Moment, *, judged: bool = True
     ) -> list[Effect]: ...
@@ -97,13 +114,13 @@ class Sets(PairSets, Protocol):
     def forget_flows(self, flows: Iterable[Flow]) -> int: ...
 
 
-def _ignore(_: str) -> None:
-    """Where nobody looks names up."""
+def _ignore(_: object) -> None:
+    """Where nobody looks names up, or ends rules."""
 
 
 class Bench:
-    """See the module. `store` takes what is to be stored, `look_up` a name that the router is to look up;
-    neither ever waits."""
+    """See the module. `store` takes what is to be stored, `look_up` a name that the router is to look up,
+    `end` a rule that has allowed its one connection; none of them ever waits."""
 
     def __init__(
         self,
@@ -113,6 +130,7 @@ class Bench:
         *,
         fail_open: bool,
         look_up: Callable[[str], object] = _ignore,
+        end: Callable[[Rule], object] = _ignore,
     ):
         self.judge = judge
         self.sets = sets
@@ -120,6 +138,7 @@ class Bench:
         self.exhibits = Exhibits()
         self.store = store
         self.look_up = look_up
+        self.end = end
         self.fail_open = fail_open
         self.lock = Lock()
         self.errors = 0  # faults of ours, each of which cost one packet its proper judgement
@@ -142,6 +161,11 @@ class Bench:
         """May the first data of another connection of this device be looked at?"""
         with self.lock:
             return self.judge.hears(mac, now())
+
+    def addresses(self) -> dict[str, str]:
+        """The local addresses of watched devices, and their MACs."""
+        with self.lock:
+            return self.judge.addresses()
 
     def repeat(self, event: FlowOpened) -> Repeat | None:
         """What to judge packets like `event` by, see `Judge.repeat`."""
@@ -177,6 +201,8 @@ class Bench:
                     self.pairs.put(effect)
                 case LookUp():
                     self.look_up(effect.name)
+                case End():
+                    self.end(effect.rule)
                 case Inspect() | Release() | Cut() if effect.flow.protocol != TCP:
                     pass  # of any other connection each packet comes, until the server has answered
                 case _:

@@ -15,7 +15,7 @@ from smartrouter.core.names import registrable_domain
 from smartrouter.guard.share import Share
 from smartrouter.guard.wiring import Guard, Restart
 from smartrouter.journal import Journal
-from smartrouter.linux import privileges, ruleset
+from smartrouter.linux import privileges, ruleset, seccomp
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -34,6 +34,8 @@ def main(arguments: "Namespace") -> int:
         registrable_domain("example.com")  # reads its list while we still may, and not at the first packet
         ruleset.template()  # likewise
         privileges.drop(privileges.service_user(), keep_net_admin=True)
+        if why := seccomp.install(seccomp.LOCAL):
+            log.warning("no filter of system calls: %s", why)
         try:
             return _run_supervised(channel)
         except Gone:
@@ -50,6 +52,8 @@ def _run_supervised(channel: Channel) -> int:
                 channel.beat()
             if guard is not None and (names := guard.to_look_up()):
                 channel.tell("look_up", names=names)
+            if guard is not None and (rules := guard.ended()):
+                channel.tell("ended", rules=rules)
             if guard is not None and (packets := guard.overheard()):
                 channel.tell("overheard", packets=packets)
             for request in channel.requests(TURN):

@@ -1,13 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Our table in the kernel, as this guard loaded it: whether somebody else took it away.
+"""Our table in the kernel, as this guard loaded it: whether somebody else took it away, or emptied its sets.
 
 Asked several times a second, so the question must cost next to nothing: only when the kernel's rules have
 changed at all, whoever changed them, is our table looked for.
 """
 
+import time
+from collections.abc import Callable
+
 from smartrouter.linux import nftables, ruleset
 from smartrouter.linux.netlink import Netlink, unavailable
 from smartrouter.linux.ruleset import Plan
+
+AGAIN = 5.0  # seconds between two looks at sets that lack something though they were filled again
 
 
 class Table:
@@ -16,7 +21,9 @@ class Table:
     def __init__(self, plan: Plan):
         self.loaded = plan
         self._link = Netlink()
-        self._generation = -1
+        self._generation = self._whole = -1  # when the table was there, and when its sets lacked nothing
+        self._lacked = self._refilled = False
+        self._next_look = 0.0
 
     def load(self, plan: Plan) -> None:
         """Make the kernel's table what `plan` says. Raises what `ruleset.load` does."""
@@ -35,6 +42,20 @@ class Table:
         if is_there:
             self._generation = generation
         return not is_there
+
+    def was_emptied(self, lack: Callable[[], bool]) -> bool:
+        """Do its sets lack what they should hold, as `lack` looks? Only the second look in a row counts: the
+        first may have come while this guard itself was about to change one. After `was_taken_away`."""
+        if self._generation == self._whole or time.monotonic() < self._next_look:
+            return False
+        before, self._lacked = self._lacked, lack()
+        if not self._lacked:
+            self._whole, self._refilled = self._generation, False
+        elif before:
+            self._next_look = time.monotonic() + AGAIN * self._refilled
+            self._lacked, self._refilled = False, True
+            return True
+        return False
 
     def close(self) -> None:
         """Give the socket back. The table stays."""

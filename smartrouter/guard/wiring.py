@@ -48,8 +48,10 @@ from smartrouter.guard.inspection import Inspections
 from smartrouter.guard.settling import Settling
 from smartrouter.guard.share import Share
 from smartrouter.guard.table import Table
+from smartrouter.guard.volume import Volume
 from smartrouter.journal import Journal
 from smartrouter.linux import conntrack, ruleset
+from smartrouter.linux.latency import Latency
 from smartrouter.linux.netlink import Netlink
 from smartrouter.linux.nflog import Log
 from smartrouter.linux.queue import DNS_QUEUE, FLOWS_QUEUE, Handler, Marks, open_queue
@@ -68,6 +70,7 @@ LINGER = 3.0  # seconds that attempts wait for more of them, soon after others w
 OUTAGE = 1.0  # seconds without a guard that count as an outage
 MAX_LOOK_UPS = 4096  # names that wait to be handed over: those of a large household after an outage
 LOOK_UPS_A_TURN = 256
+MAX_ENDED = 256  # rules that wait to be handed over; the judge knows that they are over
 COPIED = 2048  # bytes of what devices say of themselves: more than an Ethernet frame holds
 COPIES = 1 << 20  # bytes of them in the kernel
 COPIES_A_TURN = 64
@@ -90,6 +93,7 @@ class Guard:
         self._next_tick = 0.0
         self._lost: Counter[str] = Counter()  # what was mended on the way, by what it was
         self._look_ups: deque[str] = deque(maxlen=MAX_LOOK_UPS)
+        self._ended: deque[Rule] = deque(maxlen=MAX_ENDED)
         self._judge = Judge(share.settings())
         self._writer = Writer(main.database, main.max_size, linger=LINGER)
         self._sets = Sets()
@@ -100,6 +104,7 @@ class Guard:
             self._writer.put_all,
             fail_open=main.on_failure == "open",
             look_up=self._look_ups.append,
+            end=self._ended.append,
         )
         marks = Marks(main.pass_mark, main.block_mark)
         inspections = Inspections(self._bench)
@@ -117,6 +122,7 @@ class Guard:
         self._overheard = OverheardHandler()
         self._copies = Log(OVERHEARD_GROUP, self._overheard, copy=COPIED, receive_buffer=COPIES)
         self._studied: frozenset[str] = frozenset()
+        self._volume = Volume(share.lan, self._bench.addresses, self._tell) if main.volume else None
         self._take_up_pairs()
         self._table = Table(self._plan(share))
 
@@ -130,6 +136,8 @@ class Guard:
         self._table.load(self._table.loaded)
         if not is_there:
             self._serve_all()
+        if self._volume is not None:
+            self._count_bytes(self._volume)
         collector.settle()
 
     def _serve_all(self) -> None:
@@ -142,6 +150,12 @@ class Guard:
             thread = threading.Thread(target=self._serve, args=(what, name), name=name, daemon=True)
             thread.start()
             self._threads.append(thread)
+
+    def _count_bytes(self, volume: Volume) -> None:
+        """Verdicts do not hang on this: it gives no sign of life, and needs none."""
+        thread = threading.Thread(target=volume.serve, args=(self._stopping,), name="volume", daemon=True)
+        thread.start()
+        self._threads.append(thread)
 
     def turn(self) -> bool:
         """Do what is due; False while a queue's thread gives no sign of life: then no heartbeat either."""
@@ -156,6 +170,12 @@ class Guard:
         """Names that the router shall look up; each is handed out once."""
         count = min(len(self._look_ups), LOOK_UPS_A_TURN)
         return list(dict.fromkeys(self._look_ups.popleft() for _ in range(count)))
+
+    def ended(self) -> list[list[str]]:
+        """Rules that have allowed their one connection: device, destination and service; each is handed out
+        once."""
+        rules = [self._ended.popleft() for _ in range(len(self._ended))]
+        return [[rule.device, str(rule.destination), rule.service] for rule in rules]
 
     def overheard(self) -> list[Overheard]:
         """What devices said of themselves; each is handed out once."""
@@ -245,6 +265,11 @@ class Guard:
             "studied": len(self._studied),
             "overheard": {"heard": self._copies.seen, "missed": self._copies.lost},
             "kernel": ruleset.read_counters(),
+            "latency": {
+                "flows": Latency.together(q.latency for q in self._queues if q.number != DNS_QUEUE),
+                "dns": Latency.together(q.latency for q in self._queues if q.number == DNS_QUEUE),
+            },
+            "volume": None if self._volume is None else self._volume.status(),
             "store": self._writer.counters(),
             "withheld": self._bench.withheld,
             "faults": self._bench.errors
@@ -257,7 +282,7 @@ class Guard:
     def _configure(self, share: Share) -> dict[str, Any]:
         """Take up a new share, or none of it."""
         before, main = self._share.config.main, share.config.main
-        fixed = ("database", "pass_mark", "block_mark", "reader", "workers")
+        fixed = ("database", "pass_mark", "block_mark", "reader", "workers", "volume")
         changed = [option for option in fixed if getattr(before, option) != getattr(main, option)]
         if changed:
             # Marks of packets in flight, an open store, the threads: another process takes these up, at once.
@@ -281,6 +306,8 @@ class Guard:
         self._bench.fail_open = main.on_failure == "open"
         denied_before = _denials(self._share)
         self._share = share
+        if self._volume is not None:
+            self._volume.interfaces = frozenset(share.lan)
         if _denials(share) - denied_before:
             self._cut_what_is_denied()
         return {}
@@ -333,6 +360,7 @@ class Guard:
                 state.names.get(mac, ()),
                 moment,
                 state.aliases.get(mac, ()),
+                state.usual.get(mac),
             )
             protected = protected or state.progress[mac].state is State.PROTECTED
         discovered = {device.mac for device in state.devices}
@@ -347,18 +375,36 @@ class Guard:
             self._look_ups.extend(effect.name for effect in effects if isinstance(effect, LookUp))
 
     def _keep_table(self) -> None:
-        """Put the table back if somebody else took it away (a firewall's reset flushes everything)."""
-        if not self._table.was_taken_away():
+        """Put the table back if somebody else took it away (a firewall's reset flushes everything), and what
+        belongs into its sets if somebody emptied one."""
+        if self._table.was_taken_away():
+            lost, what = "table", "was taken away"
+        elif self._table.was_emptied(self._members_lack):
+            lost, what = "sets", "was emptied in part"
+        else:
             return
-        log.warning("the table inet smartrouter was taken away; putting it back")
-        self._lost["table"] += 1
+        log.warning("the table inet smartrouter %s; putting it back", what)
+        self._lost[lost] += 1
         with self._bench.lock:
             plan = self._plan(self._share)
-            clients = {client for device in self._judge.roster.devices.values() for client in device.clients}
+            clients = self._clients()
         self._table.load(plan)
         for client in clients:
             self._sets.admit(client)
         self._bench.pairs.refill(self._wanted_pairs)
+
+    def _members_lack(self) -> bool:
+        """Do the kernel's sets lack a device, or an address whose replies are to be held?"""
+        with self._bench.lock:
+            devices = list(self._judge.roster.devices.values())
+            watched = [device.mac for device in devices if device.watched]
+            enforced = [device.mac for device in devices if device.enforced]
+            clients = self._clients()
+        return self._sets.lack({"watched": watched, "enforced": enforced}, clients)
+
+    def _clients(self) -> set[str]:
+        """The addresses that asked a name. To be called with the lock."""
+        return {client for device in self._judge.roster.devices.values() for client in device.clients}
 
     def _wanted_pairs(self) -> list[Settling]:
         with self._bench.lock:

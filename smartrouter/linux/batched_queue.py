@@ -17,6 +17,7 @@ from time import monotonic
 
 from smartrouter.core.errors import Unavailable
 from smartrouter.linux.answers import Answers, Fates
+from smartrouter.linux.latency import Latency
 from smartrouter.linux.netlink import Netlink, attribute
 from smartrouter.linux.netlink import number as u32
 from smartrouter.linux.nfnetlink_packets import Messages, limit_waiting, mac_text, subscribe
@@ -67,6 +68,7 @@ class BatchedQueue:
         receive_buffer: int = RECEIVE_BUFFER,
     ):
         self.number = number
+        self.latency = Latency()
         self._handler = handler
         self._faults = Faults(number, handler)
         self._hurries = False
@@ -128,6 +130,7 @@ class BatchedQueue:
         """These packets: judged, then their verdicts, then the rest. Only what must end the process (an
         exception that is no Exception) leaves this method, and only after the verdicts."""
         judge = self._handler.judge
+        began = monotonic()
         run, last = -3, b""  # how those fare that came just before; the number of the last of them
         for number, (mac, hook, mark, fates), packet in self._messages.each(datagrams):
             try:
@@ -144,6 +147,7 @@ class BatchedQueue:
             return
         self._answers.put(int.from_bytes(last, "big"), run)
         self._answers.send(self._socket)
+        self.latency.add(monotonic() - began, len(datagrams))
         is_put_off: bool | None = False
         try:
             is_put_off = self._handler.settle()

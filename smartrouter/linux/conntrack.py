@@ -93,7 +93,12 @@ def _flow(item: bytes) -> Flow:
     elif begins == _BEGINS6:
         family, usual = socket.AF_INET6, _USUAL6
     else:
-        return _unusual_flow(item)
+        usual = None
+    if usual is None or len(item) < 12 + usual.size:
+        try:
+            return _unusual_flow(item)
+        except (LookupError, ValueError) as error:
+            raise OSError(errno.EBADMSG, "a connection that is not listed as we know it") from error
     client, address, protocol, client_port, port = usual.unpack_from(item, 12)
     if protocol not in WITH_PORTS:  # GRE has its keys there
         client_port = port = 0

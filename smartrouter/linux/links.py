@@ -4,6 +4,7 @@
 Messages in, values out; who gets them is `rtnetlink`'s business. Flags are those of <linux/if.h>.
 """
 
+import os
 from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Interface, IPv6Interface, ip_interface
 from pathlib import Path
@@ -153,9 +154,9 @@ class Links:
 
 def _link(message: Mapping[str, Any]) -> Link:
     attributes = dict(message["attrs"])
-    name = attributes.get("IFLA_IFNAME") or ""
+    name = os.fsdecode(attributes.get("IFLA_IFNAME") or "")  # bytes, where it is no UTF-8
     info = dict((attributes.get("IFLA_LINKINFO") or {}).get("attrs", ()))
-    kind = info.get("IFLA_INFO_KIND") or _hardware(name)
+    kind = os.fsdecode(info.get("IFLA_INFO_KIND") or _hardware(name))
     data = info.get("IFLA_INFO_DATA")
     details = dict(data.get("attrs", ())) if isinstance(data, Mapping) else {}
     elsewhere = attributes.get("IFLA_LINK_NETNSID") is not None  # the parent's index means nothing here
@@ -185,4 +186,7 @@ def _prefix(message: Mapping[str, Any]) -> Prefix | None:
     attributes = dict(message["attrs"])
     # IFA_LOCAL is ours; on a point-to-point link IFA_ADDRESS is the other end's.
     address = attributes.get("IFA_LOCAL") or attributes.get("IFA_ADDRESS")
-    return ip_interface(f"{address}/{message['prefixlen']}") if address else None
+    try:
+        return ip_interface(f"{address}/{message['prefixlen']}") if address else None
+    except ValueError:
+        return None

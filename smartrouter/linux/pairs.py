@@ -5,6 +5,7 @@ Only encodes and decodes; `sets.py` sends. The packet path makes these messages 
 are put together from parts that are made once. Standard library only.
 """
 
+import errno
 import functools
 import re
 import socket
@@ -41,6 +42,7 @@ class PairSet(NamedTuple):
     bare: bytes  # before the key, where nothing does
     adding: str  # what a message about it does, for an error's text
     taking: str
+    blank: bytes  # a key of zeros
 
 
 def _pair_set(shortcut: Shortcut, six: bool, ports: bool) -> PairSet:
@@ -50,7 +52,15 @@ def _pair_set(shortcut: Shortcut, six: bool, ports: bool) -> PairSet:
     lasting = nftables.add_element(name, key, "", 1.0).body
     adding, taking = f"adding a pair to set {name}", f"taking a pair out of set {name}"
     return PairSet(
-        name, shortcut, six, ports, lasting[: -len(key) - _TIMEOUT_SIZE], bare[: -len(key)], adding, taking
+        name,
+        shortcut,
+        six,
+        ports,
+        lasting[: -len(key) - _TIMEOUT_SIZE],
+        bare[: -len(key)],
+        adding,
+        taking,
+        key,
     )
 
 
@@ -89,8 +99,10 @@ def encode(pair: Pair, shortcut: Shortcut) -> tuple[PairSet, bytes]:
 
 
 def decode(pair_set: PairSet, key: bytes) -> Pair:
-    """The pair that has this key in `pair_set`."""
+    """The pair that has this key in `pair_set`. Raises OSError for what is none."""
     family, end = (socket.AF_INET6, 24) if pair_set.six else (socket.AF_INET, 12)
+    if len(key) != len(pair_set.blank):
+        raise OSError(errno.EBADMSG, f"a key of {len(key)} bytes in set {pair_set.name}")
     port = int.from_bytes(key[end + 4 : end + 6], "big") if pair_set.ports else 0
     return Pair(key[:6].hex(":"), socket.inet_ntop(family, key[8:end]), key[end], port)
 
@@ -121,7 +133,7 @@ def read(pair_set: PairSet, elements: Iterator[dict[int, bytes]]) -> Iterator[Pa
     """The pairs that the kernel listed of `pair_set`, but for those whose time is over."""
     for element in elements:
         if any(element.get(_EXPIRATION, b"\1")):
-            yield decode(pair_set, element[_KEY][4:])
+            yield decode(pair_set, element.get(_KEY, b"")[4:])
 
 
 def _removal(pair_set: PairSet, key: bytes) -> tuple[Message, Message]:

@@ -16,6 +16,7 @@ from netfilterqueue import COPY_PACKET, NetfilterQueue
 
 from smartrouter.core.errors import Unavailable
 from smartrouter.linux.answers import Answers, Fates
+from smartrouter.linux.latency import Latency
 from smartrouter.linux.netlink import NEEDS_NET_ADMIN
 from smartrouter.linux.nfnetlink_packets import limit_waiting
 from smartrouter.linux.queue_rule import DNS_QUEUE, FLOWS_QUEUE
@@ -112,6 +113,7 @@ class Queue:
         receive_buffer: int = RECEIVE_BUFFER,
     ):
         self.number = number
+        self.latency = Latency()
         self._handler = handler
         self._faults = Faults(number, handler)
         self._hurries = False
@@ -215,6 +217,7 @@ class Queue:
         waiting, self._waiting = self._waiting, []
         if not waiting:
             return
+        began = monotonic()
         run = last = -3  # how those fare that came just before; the number of the last of them
         for number, payload, hardware, hook, mark in waiting:
             try:
@@ -231,6 +234,7 @@ class Queue:
             last = number
         self._answers.put(last, run)
         self._answers.send(self._link)
+        self.latency.add(monotonic() - began, len(waiting))
         is_put_off: bool | None = False
         try:
             is_put_off = self._handler.settle()

@@ -41,9 +41,14 @@ def read(path: str | PathLike[str] = FILE) -> dict[int, QueueStats]:
 
 
 def parse(text: str) -> dict[int, QueueStats]:
-    """The same from the file's text."""
+    """The same from the file's text. Raises Unavailable."""
     stats = {}
     for line in text.splitlines():
-        number, listener, waiting, _mode, _range, dropped, user_dropped, queued = map(int, line.split()[:8])
+        try:
+            number, listener, waiting, _mode, _range, dropped, user_dropped, queued = map(
+                int, line.split()[:8]
+            )
+        except ValueError as error:
+            raise Unavailable(f"{FILE} says what no kernel that we know says there.") from error
         stats[number] = QueueStats(listener, waiting, dropped, user_dropped, queued)
     return stats

@@ -45,6 +45,7 @@ _number = struct.Struct("=I")
 _short = struct.Struct("=H")
 _cache = struct.Struct("=III")  # nda_cacheinfo: confirmed, used, updated
 _code = struct.Struct("=i")
+_LEAST = {_ERROR: _code.size, **dict.fromkeys(_NEIGHBOUR_EVENTS, _ndmsg.size)}
 
 
 class Events(NamedTuple):
@@ -138,7 +139,9 @@ class Rtnetlink:
             length, kind, *_ = _header.unpack_from(data, at)
             if not _header.size <= length <= len(data) - at:
                 return
-            if kind in _NEIGHBOUR_EVENTS:
+            if length < _header.size + _LEAST.get(kind, 0):
+                pass  # no kernel that we know says so little
+            elif kind in _NEIGHBOUR_EVENTS:
                 yield kind, _neighbour(data, at, length, _NEIGHBOUR_EVENTS[kind])
             elif kind == _ERROR:
                 (number,) = _code.unpack_from(data, at + _header.size)
@@ -146,9 +149,16 @@ class Rtnetlink:
             elif kind == _DONE:
                 yield kind, None
             else:
-                for message in self._marshal.parse(data[at : at + length]):
+                for message in self._parse(data[at : at + length]):
                     yield kind, message
             at += (length + 3) & ~3
+
+    def _parse(self, data: bytes) -> list[Message]:
+        """What pyroute2 makes of a message; nothing of one that it does not know, or cannot read."""
+        try:
+            return [message for message in self._marshal.parse(data) if message.get("event")]
+        except Exception:  # it raises whatever its fields do
+            return []
 
 
 def _neighbour(data: bytes, start: int, length: int, event: str) -> Message:

@@ -12,6 +12,7 @@ from threading import Event
 from typing import Final, Literal, NamedTuple, Protocol, TypeAlias
 
 from smartrouter.journal import Journal
+from smartrouter.linux.latency import Latency
 
 log = Journal("smartrouter.queue")
 
@@ -77,6 +78,7 @@ class Reader(Protocol):
     """Gives each packet of queue `number` to a handler, and exactly one verdict to the kernel."""
 
     number: int
+    latency: Latency
 
     @property
     def faults(self) -> int:

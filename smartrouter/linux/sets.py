@@ -8,14 +8,14 @@ seen by the change. Knows no device and no rule. Standard library only; needs CA
 import errno
 import os
 import socket
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from threading import Lock
 
 from smartrouter.core.effects import Flow, Pair, Unsettle
 from smartrouter.core.errors import Unavailable
 from smartrouter.core.events import Shortcut
 from smartrouter.linux import conntrack, nftables, pairs
-from smartrouter.linux.netlink import Message, Netlink, unavailable
+from smartrouter.linux.netlink import Message, Netlink, attributes, unavailable
 from smartrouter.linux.pairs import PairChange, mac_key
 
 _CLIENTS4, _CLIENTS6 = "dns_clients4", "dns_clients6"
@@ -26,6 +26,7 @@ _CUT_FOR = 60.0  # seconds that a connection stays cut once the kernel's memory 
 
 _AT_ONCE = 16384  # changes of pairs in one transaction: as many as the socket has room for
 _FULL = frozenset({errno.ENFILE, errno.ENOSPC})
+_KEY, _VALUE = 1, 1  # NFTA_SET_ELEM_KEY, NFTA_DATA_VALUE
 _LISTINGS = 10  # how often a set is listed anew that changes while it is
 
 
@@ -152,6 +153,21 @@ class Sets:
                 for pair in _listed(link, pair_set):
                     yield pair, pair_set.shortcut
 
+    def lack(self, devices: Mapping[str, Iterable[str]], clients: Iterable[str]) -> bool:
+        """Is one of the MACs not in its set of `devices` (by the set's name), or are replies to one of the
+        addresses `clients` not held? False while that cannot be told, because a set keeps changing."""
+        wanted = {name: {mac_key(mac) for mac in macs} for name, macs in devices.items()}
+        for address in clients:
+            name, key = _client(address)
+            wanted.setdefault(name, set()).add(key)
+        try:
+            with Netlink() as link:
+                return any(keys and not keys <= _keys(link, name) for name, keys in wanted.items())
+        except InterruptedError:
+            return False
+        except OSError as error:
+            raise _refused(error) from error
+
     def forget_pairs(self) -> None:
         """Have the kernel settle nothing by itself. Without packet rules it does not."""
         try:
@@ -220,6 +236,11 @@ def _left_out(changes: Sequence[PairChange], refused: dict[int, int]) -> set[int
             raise _refused(OSError(code, f"{message.what}: {os.strerror(code)}"))
         left_out.add(place)
     return left_out
+
+
+def _keys(link: Netlink, name: str) -> set[bytes]:
+    """The keys of a set's elements."""
+    return {attributes(each[_KEY])[_VALUE] for each in nftables.list_elements(link, name)}
 
 
 def _listed(link: Netlink, pair_set: pairs.PairSet) -> Iterator[Pair]:

@@ -24,6 +24,8 @@ FEW = 5  # alerts of one device in `WINDOW` that are told one by one
 WINDOW = 60.0  # seconds; a flood ends when nothing came for so long
 GROWN = 2  # times as many: worth a revision of a flood's message
 FEW_HELD = 3  # messages that waited for the end of quiet hours and are not summed up
+LATE = 120.0  # seconds that an alert has waited to be told of, after which it may be summed up with others,
+FEW_LATE = 10  # if there are more than so many: as many as go at once
 FIRST_WAIT, LONGEST_WAIT = 2.0, 600.0  # seconds between two tries
 OBEYED = 86400.0  # seconds that a service may have us wait at most
 GIVE_UP = 5  # tries of one message, while others are taken
@@ -251,6 +253,16 @@ def from_text(text: str, revision: int) -> Message:
     found["answers"] = tuple(Answer(each) for each in found["answers"])
     found["revision"] = revision
     return Message(**found)
+
+
+def late(key: str, waited: Iterable[Message], at: float) -> Message | None:
+    """One message instead of the alerts that `waited` for longer than `LATE`; None if these are few. Not of
+    critical ones: each of these is told by itself, however late."""
+    messages = list(waited)
+    if len(messages) <= FEW_LATE:
+        return None
+    severity = SEVERITIES[max(loudness(each.severity) for each in messages)]
+    return wording.late(key, messages, at, severity)
 
 
 def summed_up(key: str, waited: Iterable[Message], at: float) -> Message | None:

@@ -222,6 +222,7 @@ _TITLES: Mapping[str, str] = {
     Kind.REPEATER: "{device} seems to hide several devices behind it",
     Kind.PERSON: "{device} behaves as somebody's phone or computer does",
     Kind.UNUSED: "{device} has not used {what} for long, and knows it no more",
+    Kind.UPLOAD: "{device} sends unusually much to {what}: {detail}",
 }
 
 
@@ -317,6 +318,15 @@ def flood(
 
 def quiet(key: str, waited: Sequence[Message], at: float, severity: str) -> Message:
     """What is said, after quiet hours, of all that waited."""
+    return _together("While it was quiet", "message", key, waited, at, severity)
+
+
+def late(key: str, waited: Sequence[Message], at: float, severity: str) -> Message:
+    """What is said of alerts that waited long: the channel was away, or there were too many for it."""
+    return _together("While this channel was away or busy", "alert", key, waited, at, severity)
+
+
+def _together(when: str, what: str, key: str, waited: Sequence[Message], at: float, severity: str) -> Message:
     devices = len({each.mac for each in waited if each.mac})
     of = f" of {devices} device{'' if devices == 1 else 's'}" if devices else ""
     facts = [(datetime.fromtimestamp(each.at).strftime("%H:%M"), each.title) for each in waited[: 2 * _SHOWN]]
@@ -326,7 +336,7 @@ def quiet(key: str, waited: Sequence[Message], at: float, severity: str) -> Mess
     if alerts:
         facts.append(("alerts", numbers(alerts)))
     facts.append(("to decide", "smartrouter alerts: lists what waits for you"))
-    title = f"While it was quiet: {len(waited)} messages{of}."
+    title = f"{when}: {len(waited)} {what}{'' if len(waited) == 1 else 's'}{of}."
     return Message(key, 1, at, severity, "digest", title, "", "", "", "", tuple(facts))
 
 

@@ -36,6 +36,7 @@ from smartrouter.core.learning import Progress, Seen, State
 from smartrouter.core.policy import Settings
 from smartrouter.makers import Makers
 from smartrouter.replay.captures import Captured
+from smartrouter.replay.carriage import Carriage
 from smartrouter.replay.figures import DeviceFigures, Result
 from smartrouter.replay.gateways import Place, place_of
 from smartrouter.replay.hearing import DNS_PORT, FLOWS, Heard, hear, is_new, is_portless, is_syn, query_in
@@ -125,6 +126,7 @@ class Retelling:
         self._result = result
         self._flows = Flows(FLOWS)
         self._streams = _Streams()
+        self._carriage = Carriage()
         self._owners: dict[str, str] = {}
         self._ticked = -inf
         self._moment = Moment(0.0, 0.0)
@@ -158,6 +160,8 @@ class Retelling:
         if running - self._ticked >= 1.0:
             self._ticked = running
             self._judged(Tick())
+            if carried := self._carriage.due(running):
+                self._judged(carried)
         packet = heard.packet
         if packet is None:
             if heard.claim:
@@ -175,10 +179,12 @@ class Retelling:
             figures = self._result.devices.get(self._receiver(heard, packet))
             if figures is not None:
                 self._answered(heard, packet, figures)
+        self._carriage.passed(packet, heard.data)
 
     def finish(self) -> None:
         """Note what only the end tells."""
         self._moment = Moment(self._moment.running + HOLD, self._moment.wall + HOLD)
+        self._judged(self._carriage.all(self._moment.running))
         self._judged(Tick())  # what was held back until then
         self._result.judge, self._result.ended = self.judge, self._moment
         self._result.portraits, self._result.identities = self._portraits.by_mac, self._portraits.identities()
@@ -226,6 +232,8 @@ class Retelling:
             packet.destination_port, packet.sequence, scope,
             spoofed=self._is_spoofed(heard.sender, packet), asks_time=to_time and asks_time(payload),
         )  # fmt: skip
+        if scope is Scope.OUTSIDE:
+            self._carriage.opened(heard.sender, packet)
         for effect in self._judged(event):
             if isinstance(effect, Record) and scope is Scope.OUTSIDE and figures is not None:
                 figures.named_connections += effect.attempt.evidence is Evidence.DNS

@@ -12,7 +12,6 @@ What is bound is exactly an int, a float, a str or None: for anything else Pytho
 
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from smartrouter.core.effects import (
     Alike,
@@ -27,6 +26,8 @@ from smartrouter.store.alert_rows import withdraw, write_alerts
 from smartrouter.store.exhibits import BUDGET, write_exhibits
 from smartrouter.store.labels import write_labels
 from smartrouter.store.pending import Batch
+from smartrouter.store.sorts import Sorts
+from smartrouter.store.volumes import forget_usual, write_usual, write_volumes
 
 MAX_DEVICES = 4096
 MAX_LEARNED = 4096  # destinations of one device
@@ -34,22 +35,25 @@ MAX_NAMES = 65_536
 MAX_DEVICE_ALIASES = 4096
 MAX_ALIASES = 65_536
 
-_ROW = f"({', '.join('?' * 15)})"
-# So many attempts a statement. Two hundred keep the interpreter for 0.3 ms, and SQLite busy for another.
+_ROW = f"({', '.join('?' * 5)})"
+# So many attempts a statement. Two hundred keep the interpreter for 0.1 ms, and SQLite busy for another.
 _INSERTS = [
-    (rows, f"INSERT INTO attempts VALUES {', '.join([_ROW] * rows)}")  # noqa: S608 - question marks
+    (rows, f"INSERT INTO tries VALUES {', '.join([_ROW] * rows)}")  # noqa: S608 - question marks
     for rows in (200, 20, 1)
 ]
 
 
-def write(conn: sqlite3.Connection, batch: Batch, now: float, budget: int = BUDGET) -> None:
+def write(
+    conn: sqlite3.Connection, batch: Batch, now: float, budget: int = BUDGET, sorts: Sorts | None = None
+) -> None:
     """Write `batch`. `now`: epoch seconds, for a device of which nothing in it says when it was seen.
-    `budget`: bytes that all packets behind alerts may take.
+    `budget`: bytes that all packets behind alerts may take. `sorts`: what this connection wrote before.
 
     Raises sqlite3.Error, or what binding a value that SQLite cannot hold raises.
     """
     found = _Devices(conn)
-    _write_attempts(conn, found, batch.attempts)
+    if batch.attempts:
+        _write_attempts(conn, found, batch.attempts, sorts or Sorts())
     _find_others(found, batch, now)
     devices = found.numbers
     withdraw(conn, devices, batch.withdrawn)
@@ -61,6 +65,9 @@ def write(conn: sqlite3.Connection, batch: Batch, now: float, budget: int = BUDG
         _write_destination(conn, devices[effect.mac], effect)
     for keep in batch.progress.values():
         _write_progress(conn, devices[keep.mac], keep)
+    if batch.volumes or batch.usual:
+        write_volumes(conn, devices, batch.volumes.values())
+        write_usual(conn, devices, batch.usual.values())
     _write_names(conn, devices, batch.names.values())
     _write_aliases(conn, devices, batch.aliases.values())
     if found.are_more:
@@ -119,7 +126,10 @@ def _find_others(devices: _Devices, batch: Batch, now: float) -> None:
     for tally in (*batch.withdrawn.values(), *batch.alerts.values()):
         if tally is not None:
             devices.find(tally.latest.mac, tally.first)
-    for kept in (batch.destinations, batch.progress, batch.names, batch.aliases, batch.labels):
+    for kept in (
+        batch.destinations, batch.progress, batch.names, batch.aliases, batch.labels, batch.volumes,
+        batch.usual,
+    ):  # fmt: skip
         for effect in kept.values():
             devices.find(effect.mac, now)
     for mac, *_ in (*batch.withdrawn, *batch.exhibits):
@@ -173,30 +183,42 @@ class _Words(dict[str, int]):
 class _Likes:
     """What the rows of attempts that are alike have in common, worked out once."""
 
-    def __init__(self, conn: sqlite3.Connection, devices: _Devices):
+    def __init__(self, conn: sqlite3.Connection, devices: _Devices, sorts: Sorts):
         self.chains = _Chains(conn, devices)
+        self._sorts = sorts
         self._words = _Words(conn)
-        self.known: dict[int, tuple[Any, ...]] = {}  # by identity; so each is kept with what it is worth
+        self.known: dict[
+            int, tuple[_Chain, int, bool, Alike]
+        ] = {}  # by identity; so each is kept with its worth
 
-    def find(self, alike: Alike, at: float) -> tuple[Any, ...]:
-        """The device's chain, the row but for what each has of its own, and what that was made of."""
-        mac, source, address, port, protocol, scope, service, name, evidence, accepted, reason = alike
-        chain, words = self.chains.get(mac) or self.chains.begin(mac, at), self._words
-        like = chain, source, address, port, protocol, service, name, words[scope], words[evidence]
-        found = self.known[id(alike)] = (*like, 1 if accepted else 0, words[reason], alike)
+    def find(self, alike: Alike, at: float) -> tuple[_Chain, int, bool, Alike]:
+        """The device's chain, the row of `sorts`, whether it was accepted; and what that was made of."""
+        chain = self.chains.get(alike.mac) or self.chains.begin(alike.mac, at)
+        sort = self._sorts.find(chain.device, alike, self._columns)
+        found = self.known[id(alike)] = chain, sort, bool(alike.accepted), alike
         return found
 
+    def _columns(self, alike: Alike) -> tuple[int | str, ...]:
+        _, source, address, port, protocol, scope, service, name, evidence, accepted, reason = alike
+        words = self._words
+        place = source, address, port, protocol, service, name
+        return (*place, words[scope], words[evidence], 1 if accepted else 0, words[reason])
 
-def _write_attempts(conn: sqlite3.Connection, devices: _Devices, attempts: Sequence[Another]) -> None:
+
+def _write_attempts(
+    conn: sqlite3.Connection, devices: _Devices, attempts: Sequence[Another], sorts: Sorts
+) -> None:
     """Each attempt points at its device's attempt before it."""
-    number: int = conn.execute("SELECT coalesce(max(id), 0) FROM attempts").fetchone()[0]
-    likes = _Likes(conn, devices)
+    number: int = conn.execute("SELECT coalesce(max(id), 0) FROM tries").fetchone()[0]
+    sorts.begin(conn, number + 1)
+    likes = _Likes(conn, devices, sorts)
     chains = likes.chains
     done = 0
     for rows, insert in _INSERTS:
         while done + rows <= len(attempts):
             conn.execute(insert, _values(attempts[done : done + rows], number + done, likes))
             done += rows
+    sorts.write(conn)
     conn.executemany(
         """INSERT INTO activity (device, last, last_at, attempts, blocked) VALUES (?, ?, ?, ?, ?)
             ON CONFLICT (device) DO UPDATE SET last = excluded.last, last_at = excluded.last_at,
@@ -211,10 +233,8 @@ def _values(attempts: Sequence[Another], number: int, likes: _Likes) -> list[int
     recall = likes.known.get
     for at, source_port, alike in attempts:
         number += 1
-        known = recall(id(alike)) or likes.find(alike, at)
-        chain, source, address, port, protocol, service, name, scope, evidence, accepted, reason, _ = known
-        values += (number, at, chain.device, chain.last, source, source_port, address, port, protocol)
-        values += (service, name, scope, evidence, accepted, reason)
+        chain, sort, accepted, _ = recall(id(alike)) or likes.find(alike, at)
+        values += (number, at, sort, source_port, chain.last)
         chain.last, chain.at = number, at
         chain.attempts += 1
         if not accepted:
@@ -228,6 +248,7 @@ def _write_destination(conn: sqlite3.Connection, device: int, effect: Learn | Fo
         conn.execute(
             "DELETE FROM learned WHERE device = ? AND name = ? AND service = ?", (device, name, service)
         )
+        forget_usual(conn, device, effect.destination)
         return
     conn.execute(
         """INSERT INTO learned (device, name, service, units, last_unit, used, learned_at, last_used)

@@ -15,6 +15,7 @@ from smartrouter.store.connect import LOG_LIMIT, identity, is_damage, open_write
 from smartrouter.store.exhibits import budget
 from smartrouter.store.pending import Batch, empty
 from smartrouter.store.retention import LONGEST_STEP, drop_attempts, used_bytes
+from smartrouter.store.sorts import Sorts
 from smartrouter.store.transaction import transaction
 
 log = Journal("smartrouter.store")
@@ -36,6 +37,7 @@ class Disk:
         # The write-ahead log counts too; but of a tiny store it does not take all.
         self._room = None if max_size is None else max(max_size - LOG_LIMIT, max_size // 2)
         self._budget = budget(max_size)
+        self._sorts = Sorts()
         self._conn: sqlite3.Connection | None = None
         self._file: tuple[int, int] | None = None
 
@@ -63,6 +65,7 @@ class Disk:
     def close(self) -> None:
         """Let go of the file."""
         conn, self._conn = self._conn, None
+        self._sorts.forget()
         if conn is not None:
             with contextlib.suppress(sqlite3.Error):
                 conn.close()
@@ -74,8 +77,9 @@ class Disk:
             with transaction(conn):
                 drop_attempts(conn, max(LONGEST_STEP, 2 * len(batch.attempts)))
         try:
-            _store(conn, batch, durable, self._budget)
+            _store(conn, batch, durable, self._budget, self._sorts)
         except Exception as error:
+            self._sorts.forget()  # those that were made just now are rolled back
             if _is_trouble(error):
                 raise
             if not self.refused:
@@ -98,9 +102,9 @@ class Disk:
             log.critical("the store was damaged: set aside as %s, a new one is begun", aside)
 
 
-def _store(conn: sqlite3.Connection, batch: Batch, durable: bool, budget: int) -> None:
+def _store(conn: sqlite3.Connection, batch: Batch, durable: bool, budget: int, sorts: Sorts) -> None:
     with transaction(conn):
-        rows.write(conn, batch, time.time(), budget)
+        rows.write(conn, batch, time.time(), budget, sorts)
         if durable and not batch:  # a sync needs something to write
             conn.execute("INSERT OR REPLACE INTO meta VALUES ('synced', ?)", (f"{time.time():.0f}",))
 

@@ -34,15 +34,27 @@ def _label_attempts(conn: sqlite3.Connection, device: int, called: Mapping[str, 
     nameless = conn.execute(
         """WITH RECURSIVE chain (id) AS (
             SELECT last FROM activity WHERE device = ?
-            UNION ALL SELECT previous FROM chain JOIN attempts USING (id) LIMIT ?)
-            SELECT id, address FROM chain JOIN attempts USING (id) WHERE name = ''""",
+            UNION ALL SELECT previous FROM chain JOIN tries USING (id) LIMIT ?)
+            SELECT t.id, s.id, s.address FROM chain JOIN tries t USING (id) JOIN sorts s ON s.id = t.sort
+            WHERE s.name = ''""",
         (device, LATEST),
     ).fetchall()
-    found = [(called[address], number) for number, address in nameless if address in called]
+    found = [(number, sort, called[address]) for number, sort, address in nameless if address in called]
     if found:
         conn.execute("INSERT INTO words (word) VALUES (?) ON CONFLICT (word) DO NOTHING", (Evidence.HELLO,))
+        labelled = {sort: _labelled(conn, sort, name) for sort, name in {each[1:] for each in found}}
         conn.executemany(
-            """UPDATE attempts SET name = ?, evidence = (SELECT id FROM words WHERE word = 'hello')
-                WHERE id = ?""",
-            found,
+            "UPDATE tries SET sort = ? WHERE id = ?", [(labelled[sort], number) for number, sort, _ in found]
         )
+
+
+def _labelled(conn: sqlite3.Connection, sort: int, name: str) -> int:
+    """A row of `sorts` like this one, with that label."""
+    made = conn.execute(
+        """INSERT INTO sorts (block, device, source, address, port, protocol, service, name, scope, evidence,
+                accepted, reason)
+            SELECT block, device, source, address, port, protocol, service, ?, scope,
+                (SELECT id FROM words WHERE word = ?), accepted, reason FROM sorts WHERE id = ?""",
+        (name, Evidence.HELLO, sort),
+    )
+    return made.lastrowid or 0

@@ -188,6 +188,17 @@ def held(conn: sqlite3.Connection, channel: str) -> list[Row]:
     return [_row(row) for row in found]
 
 
+def late(conn: sqlite3.Connection, channel: str, before: float, below: int) -> list[Row]:
+    """The alerts of a severity below that, in order, that have waited since `before` and were never told of;
+    but for those of quiet hours."""
+    found = conn.execute(
+        f"""{_ROW} WHERE channel = ? AND message != '' AND NOT held AND sent_revision = 0 AND severity < ?
+            AND queued_at < ? AND key LIKE 'alert:%' ORDER BY id""",
+        (channel, below, before),
+    )
+    return [_row(row) for row in found]
+
+
 def unsent_of(conn: sqlite3.Connection, channel: str, macs: Collection[str]) -> list[str]:
     """The keys of what waits about these devices, and was never told of."""
     found = conn.execute(

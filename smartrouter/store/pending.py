@@ -14,11 +14,13 @@ from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from smartrouter.core.destinations import Destination
 from smartrouter.core.effects import (
+    AddVolume,
     Alert,
     Another,
     Effect,
     Forget,
     Keep,
+    KeepUsual,
     Label,
     Learn,
     Name,
@@ -96,13 +98,16 @@ class Batch(NamedTuple):
     names: dict[Key3, Name]
     aliases: dict[Key3, NameAlias]
     exhibits: dict[AlertKey, list[Exhibit]]
+    volumes: dict[tuple[str, int, Destination], AddVolume]
+    usual: dict[tuple[str, Destination], KeepUsual]
 
     def __bool__(self) -> bool:
         return any(len(sort) for sort in self)
 
     def is_state(self) -> bool:
         """Is there more in it than statistics?"""
-        return bool(self.alerts or self.withdrawn or self.destinations or self.progress or self.aliases)
+        state = (self.alerts, self.withdrawn, self.destinations, self.progress, self.aliases, self.usual)
+        return any(state)
 
     def counts(self) -> dict[str, int]:
         """How many there are of each sort, alerts by occurrence; only those that there are."""
@@ -121,6 +126,8 @@ class Batch(NamedTuple):
             "Name": len(self.names),
             "NameAlias": len(self.aliases),
             "Attach": len(self.exhibits),
+            "AddVolume": len(self.volumes),
+            "KeepUsual": len(self.usual),
         }
         return {sort: count for sort, count in counts.items() if count}
 
@@ -144,11 +151,15 @@ class Batch(NamedTuple):
             yield empty()._replace(aliases={led: alias})
         for key, exhibits in self.exhibits.items():
             yield empty()._replace(exhibits={key: exhibits})
+        for hour, volume in self.volumes.items():
+            yield empty()._replace(volumes={hour: volume})
+        for change, usual in self.usual.items():
+            yield empty()._replace(usual={change: usual})
 
 
 def empty() -> Batch:
     """A batch with nothing in it."""
-    return Batch([], {}, {}, {}, {}, {}, {}, {}, {})
+    return Batch([], {}, {}, {}, {}, {}, {}, {}, {}, {}, {})
 
 
 class Pending:
@@ -180,6 +191,8 @@ class Pending:
             Name: self._name,
             NameAlias: self._alias,
             Attach: self._attach,
+            AddVolume: self._volume,
+            KeepUsual: self._usual,
         }
 
     def add_all(self, effects: Iterable[Effect | Attach]) -> int:
@@ -284,6 +297,17 @@ class Pending:
         if before is not None and before.at > effect.at:
             effect = before
         return _set(aliases, self._max_keys, key, effect)
+
+    def _volume(self, effect: AddVolume) -> bool:
+        volumes, key = self._batch.volumes, effect[:3]
+        before = volumes.get(key)
+        if before is not None:
+            more = map(int.__add__, before[3:], effect[3:])
+            effect = AddVolume(*key, *more)
+        return _set(volumes, self._max_keys, key, effect)
+
+    def _usual(self, effect: KeepUsual) -> bool:
+        return _set(self._batch.usual, self._max_keys, (effect.mac, effect.destination), effect)
 
     def _attach(self, effect: Attach) -> bool:
         kept = self._batch.exhibits.get(effect.key, [])

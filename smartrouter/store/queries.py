@@ -15,6 +15,8 @@ from smartrouter.core.effects import Kind
 from smartrouter.core.events import DeviceSeen
 from smartrouter.core.learning import Progress, Seen
 from smartrouter.core.learning import State as Stage
+from smartrouter.core.uploads import Usual
+from smartrouter.store.volumes import load_usual
 
 MAX_NAMES = 8192  # of one device, as many as its address book holds
 MAX_NAMES_IN_ALL = 32_768  # about 8 MB of the guard's
@@ -72,13 +74,14 @@ class Device(NamedTuple):
 class State(NamedTuple):
     """What a guard takes up where the one before it ended, by MAC. `progress` has every device of
     `learned`. `names`, `aliases`: the newest ones, in the order in which they were told (as `Judge.restore`
-    takes them). `devices`: those that discovery has found."""
+    takes them). `devices`: those that discovery has found. `usual`: what each sends in an hour."""
 
     learned: dict[str, dict[Destination, Seen]]
     progress: dict[str, Progress]
     names: dict[str, list[Told]]
     aliases: dict[str, list[Led]]
     devices: list[DeviceSeen]
+    usual: dict[str, dict[Destination, Usual]]
 
 
 class Learned(NamedTuple):
@@ -152,7 +155,7 @@ def load_state(conn: sqlite3.Connection) -> State:
         DeviceSeen(mac, None if iot is None else bool(iot), bool(on_iot_network), hostname, maker)
         for mac, iot, on_iot_network, hostname, maker in rows
     ]
-    return State(dict(learned), progress, dict(names), dict(aliases), devices)
+    return State(dict(learned), progress, dict(names), dict(aliases), devices, load_usual(conn))
 
 
 def progress(conn: sqlite3.Connection) -> dict[str, Progress]:
@@ -273,8 +276,8 @@ def totals(conn: sqlite3.Connection) -> Totals:
     attempts, blocked = conn.execute(
         "SELECT coalesce(sum(attempts), 0), coalesce(sum(blocked), 0) FROM activity"
     ).fetchone()
-    first, oldest = conn.execute("SELECT id, at FROM attempts ORDER BY id LIMIT 1").fetchone() or (1, None)
-    last, newest = conn.execute("SELECT id, at FROM attempts ORDER BY id DESC LIMIT 1").fetchone() or (
+    first, oldest = conn.execute("SELECT id, at FROM tries ORDER BY id LIMIT 1").fetchone() or (1, None)
+    last, newest = conn.execute("SELECT id, at FROM tries ORDER BY id DESC LIMIT 1").fetchone() or (
         0,
         None,
     )

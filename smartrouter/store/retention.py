@@ -22,7 +22,9 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from smartrouter.core.events import Moment
+from smartrouter.store.sorts import drop_unused
 from smartrouter.store.transaction import transaction
+from smartrouter.store.volumes import drop_volumes
 
 SANE = 1767225600.0  # 2026-01-01 UTC: smartrouter did not exist before
 CATCH_UP = 2.0  # seconds by which the trusted time may advance in one that really passed
@@ -33,6 +35,8 @@ CHECKPOINT_EVERY = 5000  # rows; about the megabyte of log after which SQLite do
 WAL_SHARE = 8  # an eighth of `max_size` is left to the write-ahead log, and to what comes meanwhile
 HOURS_SHARE = 2  # sums may take half of `max_size`
 HOUR_ROW = 60  # bytes, about
+VOLUMES_SHARE = 8  # and those of bytes an eighth of it
+VOLUME_ROW = 80  # bytes, about
 ALIASES_KEPT = 30 * 86400.0  # seconds after the last answer that said so; they count for no longer
 _HOUR = 3600
 
@@ -51,6 +55,7 @@ class Pruned(NamedTuple):
 
     summed: int = 0
     hours: int = 0
+    volumes: int = 0
     alerts: int = 0
     names: int = 0
     addresses: int = 0
@@ -84,11 +89,13 @@ def used_bytes(conn: sqlite3.Connection) -> int:
 
 def drop_attempts(conn: sqlite3.Connection, rows: int) -> int:
     """Delete so many of the oldest attempts, unsummed; gives how many there were. Never the newest one."""
-    return conn.execute(  # their ids have no gaps
-        """DELETE FROM attempts
-            WHERE id < min((SELECT min(id) FROM attempts) + ?, (SELECT max(id) FROM attempts))""",
+    dropped = conn.execute(  # their ids have no gaps
+        """DELETE FROM tries
+            WHERE id < min((SELECT min(id) FROM tries) + ?, (SELECT max(id) FROM tries))""",
         (rows,),
     ).rowcount
+    drop_unused(conn)
+    return dropped
 
 
 class _Steps:
@@ -136,6 +143,7 @@ def _prune_old(steps: _Steps, now: Moment, limits: Limits) -> Pruned:
     return Pruned(
         summed=steps.run(lambda rows: _sum_up(conn, rows, last, limit)),
         hours=steps.run(lambda rows: _drop_hours(conn, rows, int(oldest) // _HOUR)),
+        volumes=steps.run(lambda rows: drop_volumes(conn, rows, int(oldest) // _HOUR)),
         alerts=_forget(steps, trusted, oldest, "alerts", "last"),
         names=_forget(steps, trusted, oldest, "names", "told_at"),
         addresses=_forget(steps, trusted, oldest, "addresses", "last_seen"),
@@ -157,7 +165,7 @@ def _trusted(conn: sqlite3.Connection, now: Moment) -> float:
         trusted = max(trusted, min(now.wall, trusted + CATCH_UP * passed))
     else:
         first = conn.execute(
-            "SELECT at FROM attempts WHERE at BETWEEN ? AND ? ORDER BY id LIMIT 1", (SANE, now.wall)
+            "SELECT at FROM tries WHERE at BETWEEN ? AND ? ORDER BY id LIMIT 1", (SANE, now.wall)
         ).fetchone()
         trusted = first[0] if first else now.wall
     with transaction(conn):
@@ -170,12 +178,12 @@ def _trusted(conn: sqlite3.Connection, now: Moment) -> float:
 def _last_old_attempt(conn: sqlite3.Connection, limit: float, wall: float) -> int:
     """The id up to which attempts are older than `limit`; 0 if none is."""
     young = conn.execute(
-        "SELECT id FROM attempts WHERE at > ? AND at <= ? ORDER BY id LIMIT 1", (limit, wall)
+        "SELECT id FROM tries WHERE at > ? AND at <= ? ORDER BY id LIMIT 1", (limit, wall)
     ).fetchone()
     if not young:
-        young = conn.execute("SELECT max(id) FROM attempts").fetchone()
+        young = conn.execute("SELECT max(id) FROM tries").fetchone()
     old = conn.execute(
-        "SELECT id FROM attempts WHERE id < ? AND at BETWEEN ? AND ? ORDER BY id DESC LIMIT 1",
+        "SELECT id FROM tries WHERE id < ? AND at BETWEEN ? AND ? ORDER BY id DESC LIMIT 1",
         (young[0], SANE, limit),
     ).fetchone()
     return old[0] if old else 0
@@ -185,8 +193,7 @@ def _sum_up(conn: sqlite3.Connection, rows: int, last: int, limit: float) -> int
     """Sum up to `rows` of the attempts up to `last` by the hour; gives how many there were. What has no
     usable time counts to the hour of `limit`."""
     step = [
-        row[0]
-        for row in conn.execute("SELECT id FROM attempts WHERE id <= ? ORDER BY id LIMIT ?", (last, rows))
+        row[0] for row in conn.execute("SELECT id FROM tries WHERE id <= ? ORDER BY id LIMIT ?", (last, rows))
     ]
     if not step:
         return 0
@@ -198,7 +205,8 @@ def _sum_up(conn: sqlite3.Connection, rows: int, last: int, limit: float) -> int
             ON CONFLICT DO UPDATE SET count = count + excluded.count""",
         (SANE, limit, limit, step[-1]),
     )
-    conn.execute("DELETE FROM attempts WHERE id <= ?", (step[-1],))
+    conn.execute("DELETE FROM tries WHERE id <= ?", (step[-1],))
+    drop_unused(conn)
     return len(step)
 
 
@@ -245,19 +253,26 @@ def _hold_size(steps: _Steps, max_size: int) -> int:
     """Oldest attempts first; but sums beyond their share before them, and all sums at last."""
     conn = steps.conn
     room = max_size - max_size // WAL_SHARE
-    sums = max_size // HOURS_SHARE // HOUR_ROW
 
     def fits() -> bool:
         return used_bytes(conn) <= room
 
-    def sums_fit() -> bool:
-        if fits():
-            return True  # as nearly always; counting takes as long as there are many
-        count: int = conn.execute("SELECT count(*) FROM hours").fetchone()[0]
-        return count <= sums
+    def within(table: str, most: int) -> Callable[[], bool]:
+        def sums_fit() -> bool:
+            if fits():
+                return True  # as nearly always; counting takes as long as there are many
+            count: int = conn.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608
+            return count <= most
 
-    gone = steps.run(lambda rows: _drop_hours(conn, rows), sums_fit)
+        return sums_fit
+
+    volumes = within("volumes", max_size // VOLUMES_SHARE // VOLUME_ROW)
+    gone = steps.run(lambda rows: drop_volumes(conn, rows), volumes)
+    gone += steps.run(
+        lambda rows: _drop_hours(conn, rows), within("hours", max_size // HOURS_SHARE // HOUR_ROW)
+    )
     gone += steps.run(lambda rows: drop_attempts(conn, rows), fits)
+    gone += steps.run(lambda rows: drop_volumes(conn, rows), fits)
     gone += steps.run(lambda rows: _drop_hours(conn, rows), fits)
     while _pragma(conn, "page_count") * _pragma(conn, "page_size") > room and _pragma(conn, "freelist_count"):
         conn.execute("PRAGMA incremental_vacuum(100)").fetchall()

@@ -8,7 +8,10 @@ to flash twice. So an attempt touches no index: it points at the same device's a
 (`previous`), `activity` holds where each chain begins, and a device's timeline is a walk along its chain.
 With an index on the device, 100 attempts of 50 devices cost 1,400 bytes each on flash; so they cost 275.
 Attempts have ids without gaps, in the order in which they happened, and the newest is never deleted: ids
-are never used twice, and a cursor stays good. Pages are small (1 kB) because most commits are.
+are never used twice, and a cursor stays good. Pages are small (1 kB) because most commits are. What is the
+same in most attempts of a device at a place stands once, in `sorts`; `tries` has the rest, some twenty bytes
+each; and `attempts` is the view that puts them together again. A sort serves a block of attempts only (see
+`store.sorts`), so that old ones can go with the attempts of their block, and nobody looks for who uses them.
 
 Words of closed sets (reasons, evidence, scopes) are numbers in `attempts` and `words` spells them; the
 view `timeline` shows attempts as a person would read them. Times are seconds since the epoch.
@@ -251,7 +254,69 @@ _RUNS_AND_DAYS = (
         PRIMARY KEY (day, device, destination, service)) WITHOUT ROWID""",
 )
 
-STEPS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND, _THIRD, _OUTBOX, _EXHIBITS, _RUNS_AND_DAYS)
+_SORTS = (
+    """CREATE TABLE sorts (                        -- what attempts have in common, see store.sorts
+        id INTEGER PRIMARY KEY,
+        block INTEGER NOT NULL,                   -- of the attempts that use it
+        device INTEGER NOT NULL,                  -- no foreign key: a device may go before its attempts
+        source TEXT NOT NULL,
+        address TEXT NOT NULL,
+        port INTEGER NOT NULL,
+        protocol INTEGER NOT NULL,
+        service TEXT NOT NULL,
+        name TEXT NOT NULL,
+        scope INTEGER NOT NULL,                   -- words.id, like evidence and reason
+        evidence INTEGER NOT NULL,
+        accepted INTEGER NOT NULL,
+        reason INTEGER NOT NULL)""",
+    """CREATE TABLE tries (                        -- what each attempt has of its own
+        id INTEGER PRIMARY KEY,
+        at REAL NOT NULL,
+        sort INTEGER NOT NULL,                    -- sorts.id
+        source_port INTEGER NOT NULL,
+        previous INTEGER)                         -- the device's attempt before this one""",
+    """INSERT INTO sorts (block, device, source, address, port, protocol, service, name, scope, evidence,
+            accepted, reason)
+        SELECT DISTINCT id >> 12, device, source, address, port, protocol, service, name, scope, evidence,
+            accepted, reason FROM attempts ORDER BY 1""",
+    """INSERT INTO tries SELECT a.id, a.at, s.id, a.source_port, a.previous
+        FROM attempts a JOIN sorts s ON (s.block, s.device, s.source, s.address, s.port, s.protocol,
+            s.service, s.name, s.scope, s.evidence, s.accepted, s.reason) = (a.id >> 12, a.device, a.source,
+            a.address, a.port, a.protocol, a.service, a.name, a.scope, a.evidence, a.accepted, a.reason)
+        ORDER BY a.id""",
+    "DROP VIEW timeline",
+    "DROP TABLE attempts",
+    """CREATE VIEW attempts AS                     -- core.effects.Attempt
+        SELECT t.id, t.at, s.device, t.previous, s.source, t.source_port, s.address, s.port, s.protocol,
+            s.service, s.name, s.scope, s.evidence, s.accepted, s.reason
+        FROM tries t CROSS JOIN sorts s ON s.id = t.sort""",
+    _FIRST[-1],
+)
+
+_VOLUME = (
+    """CREATE TABLE volumes (                      -- core.effects.AddVolume
+        hour INTEGER NOT NULL,                    -- hours since the epoch
+        device INTEGER NOT NULL,
+        destination TEXT NOT NULL,                -- name group, or address
+        service TEXT NOT NULL,
+        bytes_out INTEGER NOT NULL,
+        bytes_in INTEGER NOT NULL,
+        packets_out INTEGER NOT NULL,
+        packets_in INTEGER NOT NULL,
+        flows INTEGER NOT NULL,                   -- connections that began in this hour
+        PRIMARY KEY (hour, device, destination, service)) WITHOUT ROWID""",
+    """CREATE TABLE usual_uploads (                -- core.uploads.Usual
+        device INTEGER NOT NULL REFERENCES devices ON DELETE CASCADE,
+        name TEXT NOT NULL,
+        service TEXT NOT NULL,
+        hours INTEGER NOT NULL,
+        most INTEGER NOT NULL,
+        PRIMARY KEY (device, name, service)) WITHOUT ROWID""",
+)
+
+STEPS: tuple[tuple[str, ...], ...] = (
+    _FIRST, _SECOND, _THIRD, _OUTBOX, _EXHIBITS, _RUNS_AND_DAYS, _SORTS, _VOLUME,
+)  # fmt: skip
 
 
 def version(conn: sqlite3.Connection) -> int:

@@ -4,12 +4,14 @@
     stopped -> waiting -> starting -> running -> waiting (it died) … or stopping -> stopped
 
 A part is starting until it has acknowledged its first configuration; from then on 2.5 s of silence mean
-that it hangs, and it is killed. It is started again after 0.2 s, later the quicker it keeps dying, and
-never given up. What the part does, and what its configuration says, is not this module's business.
+that it hangs, and it is killed. It is started again after 0.2 s, and never given up; later and later only if
+it does not come up, or has died very often of late. What the part does, and what its configuration says, is
+not this module's business.
 """
 
 import os
 import signal
+from collections import deque
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -25,7 +27,7 @@ ACKNOWLEDGE = 2.0  # seconds in which a running part takes up a changed configur
 START_PATIENCE = 30.0  # seconds that a slow router may take to import everything
 STOP_PATIENCE = 3.0  # seconds to judge and store what is still in memory; procd grants 5 to all of us
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 10.0  # seconds before a part is started again
-QUICK = 5.0  # a death within so many seconds of the start is a quick one
+OFTEN, LATELY = 30, 60.0  # deaths of a part that had come up, within so many seconds, that are borne with
 _LAST_READS = 64  # chunks that are read of what a dead process left in its socket
 
 
@@ -71,7 +73,8 @@ class Child:
         self._spawned = self._heard = self._due = 0.0
         self._kill_at: float | None = None
         self._greeted = self._condemned = self._again = False
-        self._quick_deaths = 0
+        self._vain_starts = 0  # one after the other
+        self._deaths: deque[float] = deque()  # of late, after it had come up
         self._last_words = ""  # why the process ends, if it or we have said so
         self._gone_since: float | None = None
         self._hung_since: float | None = None
@@ -112,7 +115,8 @@ class Child:
     def start(self, now: float) -> None:
         """Have it running from now on."""
         if self.state is State.STOPPED:
-            self._quick_deaths = 0
+            self._vain_starts = 0
+            self._deaths.clear()
             self._due = now
             self.state = State.WAITING
         elif self.state is State.STOPPING:
@@ -205,7 +209,7 @@ class Child:
         try:
             self.pid, ours = process.start(self.part.command, self._environment)
         except OSError as error:
-            self._died(f"cannot start {self.part.command[0]}: {error.strerror}", now, lived=0.0)
+            self._died(f"cannot start {self.part.command[0]}: {error.strerror}", now)
             return
         self._lines = Lines(ours)
         self._spawned = self._heard = now
@@ -265,12 +269,20 @@ class Child:
         else:
             if self.state is State.RUNNING:
                 self._gone_since = now if self._hung_since is None else self._hung_since
-            self._died(self._last_words or how, now, now - self._spawned)
+            self._died(self._last_words or how, now)
         self._questions.abandon(f"the {self.part.name} went away: {self.problem or 'stopped'}")
 
-    def _died(self, why: str, now: float, lived: float) -> None:
-        self._quick_deaths = self._quick_deaths + 1 if lived < QUICK else 0
-        pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(16, max(0, self._quick_deaths - 1)))
+    def _died(self, why: str, now: float) -> None:
+        if self.state is State.RUNNING:
+            self._vain_starts = 0
+            self._deaths.append(now)
+            while self._deaths[0] < now - LATELY:
+                self._deaths.popleft()
+            too_many = len(self._deaths) - OFTEN
+        else:
+            too_many = self._vain_starts
+            self._vain_starts += 1
+        pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(16, max(0, too_many)))
         self.problem = why
         self.restarts += 1
         self._due = now + pause

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from smartrouter.supervisor.relay import ALLOW_HOUR, MUTE, Decision
 
 HOUR, DAY = 3600.0, 86400.0
+SLACK = 3.0  # seconds until a rule ends that was used: it must not have ended when others first hear of that
 
 
 def writer(decision: Decision, at: float) -> Callable[[str], None]:
@@ -20,6 +21,17 @@ def writer(decision: Decision, at: float) -> Callable[[str], None]:
             return
         until = at + HOUR if answer == ALLOW_HOUR else None
         add_rule(path, make_rule("allow", device, destination, service, until=until, by=by, at=at))
+
+    return write
+
+
+def ender(device: str, destination: str, service: str, at: float) -> Callable[[str], None]:
+    """What writes that a rule for one connection is over, `at` that time."""
+
+    def write(path: str) -> None:
+        from smartrouter.config.changes import end_rule
+
+        end_rule(path, device, destination, service, at + SLACK)
 
     return write
 

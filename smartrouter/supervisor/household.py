@@ -19,6 +19,7 @@ from smartrouter.linux import process, queue_stats
 from smartrouter.linux.privileges import User
 from smartrouter.linux.upstreams import upstreams
 from smartrouter.supervisor import decisions, survey
+from smartrouter.supervisor.accounting import Accounting
 from smartrouter.supervisor.children import Child, Part, State
 from smartrouter.supervisor.errands import Errands
 from smartrouter.supervisor.keeping import Keeping
@@ -29,6 +30,7 @@ from smartrouter.supervisor.relay import (
     sound_doubts,
     sound_names,
     sound_packets,
+    sound_rules,
     sound_switch,
 )
 from smartrouter.supervisor.seen import Claims, Seen, sound_macs
@@ -61,6 +63,7 @@ class Household:
         self._claims = Claims()
         self._studied: list[str] = []  # by the analyzer, which wants copies of some of their packets
         self._watch = QueueWatch()
+        self._accounting = Accounting()
         self._interfaces: frozenset[str] = frozenset()  # at the last look
         self._next_look = 0.0
         self._reloading = self._stopping = self._table_must_go = self._state_must_be_kept = False
@@ -141,8 +144,11 @@ class Household:
         self._watch_queues(now)
         self._look_around(now)
         guard = self.children.get(GUARD)
+        if guard is not None and guard.state is State.RUNNING and self.found.get("volume"):
+            self._accounting.keep_on(now)
         if self._table_must_go and (guard is None or guard.state is State.STOPPED):
             self._table_must_go = False
+            self._accounting.give_back()
             self.errands.send(survey.remove_table(self.found), self._removed, now)
         if self._state_must_be_kept and all(c.state is State.STOPPED for c in self.children.values()):
             self._state_must_be_kept = False
@@ -252,7 +258,8 @@ class Household:
         """A part said something unasked. The analyzer: which devices it sees, who answers for which address,
         whose MAC something else seems to use, of whom it wants to see more, what people answered, and where
         names lead; the guard:
-        which names it wants to know that of, and what devices say of themselves."""
+        which names it wants to know that of, which rules have allowed their one connection, and what devices
+        say of themselves."""
         match child.part.name, message["tell"]:
             case "analyzer", "seen":
                 devices = self._seen.update(message.get("devices"))
@@ -268,6 +275,10 @@ class Household:
                 guard = self.children.get(GUARD)
                 if guard is not None:
                     guard.ask("study", {"devices": self._studied}, now, _nobody)
+            case "guard", "ended":
+                for device, destination, service in sound_rules(message.get("rules")):
+                    log.info("a rule for %s has allowed its one connection, to %s", device, destination)
+                    self.change(decisions.ender(device, destination, service, time.time()), _nobody, now)
             case "guard", "overheard":
                 self._relay(ANALYZER, "overheard", "packets", sound_packets(message.get("packets")), now)
             case "analyzer", "answered":

@@ -2,7 +2,7 @@
 """What can be asked of a running smartrouter through the control socket, and what each request means.
 
     {"do": "status"}
-    {"do": "allow" | "deny", "device", "destination", "service"?, "until"?, "by"?}
+    {"do": "allow" | "deny", "device", "destination", "service"?, "until"?, "by"?}; to allow also "once"?
     {"do": "mode", "mode", "device"?}
     {"do": "watch", "watch", "device"}
     {"do": "pause", "seconds"}
@@ -51,7 +51,7 @@ _RULE = {"device": _TEXT, "destination": _TEXT, "service": _MAYBE_TEXT, "by": _M
 _RULE["until"] = _Field((str, int, float, type(None)), required=False)
 _REQUESTS: Mapping[str, Mapping[str, _Field]] = {
     "status": {},
-    "allow": _RULE,
+    "allow": _RULE | {"once": _Field((bool,), required=False)},
     "deny": _RULE,
     "mode": {"mode": _TEXT, "device": _MAYBE_TEXT},
     "watch": {"watch": _TEXT, "device": _TEXT},
@@ -103,12 +103,13 @@ class Orders:
         device = request["device"] if request["device"] == "*" else _mac(request["device"])
         destination, service = request["destination"], request.get("service") or ""
         by = _decided_by(request.get("by"), peer, self._household.user.uid)
-        until, at = request.get("until"), time.time()
+        until, at, once = request.get("until"), time.time(), request.get("once", False)
 
         def write(path: str) -> None:
             from smartrouter.config.changes import add_rule, make_rule
 
-            add_rule(path, make_rule(action, device, destination, service, until=until, by=by, at=at))
+            rule = make_rule(action, device, destination, service, until=until, once=once, by=by, at=at)
+            add_rule(path, rule)
 
         self._household.change(write, reply, now)
 

@@ -16,6 +16,7 @@ MAX_WAITING = 512  # things that a part was told and has not answered yet; with 
 MAX_NAMES = 256  # of one message
 MAX_PACKETS = 64  # likewise: those that a guard says at once
 MAX_DOUBTS = 64
+MAX_RULES = 256
 MAX_ADDRESSES = 128  # of one name
 MAX_TTL = 86400  # seconds
 ANSWERS = ALLOW, ALLOW_HOUR, MUTE = "allow", "allow-hour", "mute"  # of notify.message.Answer
@@ -74,6 +75,13 @@ def sound_doubts(given: object) -> list[list[str]]:
     doubts = given if isinstance(given, list) else []
     sound = [each for each in doubts[:MAX_DOUBTS] if _is_texts(each, 3, _LONGEST_DETAIL)]
     return [each for each in sound if is_mac(each[0]) and each[1] in _DOUBTS]
+
+
+def sound_rules(given: object) -> list[list[str]]:
+    """Likewise: device (a MAC, or '*'), destination and service of a rule."""
+    rules = given if isinstance(given, list) else []
+    sound = [each for each in rules[:MAX_RULES] if _is_texts(each, 3, _LONGEST_DETAIL)]
+    return [each for each in sound if each[0] == "*" or is_mac(each[0])]
 
 
 class Decision(NamedTuple):

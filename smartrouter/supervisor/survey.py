@@ -72,7 +72,7 @@ def remove_table(found: Mapping[str, Any]) -> Work:
 
 def _configuration(path: str, parts: Sequence[str]) -> dict[str, Any]:
     """`enabled`, `shares` (part -> its share), `networks` (names of networks, devices, IoT networks),
-    `database`, `snapshot` ('' for none), `snapshot_interval`. Raises BadConfig."""
+    `database`, `volume`, `snapshot` ('' for none), `snapshot_interval`. Raises BadConfig."""
     from smartrouter.config import load
 
     config = load(path)
@@ -82,6 +82,7 @@ def _configuration(path: str, parts: Sequence[str]) -> dict[str, Any]:
         "shares": {part: config.to_share(part) for part in parts},
         "networks": [list(main.network), list(main.device), list(main.iot_network)],
         "database": str(main.database),
+        "volume": main.volume,
         "snapshot": str(main.snapshot or ""),
         "snapshot_interval": main.snapshot_interval,
     }

@@ -44,7 +44,8 @@ def parse_reply(message: bytes) -> Reply:
     """Read a DNS message with QR set. Raises BadPacket, and nothing else, whatever `message` holds."""
     if len(message) <= _REMEMBERED_UP_TO:
         reply = _remembered(b"\0\0" + message[2:])
-        return _tuple(Reply, (message[0] << 8 | message[1], *reply[1:])) if len(message) > 1 else reply
+        if reply is not None:
+            return _tuple(Reply, (message[0] << 8 | message[1], *reply[1:])) if len(message) > 1 else reply
     return _read_reply(message)
 
 
@@ -57,8 +58,11 @@ def _read_reply(message: bytes) -> Reply:
         raise BadPacket("DNS message ends too early") from None
 
 
-# A home's devices ask for the same few hundred names over and over, and often get the very same answer.
-_remembered = lru_cache(maxsize=512)(_read_reply)
+@lru_cache(maxsize=512)
+def _remembered(message: bytes) -> Reply | None:
+    """A home's devices ask for the same few hundred names over and over, and often get the very same answer.
+    None where a pointer may lead to the two bytes in which such answers differ."""
+    return None if b"\xc0\0" in message or b"\xc0\1" in message else _read_reply(message)
 
 
 def parse_query(message: bytes) -> Query:

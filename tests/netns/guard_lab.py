@@ -28,6 +28,7 @@ from smartrouter.lab.plan import IOT
 from smartrouter.lab.product import Product
 from smartrouter.lab.traffic import family_of
 from smartrouter.linux import ruleset
+from smartrouter.wire.packet import Packet, parse_ip
 
 CAMERA, TV, PHONE, PC = (f"02:00:00:00:6a:0{number}" for number in range(1, 5))
 VERSIONS = (4, 6)
@@ -179,15 +180,24 @@ class Wire:
 
     def to(self, address: str) -> list[bytes]:
         """The frames that crossed it toward `address`, so far."""
+        self._take()
+        packed = socket.inet_pton(family_of(address), address)
+        at = slice(38, 54) if ":" in address else slice(30, 34)  # in Ethernet, without VLAN tags
+        return [frame for frame in self._frames if frame[at] == packed]
+
+    def by(self, *addresses: str) -> list[Packet]:
+        """The IP packets that crossed it and come from one of `addresses`, so far."""
+        self._take()
+        packets = [frame[14:] for frame in self._frames if frame[12:14] in (b"\x08\x00", b"\x86\xdd")]
+        return [packet for packet in map(parse_ip, packets) if packet.source in addresses]
+
+    def _take(self) -> None:
         self._sock.setblocking(False)
         while True:
             try:
                 self._frames.append(self._sock.recv(65535))
             except BlockingIOError:
-                break
-        packed = socket.inet_pton(family_of(address), address)
-        at = slice(38, 54) if ":" in address else slice(30, 34)  # in Ethernet, without VLAN tags
-        return [frame for frame in self._frames if frame[at] == packed]
+                return
 
 
 @contextmanager

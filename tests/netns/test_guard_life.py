@@ -149,6 +149,9 @@ DAMAGE = {
     "our table deleted": ["nft", "delete", "table", "inet", "smartrouter"],
     "our table emptied": ["nft", "flush", "table", "inet", "smartrouter"],
     "one chain emptied": ["nft", "flush", "chain", "inet", "smartrouter", "gate"],
+    "the set of watched devices emptied": ["nft", "flush", "set", "inet", "smartrouter", "watched"],
+    "the set of enforced devices emptied": ["nft", "flush", "set", "inet", "smartrouter", "enforced"],
+    "the set of held replies emptied": ["nft", "flush", "set", "inet", "smartrouter", "dns_clients4"],
 }
 
 

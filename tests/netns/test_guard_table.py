@@ -108,3 +108,33 @@ def test_a_plan_that_was_loaded_is_remembered_and_one_that_was_not_is_not(table:
         table.load(PLAN._replace(on_failure="perhaps"))
     assert table.loaded == other
     assert not table.was_taken_away()
+
+
+def test_sets_count_as_emptied_at_the_second_look_in_a_row(table: Table) -> None:
+    answers = [True, False, True, True]
+    for expected in (False, False, False, True):
+        nft("add", "table", "inet", "somebody")
+        nft("delete", "table", "inet", "somebody")  # something has changed, so it is worth a look
+        assert not table.was_taken_away()
+        assert table.was_emptied(lambda: answers.pop(0)) is expected
+    assert not answers
+
+
+def test_sets_are_looked_at_only_when_rules_have_changed(table: Table) -> None:
+    looked: list[bool] = []
+
+    def lack() -> bool:
+        looked.append(True)
+        return False
+
+    for _ in range(3):
+        assert not table.was_taken_away()
+        assert not table.was_emptied(lack)
+    assert len(looked) == 1
+
+
+def test_what_lacks_though_it_was_filled_again_is_left_alone_for_a_while(table: Table) -> None:
+    nft("add", "table", "inet", "somebody")
+    assert not table.was_taken_away()
+    found = [table.was_emptied(lambda: True) for _ in range(8)]
+    assert found == [False, True, False, True, False, False, False, False]

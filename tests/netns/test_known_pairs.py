@@ -154,7 +154,7 @@ def test_a_known_pair_passes_where_nobody_reads_the_log_and_past_a_guard_that_sa
         sets.change_pairs([Unsettle(to_outside(version, 443), Shortcut.KNOWN)])
         assert connect(lab, "device", version, "outside", 443) == "reset"
     assert len(flows.seen) == 2
-    assert counters(lab)["known"] == 1
+    assert counters(lab)["known"] >= 1  # more where the answer is slow, and the SYN is sent again
 
 
 def test_a_pair_is_one_devices_alone(lab: Lab, sets: Sets) -> None:

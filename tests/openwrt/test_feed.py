@@ -74,7 +74,7 @@ def test_what_a_package_needs_of_us_is_in_the_feed() -> None:
         "ca-bundle", "firewall4", "kmod-nf-conntrack-netlink", "kmod-nfnetlink-log", "kmod-nft-core",
         "kmod-nft-fib", "kmod-nft-nat", "kmod-nft-queue", "libnetfilter-queue", "nftables-json",
         "python3-click", "python3-dns", "python3-h11", "python3-idna", "python3-pyroute2", "python3-sniffio",
-        "python3-typing-extensions", "scapy",
+        "python3-typing-extensions", "rpcd-mod-file", "rpcd-mod-ucode", "ucode-mod-ubus", "scapy",
     }  # fmt: skip
     for recipe in RECIPES:
         for name, fields in scan(recipe).items():
@@ -196,6 +196,8 @@ def test_the_files_are_where_openwrt_looks_for_them(tmp_path: Path) -> None:
         "lib/upgrade/keep.d/smartrouter": 0o644,
         "usr/bin/smartrouter": 0o755,
         "usr/share/acl.d/smartrouter.json": 0o644,
+        "usr/share/rpcd/acl.d/smartrouter.json": 0o644,
+        "usr/share/rpcd/ucode/smartrouter.uc": 0o644,
     }
     for place, mode in modes.items():
         assert (root / place).stat().st_mode & 0o777 == mode, place

@@ -2,8 +2,13 @@
 """Whatever the text: the reader gives sections or BadConfig, and the editor changes what it was told to."""
 
 import os
+import shutil
+import subprocess
+import tempfile
 from contextlib import suppress
+from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -130,3 +135,21 @@ def test_lines_that_are_not_concerned_stay_byte_for_byte(text: str, value: str) 
         return
     changed = set_option(above + ours + above, "ours", "x", value or "z")
     assert changed == above + f"config ours ours\n\toption x {quoted(value or 'z')} # mine\n" + above
+
+
+@pytest.mark.skipif(shutil.which("uci") is None, reason="no uci command here")
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(good_texts)
+def test_what_both_can_read_libuci_reads_alike(text: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "smartrouter"
+        path.write_bytes(text.encode("utf-8", "surrogateescape"))
+        done = subprocess.run(
+            ["uci", "-q", "-c", folder, "export", path.name], capture_output=True, check=False
+        )
+    if done.returncode:
+        return
+    theirs = parse(done.stdout.decode("utf-8", "surrogateescape"))
+    assert [(each.type, each.options) for each in theirs] == [
+        (each.type, each.options) for each in parse(text)
+    ]

@@ -84,9 +84,11 @@ def test_every_packet_gets_exactly_one_verdict_and_only_what_must_be_done_first_
             assert all(isinstance(effect, BEFORE_THE_VERDICT) for effect in before)
 
 
-@given(interrupted)
-def test_monitor_mode_never_drops(events: list[Event]) -> None:
-    for _, effects in play(Judge(house(Mode.MONITOR)), events):
+@given(interrupted, st.booleans())
+def test_monitor_mode_never_drops(events: list[Event], protected: bool) -> None:
+    """Neither while devices learn nor, in half of these lives from the beginning, once they are protected."""
+    learned = [LearningFinished(mac) for mac in MACS] if protected else []
+    for _, effects in play(Judge(house(Mode.MONITOR)), [*learned, *events]):
         assert all(verdict.accept for verdict in verdicts(effects))
 
 

@@ -71,6 +71,17 @@ def test_only_what_waits_is_listed_unless_all_is_wanted(
     assert "allowed" in shown(home, capsys, "alerts", "--all")
 
 
+def test_a_part_of_the_alerts_is_listed_the_latest_first(
+    home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(home.command("alerts", "--json")) == 0
+    everything = json.loads(capsys.readouterr().out)
+    assert len(everything) > 1
+    for part, wanted in ((["--limit", "1"], everything[:1]), (["--skip", "1"], everything[1:])):
+        assert main(home.command("alerts", "--json", *part)) == 0
+        assert json.loads(capsys.readouterr().out) == wanted
+
+
 def test_when_nothing_waits_that_is_said(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
     decide(home, 1, AlertState.DENIED)
     decide(home, 2, AlertState.DISMISSED)

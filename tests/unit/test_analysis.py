@@ -214,10 +214,13 @@ def test_what_a_run_costs_depends_on_what_is_new_not_on_what_is_stored(tmp_path:
 HISTORY = """
     INSERT INTO words (word) VALUES ('outside'), ('dns'), ('learned');
     INSERT INTO devices (id, mac, first_seen, last_seen) VALUES (1, 'cc:44:63:ea:63:63', {begun}, {begun});
-    INSERT INTO attempts
+    INSERT INTO sorts
+        WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500)
+        SELECT i, {stored} >> 12, 1, '192.168.1.20', '203.0.113.' || (i % 250), 443, 6, 'web',
+            'h' || (i % 20) || '.example.com', 1, 2, 1, 3 FROM n;
+    INSERT INTO tries
         WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {stored})
-        SELECT i, {begun} + i * 0.2, 1, nullif(i - 1, 0), '192.168.1.20', 40000, '203.0.113.' || (i % 250),
-            443, 6, 'web', 'h' || (i % 20) || '.example.com', 1, 2, 1, 3 FROM n;
+        SELECT i, {begun} + i * 0.2, (i - 1) % 500 + 1, 40000, nullif(i - 1, 0) FROM n;
     INSERT INTO activity SELECT device, max(id), max(at), count(*), 0 FROM attempts GROUP BY device;
     INSERT INTO meta VALUES ('analysis_cursor', '{stored}'), ('days_summed', '[{stored}, 0]');
     INSERT INTO hours

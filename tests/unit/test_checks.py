@@ -161,3 +161,32 @@ def test_options_without_effect_are_named() -> None:
         "Without effect in this version: config web.",
     )
     assert list(checks.idle_options(Config())) == []
+
+
+def test_who_runs_without_a_filter_of_system_calls_is_said() -> None:
+    check = only(checks.confinement({"guard": os.getpid(), "analyzer": 1 << 30}))
+    filtered = "Seccomp:\t2" in Path("/proc/self/status").read_text()
+    assert check.level is (Level.OK if filtered else Level.WARNING)
+    assert "analyzer" not in check.text
+    assert filtered or "guard" in check.text
+    assert only(checks.confinement({})).level is Level.OK
+
+
+@pytest.mark.parametrize(
+    ("section", "mode", "level"),
+    [
+        ("config notify\n\toption type 'slack'\n\toption token 'xoxb-1'\n", 0o644, Level.WARNING),
+        ("config notify\n\toption type 'slack'\n\toption token 'xoxb-1'\n", 0o640, Level.WARNING),
+        ("config notify\n\toption type 'slack'\n\toption token 'xoxb-1'\n", 0o600, Level.OK),
+        ("", 0o644, None),
+    ],
+)
+def test_secrets_that_others_may_read_are_told(
+    tmp_path: Path, section: str, mode: int, level: Level | None
+) -> None:
+    path = tmp_path / "smartrouter"
+    path.write_text(f"config smartrouter 'main'\n\tlist device 'lo'\n{section}")
+    path.chmod(mode)
+    found = list(checks.secrecy(str(path), from_text(path.read_text())))
+    assert [check.level for check in found] == ([] if level is None else [level])
+    assert not any("xoxb" in check.text + check.mend for check in found)

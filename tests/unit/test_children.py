@@ -148,7 +148,7 @@ def test_a_part_that_only_seems_silent_because_we_were_away_lives(watch: Watch, 
     assert part.child.pid == first
 
 
-def test_a_part_that_keeps_dying_comes_back_ever_later_but_always(
+def test_a_part_that_never_comes_up_is_started_ever_later_but_always(
     watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(children, "FIRST_PAUSE", 0.02)
@@ -166,6 +166,30 @@ def test_a_part_that_keeps_dying_comes_back_ever_later_but_always(
     part.behave()
     part.until(lambda: part.child.state is State.RUNNING)
     assert part.child.problem == ""
+
+
+def test_a_part_that_had_come_up_is_back_at_once_unless_it_died_very_often_of_late(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(children, "FIRST_PAUSE", 0.02)
+    monkeypatch.setattr(children, "OFTEN", 3)
+    monkeypatch.setattr(children, "LATELY", 30.0)
+    part = watch()
+    part.start()
+    waits: list[float] = []
+    for _ in range(7):
+        os.kill(part.child.pid, signal.SIGKILL)
+        part.until(lambda: part.child.state is State.WAITING)
+        waits.append(part.child.next_deadline() or 0.0)
+        waits[-1] -= time.monotonic()
+        part.until(lambda: part.child.state is State.RUNNING)
+    assert all(wait <= 0.02 for wait in waits[:3])
+    assert waits[6] > 0.1
+    monkeypatch.setattr(children, "LATELY", 0.0)
+    time.sleep(0.01)
+    os.kill(part.child.pid, signal.SIGKILL)
+    part.until(lambda: part.child.state is State.WAITING)
+    assert (part.child.next_deadline() or 0.0) - time.monotonic() <= 0.02
 
 
 def test_a_part_that_cannot_work_says_why(watch: Watch) -> None:

@@ -61,6 +61,7 @@ config smartrouter 'main'
 	option pass_mark '0x10000000'
 	option block_mark '0x20000000'
 	option workers '2'
+	option volume '0'
 	option reader 'netlink'
 	option database '/tmp/x.db'
 	option attempts_kept '24h'
@@ -83,6 +84,7 @@ config rule
 	option service 'web'
 	option action 'allow'
 	option until '2026-12-24T18:00:00Z'
+	option once '1'
 	option by 'web:admin'
 	option at '2026-11-22T12:00:00Z'
 config rule
@@ -138,6 +140,7 @@ def test_what_is_left_out_has_its_default() -> None:
         pass_mark=0x40000000,
         block_mark=0x80000000,
         workers=0,
+        volume=True,
         reader="netfilterqueue",
         database="/var/lib/smartrouter/smartrouter.db",
         attempts_kept=48 * HOUR,
@@ -175,6 +178,7 @@ def test_every_option_is_read() -> None:
         pass_mark=0x10000000,
         block_mark=0x20000000,
         workers=2,
+        volume=False,
         reader="netlink",
         database="/tmp/x.db",
         attempts_kept=24 * HOUR,
@@ -195,7 +199,7 @@ def test_every_option_is_read() -> None:
     assert config.rules == (
         RuleConfig(
             device=TV, destination="netflix.com", service="web", action=Action.ALLOW, until=until,
-            by="web:admin", at=at,
+            once=True, by="web:admin", at=at,
         ),
         RuleConfig(device="*", destination="203.0.113.0/24", service="", action=Action.DENY),
     )  # fmt: skip
@@ -371,7 +375,16 @@ def test_the_judge_gets_its_settings() -> None:
         TV: DeviceSettings(TV, "Living-room TV", Watching.ALWAYS, Mode.MONITOR, 1798135200.0)
     }
     assert settings.rules == (
-        Rule(TV, "netflix.com", "web", Action.ALLOW, 1798135200.0, "web:admin", "2026-11-22T12:00:00Z"),
+        Rule(
+            TV,
+            "netflix.com",
+            "web",
+            Action.ALLOW,
+            1798135200.0,
+            "web:admin",
+            "2026-11-22T12:00:00Z",
+            once=True,
+        ),
         Rule("*", ip_network("203.0.113.0/24"), "", Action.DENY, None, "", ""),
     )
 

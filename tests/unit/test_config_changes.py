@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from smartrouter.config import Config, RuleConfig, load
-from smartrouter.config.changes import add_rule, make_rule, move_device, remove_rule, set_mode
+from smartrouter.config.changes import add_rule, end_rule, make_rule, move_device, remove_rule, set_mode
 from smartrouter.core.errors import BadConfig
 from smartrouter.core.policy import Action, Mode
 
@@ -203,3 +203,29 @@ def test_a_change_that_changes_nothing_writes_nothing(path: Path) -> None:
     before = path.stat()
     set_mode(path, "monitor")
     assert path.stat().st_ino == before.st_ino
+
+
+@pytest.mark.parametrize("destination", ["stranger.example", "203.0.113.7", "203.0.113.0/24"])
+def test_a_rule_for_one_connection_ends_when_it_is_used(path: Path, destination: str) -> None:
+    at = 1_900_000_000.0
+    add_rule(path, make_rule("allow", TV, destination, "web", once=True, until=at + 3600))
+    before = load(path)
+    assert [rule.once for rule in before.settings(frozenset()).rules] == [False, True]
+    written = str(before.settings(frozenset()).rules[1].destination)
+    end_rule(path, TV, written, "web", at)
+    (other, ended) = load(path).rules
+    assert other == before.rules[0]
+    assert ended == before.rules[1].replace(until=at)
+    end_rule(path, TV, written, "web", at + 60)  # it has ended before
+    assert load(path).rules[1].until == at
+
+
+def test_only_a_rule_for_one_connection_is_ended_so(path: Path) -> None:
+    end_rule(path, TV, "netflix.com", "", 1.0)
+    end_rule(path, "*", "nobody.example", "", 1.0)
+    assert path.read_text() == FILE
+
+
+def test_a_denial_is_never_for_one_connection(path: Path) -> None:
+    add_rule(path, make_rule("deny", TV, "stranger.example", once=True))
+    assert not load(path).settings(frozenset()).rules[1].once

@@ -115,3 +115,10 @@ def test_what_is_to_be_forgotten_is_named_as_it_is_listed(flow: Flow) -> None:
     kernel: Any = Kernel()
     conntrack.forget(kernel, flow)
     assert attributes(kernel.bodies[0])[1] == attributes(listed(flow))[1]
+
+
+@pytest.mark.parametrize("length", [0, 11, 12, 30, 45])
+def test_a_connection_that_is_cut_short_is_told_as_what_the_kernel_cannot_list(length: int) -> None:
+    kernel: Any = Kernel(PRINTED[:length])
+    with pytest.raises(Unavailable):
+        list(conntrack.flows(kernel))

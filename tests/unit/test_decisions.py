@@ -28,6 +28,7 @@ DONE = {"ok": {"applied": True, "note": ""}}
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
     monkeypatch.delenv("SUDO_USER", raising=False)
+    monkeypatch.delenv("SMARTROUTER_BY", raising=False)
     home = Home(tmp_path)
     home.fill(alert(TV, "", address="192.168.1.1", kind=Kind.ROUTER_SERVICE))
     home.run(
@@ -54,13 +55,18 @@ def test_a_device_may_be_meant_by_its_mac_and_its_names(home: Home, device: str)
     }  # fmt: skip
 
 
-def test_a_decision_may_be_for_once_and_says_until_when(
-    home: Home, capsys: pytest.CaptureFixture[str]
-) -> None:
-    until = asked(home, "allow", "1", "--once")["until"]
-    assert abs(until - (time.time() + 120)) < 10
-    assert "Living-room TV may use evil.example (web) until " in capsys.readouterr().out
+def test_one_connection_may_be_allowed(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    request = asked(home, "allow", "1", "--once")
+    assert request["once"] is True
+    assert abs(request["until"] - (time.time() + 3600)) < 10
+    assert "Living-room TV may use evil.example (web) once, and not after " in capsys.readouterr().out
     assert main(home.command("allow", "1", "--once", "--for", "1h")) == 2
+
+
+def test_a_denial_may_be_for_a_try(home: Home) -> None:
+    request = asked(home, "deny", "1", "--once")
+    assert "once" not in request
+    assert abs(request["until"] - (time.time() + 120)) < 10
 
 
 def test_of_an_alert_the_exact_name_and_every_device_may_be_meant(
@@ -186,6 +192,18 @@ def test_who_decided_is_told_where_sudo_knows(home: Home, monkeypatch: pytest.Mo
     assert asked(home, "allow", "tv", "example.com")["by"] == "cli:alice"
     monkeypatch.setenv("SUDO_USER", "bad name'")
     assert "by" not in asked(home, "allow", "tv", "example.com")
+
+
+def test_a_program_that_decides_for_somebody_says_for_whom(
+    home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SUDO_USER", "alice")
+    monkeypatch.setenv("SMARTROUTER_BY", "luci:anna")
+    assert asked(home, "allow", "tv", "example.com")["by"] == "luci:anna"
+    monkeypatch.setenv("SMARTROUTER_BY", "anna")
+    assert main(home.command("allow", "tv", "example.com")) == 2
+    assert "SMARTROUTER_BY is not like luci:root, but 'anna'" in capsys.readouterr().err
+    assert home.asked == []
 
 
 @pytest.mark.parametrize(

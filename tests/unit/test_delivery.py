@@ -347,6 +347,91 @@ def test_an_outage_of_ten_minutes_and_a_thousand_alerts_lose_nothing_and_repeat_
     assert (health.waiting, health.dropped, health.error) == (0, 0, "")
 
 
+def device(number: int) -> str:
+    return f"02:00:00:00:{number // 256:02x}:{number % 256:02x}"
+
+
+def test_after_an_outage_what_waited_long_is_one_message(world: World, hook: StandIn) -> None:
+    hook.status = 503
+    for number in range(37):
+        write(world.guard, raised(device(number % 12), destination=f"{number}.example"))
+        world.go(8, 1.0)
+    write(world.guard, raised(PLUG, kind=Kind.SCAN, severity=Severity.CRITICAL, destination=""))
+    world.go(200, 2.0)
+    assert hook.taken == []
+    hook.status = 204
+    write(world.guard, raised(TV))
+    world.go(300, 2.0)
+    titles = [each.said["title"] for each in hook.taken]
+    (together,) = [title for title in titles if title.startswith("While this channel was away or busy: ")]
+    assert together.endswith(" alerts of 12 devices.")
+    assert len(titles) <= 4  # the critical one, whatever went first, that one, and the latest
+    assert "alert:38/1" in hook.keys
+    assert "alert:39/1" in hook.keys
+    assert sorted(alerts_in(hook)) == list(range(1, 40)), "each is told of once"
+    world.go(600, 5.0)
+    assert len(hook.taken) == len(titles)
+    assert world.health().waiting == world.health().dropped == 0
+
+
+def test_critical_alerts_are_told_one_by_one_however_late(world: World, hook: StandIn) -> None:
+    hook.status = 503
+    for number in range(15):
+        scan = raised(device(number), kind=Kind.SCAN, severity=Severity.CRITICAL, destination="", service="")
+        write(world.guard, scan)
+    world.go(400, 4.0)
+    hook.status = 204
+    world.go(1200, 4.0)
+    assert sorted(hook.keys) == sorted(f"alert:{number}/1" for number in range(1, 16))
+
+
+def test_few_that_waited_long_are_told_one_by_one(world: World, hook: StandIn) -> None:
+    hook.status = 503
+    for number in range(10):
+        write(world.guard, raised(device(number)))
+    world.go(400, 4.0)
+    hook.status = 204
+    world.go(1200, 4.0)
+    assert sorted(hook.keys) == sorted(f"alert:{number}/1" for number in range(1, 11))
+
+
+def test_what_a_slow_channel_does_not_come_to_is_one_message(world: World, hook: StandIn) -> None:
+    world.configure(section(hook, per_minute="1"))
+    for number in range(40):
+        write(world.guard, raised(device(number)))
+    world.go(600, 2.0)
+    assert len(hook.taken) <= 5
+    assert sorted(alerts_in(hook)) == list(range(1, 41))
+
+
+def test_what_is_on_its_way_is_not_told_of_once_more(world: World, hook: StandIn) -> None:
+    hook.status = 503
+    for number in range(30):
+        write(world.guard, raised(device(number)))
+    world.go(400, 4.0)
+    hook.status, hook.slow = 204, 0.3
+    world.waits_for_all = False
+    for _ in range(60):
+        world.go(4, 1.0)
+        time.sleep(0.02)
+    world.waits_for_all = True
+    world.go(120, 2.0)
+    assert sorted(alerts_in(hook)) == list(range(1, 31))
+
+
+def test_what_was_decided_while_it_waited_is_not_told_of(world: World, hook: StandIn) -> None:
+    hook.status = 503
+    for number in range(20):
+        write(world.guard, raised(device(number)))
+    world.go(200, 4.0)
+    for number in range(1, 9):
+        set_alert_state(world.guard, number, AlertState.ALLOWED, "cli:root", NOON)
+    world.go(200, 4.0)
+    hook.status = 204
+    world.go(600, 4.0)
+    assert sorted(alerts_in(hook)) == list(range(9, 21))
+
+
 @pytest.mark.parametrize("how", ["resets", "status", "slow"])
 def test_however_it_fails_the_message_comes_through_once_it_works(
     world: World, hook: StandIn, how: str, monkeypatch: pytest.MonkeyPatch

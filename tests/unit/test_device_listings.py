@@ -44,6 +44,18 @@ def test_a_device_has_exactly_the_documented_keys(home: Home, capsys: pytest.Cap
     assert list(listed(home, capsys, "device", PHONE)) == list(DETAILS)
 
 
+def test_a_part_of_the_devices_is_listed_in_the_order_of_all(
+    home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def macs(*part: str) -> list[str]:
+        return [device["mac"] for device in listed(home, capsys, "devices", *part)]
+
+    everything = macs()
+    assert macs("--limit", "2") == everything[:2]
+    assert macs("--skip", "1", "--limit", "1") == everything[1:2]
+    assert macs("--skip", "3") == []
+
+
 def test_a_device_is_listed_as_store_and_configuration_have_it(
     home: Home, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -333,3 +333,12 @@ def is_accepted_by_dnspython(wire: bytes) -> bool:
     except dns.exception.DNSException:
         return False
     return wire[2] >= 0x80 or len(read.question) == 1
+
+
+@pytest.mark.parametrize("at", [0, 1])
+def test_a_name_that_lies_in_the_messages_number_is_read_with_that_number(at: int) -> None:
+    """Two answers that differ in it alone are not the same then, however alike they look."""
+    in_number = struct.pack("!H", 0xC000 | at) + struct.pack("!HH", A, IN)
+    assert parse_reply(message([in_number], ident=0)).questions[0].name == ""
+    with pytest.raises(BadPacket):
+        parse_reply(message([in_number], ident=0x3F3F))

@@ -137,27 +137,29 @@ def test_what_can_wait_is_done_after_the_verdict() -> None:
 class Repeating(Script):
     """A judge to whom all packets are like the first."""
 
-    def __init__(self) -> None:
-        super().__init__(YES)
+    def __init__(self, answer: Verdict) -> None:
+        super().__init__(answer)
         self.repeated_count = 0
+        self._accept = answer.accept
 
     def repeat(self, event: FlowOpened) -> Any:
         device = SimpleNamespace(serial=1)
-        return SimpleNamespace(device=device, serial=1, until=inf, is_nameless=False, accept=True)
+        return SimpleNamespace(device=device, serial=1, until=inf, is_nameless=False, accept=self._accept)
 
     def repeated(self, *told: Any, **_: object) -> list[Effect]:
         self.repeated_count += len(told[0])
         return [Record(None)] * len(told[0])  # type: ignore[arg-type]
 
 
-def test_further_packets_of_a_sort_get_its_verdict_and_are_told_of_together() -> None:
+@pytest.mark.parametrize("answer", [YES, NO], ids=["accepted", "refused"])
+def test_further_packets_of_a_sort_get_its_verdict_and_are_told_of_together(answer: Verdict) -> None:
     stored: list[Effect | Attach] = []
-    script = Repeating()
+    script = Repeating(answer)
     handler = FlowHandler(Bench(script, NO_SETS, stored.extend, fail_open=True), MARKS)
-    assert handler.judge(bytes(HEADER / TCP()), MAC, FORWARD, 0) is True
+    assert handler.judge(bytes(HEADER / TCP()), MAC, FORWARD, 0) is answer.accept
     handler.settle()
     for number in range(1, 2 * TOGETHER + 2):
-        handler.judge(bytes(HEADER / TCP()), MAC, FORWARD, 0)
+        assert handler.judge(bytes(HEADER / TCP()), MAC, FORWARD, 0) is answer.accept
         handler.settle()
         assert len(stored) == number // TOGETHER * TOGETHER
     handler.flush()

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Links and addresses, as rtnetlink's messages tell of them."""
 
+import os
 from ipaddress import ip_interface
 
 import pytest
@@ -106,3 +107,12 @@ def test_what_is_not_mentioned_any_more_is_gone(links: Links) -> None:
 
 def test_the_hosts_own_macs_are_known(links: Links) -> None:
     assert links.own_macs() == {f"02:00:00:00:00:{number:02x}" for number in range(2, 7)}
+
+
+def test_a_name_or_an_address_that_is_none_breaks_nothing(links: Links) -> None:
+    """The kernel takes names that are no UTF-8; pyroute2 gives these as bytes."""
+    named = link(WAN)
+    named["attrs"] = [("IFLA_IFNAME", b"wan\xff"), *named["attrs"][1:]]
+    links.take(named)
+    assert links.name(WAN) == os.fsdecode(b"wan\xff")
+    assert links.take(address(BRIDGE, "b'?'", 24)) is None

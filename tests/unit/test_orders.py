@@ -100,6 +100,12 @@ def test_a_rule_may_be_for_all_devices_and_services_and_for_a_time(household: Pa
     assert rule.until == until
 
 
+def test_a_rule_may_allow_one_connection(household: Paper, config: Path) -> None:
+    order(household, {"do": "allow", "device": MAC, "destination": "a.example", "once": True})
+    assert load(config).rules[0].once
+    assert "once" in order(household, RULE | {"do": "deny", "once": True})["error"]
+
+
 @pytest.mark.parametrize(
     ("peer", "claimed", "noted"),
     [

@@ -61,3 +61,11 @@ def test_an_element_whose_time_is_over_is_not_read() -> None:
     listed = {1: attribute(1, key)}
     over, under = listed | {5: bytes(8)}, listed | {5: (1).to_bytes(8, "big")}
     assert list(pairs.read(pair_set, iter([over, under, listed]))) == [PAIRS[0], PAIRS[0]]
+
+
+@pytest.mark.parametrize("cut", [0, 1, 40])
+def test_an_element_without_a_whole_key_is_refused(cut: int) -> None:
+    pair_set, key = pairs.encode(PAIRS[0], Shortcut.KNOWN)
+    elements = [{1: attribute(1, key[:cut])}, {}] if cut else [{}]
+    with pytest.raises(OSError, match="a key of"):
+        list(pairs.read(pair_set, iter(elements)))

@@ -24,3 +24,9 @@ def test_each_queue_is_read_with_its_losses() -> None:
 def test_a_kernel_without_queues_is_told_apart(tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match="nfnetlink_queue"):
         read(tmp_path / "missing")
+
+
+@pytest.mark.parametrize("text", ["0 1 2\n", PRINTED + "a b c d e f g h\n"])
+def test_what_no_kernel_says_is_not_guessed_at(text: str) -> None:
+    with pytest.raises(Unavailable, match="no kernel that we know"):
+        parse(text)

@@ -14,12 +14,14 @@ from smartrouter.supervisor.relay import (
     MAX_ADDRESSES,
     MAX_NAMES,
     MAX_PACKETS,
+    MAX_RULES,
     MAX_WAITING,
     Relay,
     sound_answers,
     sound_doubts,
     sound_names,
     sound_packets,
+    sound_rules,
 )
 
 ANSWER: dict[str, Any] = {"name": "a.example", "addresses": ["198.51.100.5", "2001:db8::5"], "ttl": 300}
@@ -151,6 +153,21 @@ def test_doubts_are_passed_on_if_they_are_ones_that_the_guard_knows() -> None:
         7,
     ]
     assert sound_doubts([sound, *bad]) == [sound]
+
+
+def test_rules_are_ended_if_they_can_be_rules() -> None:
+    sound = [["3c:2e:ff:29:4d:93", "a.example", "web"], ["*", "203.0.113.0/24", ""]]
+    odd: list[object] = [
+        ["all", "a.example", ""],
+        ["*", "a\nb", ""],
+        ["*", "a.example"],
+        "*",
+        None,
+        ["*", 1, ""],
+    ]
+    assert sound_rules([*sound, *odd]) == sound
+    assert sound_rules(None) == sound_rules({"*": 1}) == []
+    assert len(sound_rules(sound * 1000)) == MAX_RULES
 
 
 def test_each_doubt_is_a_reason_of_the_judge() -> None:

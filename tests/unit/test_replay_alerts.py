@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scapy.layers.inet import ICMP, IP, TCP
+from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6
 from scapy.layers.l2 import Ether
 from scapy.layers.ntp import NTPHeader
@@ -428,3 +428,32 @@ def test_mangled_captures_raise_nothing(tmp_path: Path, mode: Mode, rounds: Call
         )
         found = everything(tmp_path, broken, options._replace(learn=Learn(chance.random())))
         assert found["packets"] == len(packets), number
+
+
+def upload(start: float, size: int, destination: str = SERVER) -> list[Timed]:
+    """So many bytes in large datagrams, on one connection, within a few minutes."""
+    count = -(-size // 50_000)
+    return [(start + number, datagram(destination, 443, data=bytes(50_000))) for number in range(count)]
+
+
+def test_an_upload_far_above_what_was_learned_is_told(tmp_path: Path) -> None:
+    learned = Options(learn=Learn(None, 8 * HOUR))
+    usual = [packet for hour in range(9) for packet in upload(START + hour * HOUR + 100, 4_000_000)]
+    packets = in_order(living(10), usual, upload(START + 9 * HOUR + 200, 17_000_000))
+    (found,) = alerts(tmp_path, packets, learned, kind="upload")
+    assert (found["destination"], found["service"]) == ("example.com", "web")
+    assert (found["severity"], found["reason"], found["count"]) == ("warning", "upload", 1)
+    assert START + 9 * HOUR < found["first"] < START + 10 * HOUR
+    no_more = in_order(living(10), usual, upload(START + 9 * HOUR + 200, 15_000_000))
+    assert alerts(tmp_path, no_more, learned, kind="upload") == []
+
+
+def test_what_is_sent_to_a_device_is_no_upload(tmp_path: Path) -> None:
+    learned = Options(learn=Learn(None, HOUR))
+    asked = (START + 2 * HOUR, datagram(OTHER_SERVER, 443, source_port=6000))
+    large = IP(src=OTHER_SERVER, dst=DEVICE_IP) / UDP(sport=443, dport=6000) / bytes(50_000)
+    told = [(START + 2 * HOUR + at, bytes(Ether(src=ROUTER, dst=DEVICE) / large)) for at in range(1, 300)]
+    assert alerts(tmp_path, in_order(living(4), [asked], told), learned, kind="upload") == []
+    sent = upload(START + 2 * HOUR + 400, 11_000_000, OTHER_SERVER)
+    (found,) = alerts(tmp_path, in_order(living(4), [asked], told, sent), learned, kind="upload")
+    assert found["destination"] == OTHER_SERVER

@@ -121,3 +121,19 @@ def test_after_an_overflow_it_is_deaf_until_somebody_listens_again() -> None:
     source.listen()
     source.listen()
     assert sock.options.count(1) == 4  # NETLINK_ADD_MEMBERSHIP, of each group once
+
+
+@pytest.mark.parametrize(
+    "unreadable",
+    [
+        "10000000 1c000000 0000000000000000",  # of a neighbour, and nothing of it
+        "14000000 13000000 0000000000000000 00000000",  # pyroute2 reads on behind its end
+        "10000000 02000000 0000000000000000",  # an error without its number
+        "14000000 0f270000 0000000000000000 00000000",  # of a type that nobody knows
+    ],
+)
+def test_a_message_that_cannot_be_read_is_passed_over(unreadable: str) -> None:
+    data = bytearray.fromhex(unreadable)
+    data[0] = len(data)
+    read = list(Rtnetlink()._read(bytes(data) + encoded(NDA_DST="192.0.2.5")))
+    assert [dict(message["attrs"]) for _, message in read] == [{"NDA_DST": "192.0.2.5"}]

@@ -71,6 +71,19 @@ def test_an_empty_batch_can_be_synced(path: str) -> None:
     assert count(path, "meta") == 1
 
 
+@pytest.mark.parametrize(("durable", "level"), [(True, 2), (False, 1)])
+def test_what_is_to_be_durable_is_synced_by_sqlite_and_nothing_else_is(
+    path: str, durable: bool, level: int
+) -> None:
+    """PRAGMA synchronous: 2 (FULL) syncs each commit, 1 (NORMAL) none in write-ahead mode."""
+    disk = Disk(path, None)
+    for before in (not durable, durable):
+        disk.write(batch(learn(name=f"{before}.example")), durable=before)
+    assert disk._conn is not None
+    assert disk._conn.execute("PRAGMA synchronous").fetchone() == (level,)
+    disk.close()
+
+
 def test_a_file_that_was_replaced_is_connected_to_anew(path: str) -> None:
     disk = Disk(path, None)
     disk.write(batch(learn()), durable=False)

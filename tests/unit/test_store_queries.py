@@ -17,7 +17,7 @@ from smartrouter.store.changes import Sighting, set_meta, upsert_devices
 
 
 def test_an_empty_store_gives_an_empty_state(conn: sqlite3.Connection) -> None:
-    assert queries.load_state(conn) == queries.State({}, {}, {}, {}, [])
+    assert queries.load_state(conn) == queries.State({}, {}, {}, {}, [], {})
     assert queries.devices(conn) == []
     assert queries.totals(conn)._replace(bytes=0) == queries.Totals(0, {}, 0, 0, 0, None, None, 0, 0, 0, 0)
 

@@ -20,6 +20,7 @@ from smartrouter.store.attempts import attempts_after, hours
 from smartrouter.store.changes import Sighting, upsert_devices
 from smartrouter.store.pending import Pending
 from smartrouter.store.retention import Limits, Pruned, prune, used_bytes
+from smartrouter.store.sorts import Sorts
 from smartrouter.store.transaction import transaction
 from smartrouter.store.writer import Writer
 
@@ -40,12 +41,12 @@ def conn(path: str) -> Iterator[sqlite3.Connection]:
     conn.close()
 
 
-def write(conn: sqlite3.Connection, *effects: Effect) -> None:
+def write(conn: sqlite3.Connection, *effects: Effect, sorts: Sorts | None = None) -> None:
     pending = Pending(10_000_000, 10_000_000)
     for effect in effects:
         assert pending.add(effect)
     with transaction(conn):
-        batch.write(conn, pending.take(), NOON)
+        batch.write(conn, pending.take(), NOON, sorts=sorts)
 
 
 def everything(conn: sqlite3.Connection, at: float) -> None:
@@ -266,22 +267,37 @@ def test_the_newest_attempt_stays_so_that_ids_are_never_used_twice(conn: sqlite3
 
 def test_a_size_is_held_and_the_oldest_attempts_go_first(conn: sqlite3.Connection, path: str) -> None:
     life = Life(conn)
-    limits = LIMITS._replace(max_size=1_000_000)
-    for n in range(20):
-        write(conn, *(record(at=NOON + n * 1000 + m, name=f"{m}.example.com") for m in range(1000)))
+    limits, sorts = LIMITS._replace(max_size=1_000_000), Sorts()
+    for n in range(40):
+        attempts = (record(at=NOON + n * 1000 + m, name=f"{m}.example.com") for m in range(1000))
+        write(conn, *attempts, sorts=sorts)
     write(conn, learn(), raised())
-    assert used_bytes(conn) > 1_500_000
+    assert used_bytes(conn) > 1_200_000
     pruned = life.prune(limits)
     assert pruned.for_size > 5000
     assert used_bytes(conn) <= 1_000_000
     conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     assert os.path.getsize(path) <= 1_000_000
     first, last = conn.execute("SELECT min(id), max(id) FROM attempts").fetchone()
-    assert last == 20_000
+    assert last == 40_000
     assert first == pruned.for_size + 1
     assert last - first > 5000
     assert (counts(conn)["alerts"], conn.execute("SELECT count(*) FROM learned").fetchone()) == (1, (1,))
     assert life.prune(limits).for_size == 0
+
+
+def test_a_size_is_held_where_no_two_attempts_are_alike(conn: sqlite3.Connection) -> None:
+    life, sorts = Life(conn), Sorts()
+    for n in range(20):
+        attempts = (record(at=NOON + n * 2000 + m, name=f"{n}-{m}.example.com") for m in range(2000))
+        write(conn, *attempts, sorts=sorts)
+    assert used_bytes(conn) > 3_500_000
+    pruned = life.prune(LIMITS._replace(max_size=3_000_000))
+    assert used_bytes(conn) <= 3_000_000
+    assert counts(conn)["attempts"] == 40_000 - pruned.for_size > 8000
+    assert {each.name for each in attempts_after(conn, 0, 50_000)} >= {
+        f"19-{m}.example.com" for m in range(2000)
+    }
 
 
 def test_sums_that_take_more_than_half_go_before_attempts(conn: sqlite3.Connection) -> None:
@@ -303,12 +319,15 @@ def test_sums_that_take_more_than_half_go_before_attempts(conn: sqlite3.Connecti
 
 def test_a_small_limit_after_a_large_one_gives_the_space_back(conn: sqlite3.Connection, path: str) -> None:
     life = Life(conn)
-    write(conn, *(record(at=NOON + n, name=f"{n}.example.com") for n in range(20_000)))
+    sorts = Sorts()
+    for start in range(0, 20_000, 2000):
+        numbers = range(start, start + 2000)
+        write(conn, *(record(at=NOON + n, name=f"{n}.example.com") for n in numbers), sorts=sorts)
     conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     assert os.path.getsize(path) > 1_500_000
-    life.prune(LIMITS._replace(max_size=300_000))
+    life.prune(LIMITS._replace(max_size=1_000_000))
     conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    assert os.path.getsize(path) <= 300_000
+    assert os.path.getsize(path) <= 1_000_000
     assert conn.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 

@@ -15,6 +15,7 @@ from smartrouter.store import open_reader, open_writer
 from smartrouter.store.alerts import alerts
 from smartrouter.store.queries import load_state
 from smartrouter.store.schema import APPLICATION_ID, PAGE_SIZE, STEPS
+from smartrouter.store.transaction import transaction
 
 
 def pragma(path: Path, name: str) -> object:
@@ -127,6 +128,31 @@ def make_a_file_of_the_first_step(path: Path) -> None:
         """
     )
     conn.close()
+
+
+def test_attempts_of_an_earlier_step_are_all_there_with_what_they_have_in_common_stored_once(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "store.db"
+    make_a_file_of_the_first_step(path)
+    conn = sqlite3.connect(path, isolation_level=None)
+    conn.execute("INSERT INTO words (word) VALUES ('outside'), ('dns'), ('learned')")
+    rows = [
+        (n, 5.0 + n, n % 2 + 1, n - 2 if n > 2 else None, "192.0.2.1", 40_000 + n, f"203.0.113.{n % 5}", 443,
+         6, "web", "api.example.com", 1, 2, 1, 3)
+        for n in range(1, 5001)
+    ]  # fmt: skip
+    with transaction(conn):
+        conn.executemany(f"INSERT INTO attempts VALUES ({', '.join('?' * 15)})", rows)
+    before = conn.execute("SELECT * FROM timeline ORDER BY id").fetchall()
+    conn.close()
+    conn = open_writer(str(path))
+    try:
+        assert conn.execute("SELECT * FROM attempts ORDER BY id").fetchall() == rows
+        assert conn.execute("SELECT * FROM timeline ORDER BY id").fetchall() == before
+        assert conn.execute("SELECT count(*) FROM sorts").fetchone() == (2 * 10,)  # in two blocks
+    finally:
+        conn.close()
 
 
 def test_a_file_of_the_first_step_is_brought_up_to_date_with_all_that_is_in_it(tmp_path: Path) -> None:

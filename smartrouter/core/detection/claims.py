@@ -8,6 +8,7 @@ has several. Bounded; knows no clock: `now` is seconds of a clock that never jum
 """
 
 from collections import OrderedDict
+from collections.abc import Iterator
 from typing import NamedTuple
 
 FIGHT = 600.0  # seconds within which an address must come back to the MAC that had it before
@@ -63,6 +64,10 @@ class Claims:
         """The MAC that was the last to use `address`, '' if none is known."""
         owner = self._owners.get(address)
         return "" if owner is None else owner.mac
+
+    def users(self) -> Iterator[tuple[str, str]]:
+        """Each address and the MAC that was the last to use it."""
+        return ((address, owner.mac) for address, owner in self._owners.items())
 
     def claimed(self, mac: str, address: str, now: float) -> Fight | Crowd | None:
         """`mac` uses `address` now. Gives what is remarkable about that."""

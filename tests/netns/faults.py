@@ -1,0 +1,272 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The faults that smartrouter must live with, how each is made, and what devices are to see of it.
+
+One table, `FAULTS`: the tests go through it in each mode and with each `on_failure`, and docs/reliability.md
+is written from it.
+"""
+
+import os
+import signal
+import sqlite3
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, closing, contextmanager
+from enum import StrEnum
+from itertools import product
+from pathlib import Path
+from typing import NamedTuple
+
+from netns.guard_lab import Home, alive, eventually
+
+from smartrouter.lab.plan import HOME
+from smartrouter.linux import conntrack
+from smartrouter.linux.netlink import Netlink
+
+DISK_SIZE = "8m"  # of the store's file system
+
+
+class Seen(StrEnum):
+    """What a device sees of an attempt."""
+
+    PASSES = "passes"
+    BLOCKED = "blocked"
+    WAITS = "waits"  # and succeeds once the fault is over
+    CUT = "cut off"
+
+
+class Probe(StrEnum):
+    """What is tried while a fault lasts."""
+
+    OPEN = "open"  # a connection that was open before says something and is answered
+    KNOWN = "known"  # a new connection to a learned destination
+    UNKNOWN = "unknown"  # a new connection to a destination that was never learned
+    NAMES = "names"  # a question to the router's resolver
+
+
+class Setting(NamedTuple):
+    """A mode, and what happens without a guard."""
+
+    mode: str
+    on_failure: str
+
+    def __str__(self) -> str:
+        return f"{self.mode}, {self.on_failure}"
+
+
+SETTINGS = tuple(Setting(*each) for each in product(("monitor", "enforce"), ("open", "closed")))
+Expected = Mapping[Probe, Seen]
+
+
+class Fault(NamedTuple):
+    """`making(home)` makes it as a context manager; it is over at the end of the block, or passes by itself.
+    `expected(setting)`: what is seen while it lasts. `back`: seconds after its end, at the most, until all is
+    as before; twice that much is allowed to a test, which is not alone on its machine. `told`: how the user
+    hears of it."""
+
+    key: str
+    what: str
+    making: Callable[[Home], AbstractContextManager[object]]
+    expected: Callable[[Setting], Expected]
+    back: float
+    told: str
+
+
+# -- what is to be seen --------------------------------------------------------------------------------
+
+
+def healthy(setting: Setting) -> dict[Probe, Seen]:
+    """As if there were no fault."""
+    unknown = Seen.PASSES if setting.mode == "monitor" else Seen.BLOCKED
+    return dict.fromkeys(Probe, Seen.PASSES) | {Probe.UNKNOWN: unknown}
+
+
+def without_guard(setting: Setting) -> dict[Probe, Seen]:
+    """Nobody judges: `on_failure` says what happens to what is not known."""
+    unknown = Seen.PASSES if setting.on_failure == "open" else Seen.BLOCKED
+    return dict.fromkeys(Probe, Seen.PASSES) | {Probe.UNKNOWN: unknown}
+
+
+def held(setting: Setting) -> dict[Probe, Seen]:
+    """Who is to judge holds what comes: names, and whatever is not known."""
+    return healthy(setting) | {Probe.UNKNOWN: Seen.WAITS, Probe.NAMES: Seen.WAITS}
+
+
+def passing(_: Setting) -> dict[Probe, Seen]:
+    """It is over before more could be tried."""
+    return {Probe.OPEN: Seen.PASSES, Probe.KNOWN: Seen.PASSES}
+
+
+def cut_off(_: Setting) -> dict[Probe, Seen]:
+    """The network itself is away."""
+    return dict.fromkeys(Probe, Seen.CUT)
+
+
+# -- how they are made ---------------------------------------------------------------------------------
+
+
+def part_pid(home: Home, name: str) -> int:
+    """The process of a part, once it has one."""
+
+    def running() -> list[int]:
+        parts = [part for part in home.status()["parts"] if part["name"] == name]
+        return [int(part["pid"]) for part in parts if part["state"] == "running" and part["pid"]]
+
+    return home.product.wait_for(running)[0]
+
+
+def stopped(pid: int) -> bool:
+    """Does SIGSTOP keep each thread of this process?"""
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return all((task / "stat").read_text().rpartition(")")[2].split()[0] == "T" for task in tasks)
+
+
+@contextmanager
+def no_guard(home: Home) -> Iterator[None]:
+    """Killed, with nobody who would start another."""
+    supervisor, guard = int(home.status()["pid"]), home.guard_pid()
+    os.kill(supervisor, signal.SIGSTOP)
+    os.kill(guard, signal.SIGKILL)
+    try:
+        # Its queues outlive it for a moment, and what is in them then is lost.
+        queues = ["cat", "/proc/net/netfilter/nfnetlink_queue"]
+        assert eventually(lambda: not alive(guard) and not home.router.run(queues).stdout)
+        yield
+    finally:
+        os.kill(supervisor, signal.SIGCONT)
+
+
+def _killed(name: str) -> Callable[[Home], AbstractContextManager[None]]:
+    @contextmanager
+    def making(home: Home) -> Iterator[None]:
+        os.kill(part_pid(home, name), signal.SIGKILL)
+        yield
+
+    return making
+
+
+def _stopped(name: str) -> Callable[[Home], AbstractContextManager[None]]:
+    """Hanging: neither dead nor doing anything. `name`: of a part, or `supervisor`."""
+
+    @contextmanager
+    def making(home: Home) -> Iterator[None]:
+        pid = int(home.status()["pid"]) if name == "supervisor" else part_pid(home, name)
+        os.kill(pid, signal.SIGSTOP)
+        assert eventually(lambda: stopped(pid))
+        try:
+            yield
+        finally:
+            if name == "supervisor":
+                os.kill(pid, signal.SIGCONT)
+
+    return making
+
+
+def _nft(*command: str) -> Callable[[Home], AbstractContextManager[None]]:
+    @contextmanager
+    def making(home: Home) -> Iterator[None]:
+        assert home.router.run(["nft", *command]).returncode == 0
+        yield
+
+    return making
+
+
+@contextmanager
+def _tracking_forgotten(home: Home) -> Iterator[None]:
+    def forget() -> int:
+        with Netlink() as link:
+            return conntrack.forget_all(link, list(conntrack.flows(link)))
+
+    assert home.router.inside(forget)
+    yield
+
+
+@contextmanager
+def _disk_full(home: Home) -> Iterator[None]:
+    filler = home.product.database.with_name("filler")
+    subprocess.run(["dd", "if=/dev/zero", f"of={filler}", "bs=64k"], capture_output=True)
+    try:
+        yield
+    finally:
+        filler.unlink()
+
+
+@contextmanager
+def _disk_read_only(home: Home) -> Iterator[None]:
+    folder = home.product.database.parent
+    subprocess.run(["mount", "-o", "remount,ro,force", folder], capture_output=True)
+    subprocess.run(["mount", "-o", "remount,ro", folder], capture_output=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["mount", "-o", "remount,rw", folder], check=True)
+
+
+@contextmanager
+def _disk_stuck(home: Home) -> Iterator[None]:
+    """Another process has the store locked, and keeps it so."""
+    with closing(sqlite3.connect(home.product.database, isolation_level=None, timeout=10.0)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+        other.execute("ROLLBACK")
+
+
+@contextmanager
+def _config_broken(home: Home) -> Iterator[None]:
+    """The end is missing, as after a cut while it was written."""
+    text = home.product.config.read_text()
+    home.product.config.write_text(text[: text.rindex("'")])
+    os.kill(int(home.status()["pid"]), signal.SIGHUP)
+    assert eventually(lambda: home.status()["config"]["error"])
+    try:
+        yield
+    finally:
+        home.product.config.write_text(text)
+        os.kill(int(home.status()["pid"]), signal.SIGHUP)
+
+
+@contextmanager
+def _lan_down(home: Home) -> Iterator[None]:
+    home.router.ip(f"link set {HOME.bridge} down")
+    try:
+        yield
+    finally:
+        home.router.ip(f"link set {HOME.bridge} up")
+
+
+@contextmanager
+def disk_of_its_own(folder: Path) -> Iterator[None]:
+    """A small file system in `folder`, for faults of the disk."""
+    folder.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_SIZE}", "tmpfs", folder], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+_STATUS = "`status` says so, and the log"
+_FLUSHED = "`status`: the rules were removed, and put back"
+_UNSTORED = "`status`: the guard cannot store, and why"
+_EMPTY_WATCHED = ("flush", "set", "inet", "smartrouter", "watched")
+FAULTS = (
+    Fault("guard-dead", "The guard is killed, and nothing starts another", no_guard, without_guard, 3.0,
+          "`status`; what passed is counted as `unjudged_down`, never as judged"),
+    Fault("guard-killed", "The guard is killed (kill -9)", _killed("guard"), passing, 1.0, _STATUS),
+    Fault("guard-hangs", "The guard hangs (SIGSTOP)", _stopped("guard"), held, 4.0, _STATUS),
+    Fault("analyzer-killed", "The analyzer is killed", _killed("analyzer"), healthy, 1.0, _STATUS),
+    Fault("analyzer-hangs", "The analyzer hangs", _stopped("analyzer"), healthy, 4.0, _STATUS),
+    Fault("supervisor-hangs", "The supervisor hangs", _stopped("supervisor"), healthy, 1.0,
+          "commands say that it does not answer"),
+    Fault("ruleset-flushed", "Somebody flushes all of nftables (`fw4 flush`)", _nft("flush", "ruleset"),
+          passing, 1.0, _FLUSHED),
+    Fault("set-emptied", "Somebody empties the set of watched devices", _nft(*_EMPTY_WATCHED),
+          passing, 1.0, _FLUSHED),
+    Fault("tracking-flushed", "Connection tracking forgets everything", _tracking_forgotten,
+          healthy, 0.0, "-"),
+    Fault("disk-full", "The store's disk is full", _disk_full, healthy, 6.0, _UNSTORED),
+    Fault("disk-read-only", "The store's disk becomes read-only", _disk_read_only, healthy, 6.0, _UNSTORED),
+    Fault("disk-stuck", "The store is locked by somebody else", _disk_stuck, healthy, 6.0, _UNSTORED),
+    Fault("config-half-written", "The configuration is cut off in the middle, and read", _config_broken,
+          healthy, 0.0, "`status`: it was refused: file, section, option, what is allowed"),
+    Fault("lan-down", "The LAN interface goes down and comes up again", _lan_down, cut_off, 3.0, "-"),
+)  # fmt: skip

@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Writes docs/reliability.md from the table of faults and from what its tests measured:
+`python -m netns.faults_page JUNIT_XML > docs/reliability.md` (see `make reliability`)."""
+
+import re
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+from xml.etree import ElementTree
+
+from netns.faults import FAULTS, SETTINGS, Fault, Probe
+
+_ROW = re.compile(r"\| `([a-z-]+)` .* \| ([0-9.]+) s \|")
+_CASE = re.compile(r"test_a_fault_is_seen.*\[([a-z-]+)-(?:monitor|enforce)-(?:open|closed)\]")
+
+
+class Elsewhere(NamedTuple):
+    """A fault with a test of its own: what must hold, and the test's place."""
+
+    what: str
+    holds: str
+    test: str
+
+
+ELSEWHERE = (
+    Elsewhere(
+        "The guard is killed over and over while devices connect",
+        "Established and known connections notice nothing; others wait for one retransmitted SYN; back < 1 s",
+        "netns/test_chaos.py::test_a_guard_that_is_killed_over_and_over_costs_a_retransmitted_packet_each_time",
+    ),
+    Elsewhere(
+        "Any process is killed right after a decision was acknowledged",
+        "The decision is in the configuration, what was learned is still there, the store is whole",
+        "netns/test_chaos.py::test_whatever_is_killed_no_acknowledged_rule_and_nothing_learned_is_lost",
+    ),
+    Elsewhere(
+        "An exception on every tenth packet",
+        "It costs these packets their judgement (`on_failure` says what becomes of them), and nothing else",
+        "netns/test_chaos.py::test_an_exception_on_every_tenth_packet_costs_that_packet_and_no_more",
+    ),
+    Elsewhere(
+        "The clock stands at 1970, jumps forward by decades, and back",
+        "No verdict changes, no process ends, the store stays whole",
+        "netns/test_chaos.py::test_a_clock_that_starts_in_1970_and_jumps_by_years_changes_no_verdict",
+    ),
+    Elsewhere(
+        "A device asks in the name of hundreds of addresses",
+        "It gets room for 16 of them; replies to others are held and named as before",
+        "netns/test_chaos.py::test_queries_with_forged_sources_take_the_room_of_nobody_else",
+    ),
+    Elsewhere(
+        "A flood of new names and addresses, with a memory limit (cgroup) around the product",
+        "Nothing is killed, and others' connections pass",
+        "netns/test_chaos.py::test_the_whole_product_lives_within_its_memory_under_a_flood_of_addresses_and_names",
+    ),
+    Elsewhere(
+        "A device makes up thousands of MACs",
+        "The guard answers everybody else as before",
+        "netns/test_guard_adversary.py::test_a_device_that_makes_macs_up_keeps_the_guard_from_nobody_else",
+    ),
+    Elsewhere(
+        "A device floods the guard with new connections",
+        "The kernel lets 500 a second of it through to the queue, the rest is counted",
+        "netns/test_packet_rules.py::test_a_flood_of_one_device_reaches_the_queue_only_up_to_its_limit",
+    ),
+    Elsewhere(
+        "Queries that are much work",
+        "They delay nobody else's",
+        "netns/test_guard_adversary.py::test_queries_that_are_much_work_delay_nobody_elses",
+    ),
+    Elsewhere(
+        "A queue, or the socket behind it, is full",
+        "What overflows is counted, and `status` says so; the reader lives on",
+        "netns/test_packet_queue.py::test_packets_that_overflow_are_counted_and_the_reader_lives_on",
+    ),
+    Elsewhere(
+        "The guard beats, but judges nothing (a dead-lock)",
+        "It is killed within three seconds",
+        "netns/test_supervisor.py::test_a_guard_that_beats_but_does_not_judge_is_killed",
+    ),
+    Elsewhere(
+        "The ruleset is loaded anew, over and over, under fire",
+        "No packet slips through",
+        "netns/test_packet_rules.py::test_reloads_under_fire_let_nothing_through",
+    ),
+    Elsewhere(
+        "A ruleset that nft refuses",
+        "It changes nothing",
+        "netns/test_packet_rules.py::test_a_ruleset_that_nft_refuses_changes_nothing",
+    ),
+    Elsewhere(
+        "A forged packet mark",
+        "It is worth nothing",
+        "netns/test_packet_rules.py::test_forged_marks_are_worthless",
+    ),
+    Elsewhere(
+        "A LAN interface is deleted and made anew",
+        "It goes on with the new one",
+        "netns/test_guard_discovery.py::test_with_the_lan_taken_away_and_made_anew_it_goes_on",
+    ),
+    Elsewhere(
+        "The supervisor is killed",
+        "Its parts end, the rules stay, and the next one takes over",
+        "netns/test_guard_life.py::test_a_supervisor_that_was_killed_leaves_the_rules_and_the_next_one_takes_over",
+    ),
+    Elsewhere(
+        "A second instance is started",
+        "It is refused, and the first goes on",
+        "netns/test_supervisor.py::test_a_second_one_is_refused_and_the_first_goes_on",
+    ),
+    Elsewhere(
+        "A service that gets alerts is away, slow, or hangs",
+        "Alerts wait in the store and are delivered later; no verdict waits",
+        "netns/test_delivery.py::test_kills_in_the_middle_lose_nothing",
+    ),
+)
+
+_HEAD = """\
+# Reliability
+
+What devices see while something is broken, in each mode and with each `on_failure`, and what is tested of it.
+The first table is written from the table that the tests go through (`tests/netns/faults.py`); the times are
+the longest of the four settings, measured by `make reliability` on a development machine with other work
+beside it.
+
+*Open*: connections that were open before. *Known*: new connections to a learned destination, which the kernel
+lets through by itself. *Unknown*: new connections of a protected device to anything else. *Names*: questions
+to the router's resolver. *Waits*: the packet is held, or sent again, until the fault is over. Where nothing
+stands, it is over before it could be told.
+
+"""
+_MIDDLE = """
+What passed while nobody judged is counted apart (`unjudged_down`), and never as judged.
+
+## Faults with tests of their own
+
+"""
+
+
+def page(measured: Mapping[str, float]) -> str:
+    """The page. `measured`: seconds until all was as before, by the fault's key."""
+    settings = [f"unknown: {mode}, {end}" for mode, end in SETTINGS]
+    head = ["fault", "", "open", "known", *settings, "names", "back within", "measured", "you hear of it"]
+    rows = [_row(fault, measured.get(fault.key)) for fault in FAULTS]
+    others = [[each.what, each.holds, f"`tests/{each.test}`"] for each in ELSEWHERE]
+    return _HEAD + _table(head, rows) + _MIDDLE + _table(["fault", "what holds", "test"], others)
+
+
+def measured_on(text: str) -> dict[str, float]:
+    """What `page` was given, read from the page."""
+    return {found[1]: float(found[2]) for line in text.splitlines() if (found := _ROW.match(line))}
+
+
+def measured_in(junit: ElementTree.Element) -> dict[str, float]:
+    """The longest time by fault, in the results of the tests."""
+    measured: dict[str, float] = {}
+    for case in junit.iter("testcase"):
+        found = _CASE.match(case.get("name", ""))
+        for each in case.iter("property"):
+            if found and each.get("name") == "back":
+                seconds = float(each.get("value", "0"))
+                measured[found[1]] = max(seconds, measured.get(found[1], 0.0))
+    return measured
+
+
+def _row(fault: Fault, measured: float | None) -> list[str]:
+    def cells(probe: Probe) -> list[str]:
+        return [str(fault.expected(setting).get(probe, "")) for setting in SETTINGS]
+
+    back = f"{fault.back:.0f} s" if fault.back else "at once"
+    return [
+        f"`{fault.key}`", fault.what, cells(Probe.OPEN)[0], cells(Probe.KNOWN)[0], *cells(Probe.UNKNOWN),
+        cells(Probe.NAMES)[0], back, "" if measured is None else f"{measured:.1f} s", fault.told,
+    ]  # fmt: skip
+
+
+def _table(head: list[str], rows: Iterable[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
+def main() -> None:
+    measured = measured_in(ElementTree.fromstring(Path(sys.argv[1]).read_text()))
+    if missing := [fault.key for fault in FAULTS if fault.key not in measured]:
+        sys.exit(f"not measured: {', '.join(missing)}")
+    sys.stdout.write(page(measured))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What devices see while something is broken, in each mode and with each `on_failure`, and how soon all is as
+before. The faults are in `faults`; what was measured goes into docs/reliability.md (`make reliability`)."""
+
+import socket
+from collections.abc import Callable, Iterator
+from time import monotonic, sleep
+
+import pytest
+from netns.faults import (
+    FAULTS,
+    SETTINGS,
+    Expected,
+    Fault,
+    Probe,
+    Seen,
+    Setting,
+    disk_of_its_own,
+    healthy,
+)
+from netns.guard_lab import KNOWN, NAMES, STRANGER, VERSIONS, Home, assert_nothing_is_lost, eventually
+
+from smartrouter.lab import traffic
+from smartrouter.lab.network import Network
+from smartrouter.lab.traffic import Result
+
+pytestmark = pytest.mark.netns
+
+_BLOCKED = (Result.REFUSED, Result.PROHIBITED, Result.RESET)
+_A_MOMENT = 0.5  # seconds that an attempt may take
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[Home]:
+    """With the store on a disk of its own, and all that the probes need learned."""
+    with Network(NAMES) as network:
+        found = Home(network, {})
+        network.start_router_dnsmasq()
+        with disk_of_its_own(found.product.database.parent):
+            found.product.start()
+            for version in VERSIONS:
+                assert found.visit(found.camera, "cloud.maker.example", version).ok
+            found.protect(found.camera)
+            assert found.visit(found.camera, "stranger.example").result == Result.REFUSED
+            assert eventually(lambda: (STRANGER[0], "stranger.example") in found.told(found.camera), 10.0)
+            yield found
+            found.product.stop()
+
+
+class Device:
+    """The camera, with a connection that is open from before."""
+
+    def __init__(self, home: Home) -> None:
+        self._camera = home.camera
+        self._open = self._camera.new_socket(socket.AF_INET, socket.SOCK_STREAM)
+        assert traffic.connect(self._open, KNOWN[0], 443, 2.0, b"hello").ok
+
+    def sees(self, probe: Probe) -> Seen:
+        match probe:
+            case Probe.OPEN:
+                return _seen(traffic.say(self._open, b"still there", _A_MOMENT).result)
+            case Probe.KNOWN:
+                return _seen(self._camera.connect(KNOWN[0], 443, _A_MOMENT).result)
+            case Probe.UNKNOWN:
+                return _seen(self._camera.connect(STRANGER[0], 443, _A_MOMENT).result)
+            case Probe.NAMES:
+                found = self._camera.resolve("cloud.maker.example", timeout=_A_MOMENT)
+                return Seen.PASSES if found.addresses else Seen.WAITS
+
+    def close(self) -> None:
+        self._open.close()
+
+
+def _seen(result: Result) -> Seen:
+    if result in _BLOCKED:
+        return Seen.BLOCKED
+    return Seen.PASSES if result in (Result.CONNECTED, Result.ANSWERED) else Seen.WAITS
+
+
+@pytest.fixture
+def device(home: Home) -> Iterator[Device]:
+    found = Device(home)
+    yield found
+    found.close()
+
+
+def choose(home: Home, setting: Setting) -> None:
+    """Have the product go by `setting`."""
+    lines = home.product.config.read_text().splitlines()
+    kept = [line for line in lines if "option mode '" not in line and "option on_failure '" not in line]
+    at = next(place for place, line in enumerate(kept) if line.startswith("config smartrouter 'main'")) + 1
+    kept[at:at] = [f"\toption mode '{setting.mode}'", f"\toption on_failure '{setting.on_failure}'"]
+    home.product.config.write_text("\n".join([*kept, ""]))
+    assert home.ask("reload")["applied"]
+
+
+def observed(device: Device, expected: Expected) -> Expected:
+    """What is seen of each of the probes. Where no packet gets anywhere, waiting is being cut off."""
+    found = {probe: device.sees(probe) for probe in expected}
+    if Seen.CUT in expected.values():
+        found = {probe: Seen.CUT if seen is Seen.WAITS else seen for probe, seen in found.items()}
+    return found
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=[f"{mode}-{end}" for mode, end in SETTINGS])
+@pytest.mark.parametrize("fault", FAULTS, ids=[fault.key for fault in FAULTS])
+def test_a_fault_is_seen_as_it_should_be_and_then_all_is_as_before(
+    home: Home, device: Device, fault: Fault, setting: Setting, record_property: Callable[[str, object], None]
+) -> None:
+    choose(home, Setting("monitor", "open"))  # so that nothing is blocked in the kernel from before
+    choose(home, setting)
+    expected = fault.expected(setting)
+    begun = monotonic()
+    with fault.making(home):
+        assert observed(device, expected) == expected
+        ends = monotonic()
+    after = healthy(setting)
+    patience = 2 * fault.back + 1.0
+    assert eventually(lambda: observed(device, after) == after, patience), (
+        observed(device, after),
+        home.product.last_words(),
+    )
+    # What is over by itself began before it was looked at.
+    back = monotonic() - (ends if fault.expected(setting) != healthy(setting) else begun)
+    record_property("back", round(back, 2))
+    assert eventually(lambda: home.status()["guard"]["running"], 10.0), home.product.last_words()
+    assert eventually(lambda: not home.status()["guard"]["store"]["trouble"], 10.0)
+    sleep(0.1)
+
+
+def test_every_packet_that_was_queued_was_judged(home: Home) -> None:
+    assert_nothing_is_lost(home, is_first=False)
