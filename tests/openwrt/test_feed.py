@@ -73,7 +73,7 @@ def test_what_a_package_needs_of_us_is_in_the_feed() -> None:
     elsewhere = {
         "ca-bundle", "firewall4", "kmod-nf-conntrack-netlink", "kmod-nfnetlink-log", "kmod-nft-core",
         "kmod-nft-fib", "kmod-nft-nat", "kmod-nft-queue", "libnetfilter-queue", "nftables-json",
-        "python3-click", "python3-dns", "python3-h11", "python3-idna", "python3-pyroute2", "python3-sniffio",
+        "python3-click", "python3-dns", "python3-h11", "python3-idna", "python3-jinja2", "python3-pyroute2", "python3-sniffio",
         "python3-typing-extensions", "rpcd-mod-file", "rpcd-mod-ucode", "ucode-mod-ubus", "scapy",
     }  # fmt: skip
     for recipe in RECIPES:
