@@ -67,7 +67,8 @@ _VOLUME_DETAILS = _keyed(
     VOLUME_DETAILS_KEYS,
     {
         **_SUMMED,
-        "since": maybe(NUMBER), "offloaded": maybe(COUNT),
+        "since": maybe(NUMBER),
+        "offloaded": maybe(COUNT),
         "destinations": listed(answer({"name": TEXT, "service": TEXT, **_SUMMED})),
     },
 )
