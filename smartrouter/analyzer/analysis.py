@@ -84,7 +84,7 @@ def settle(conn: sqlite3.Connection, settings: Settings, wall: float) -> int:
 
 
 def attempted_of(found: StoredAlert) -> Attempted:
-    """What the alert says was attempted, for rules. Not every alert is about a packet that went to an address."""
+    """What the alert says was attempted. Not every alert is about a packet that went to an address."""
     name = found.name or ("" if is_address(found.destination) else found.destination)
     called = (Called(name, (), (found.destination,)),) if name else ()
     address = next((target[0] for target in found.targets if target[0]), found.destination)
