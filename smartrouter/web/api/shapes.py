@@ -69,6 +69,7 @@ _VOLUME_DETAILS = _keyed(
         **_SUMMED,
         "since": maybe(NUMBER),
         "destinations": listed(answer({"name": TEXT, "service": TEXT, **_SUMMED})),
+        "offloaded": maybe(COUNT),
     },
 )
 _DEVICE: Mapping[str, Schema] = {
