@@ -70,6 +70,7 @@ _VOLUME_DETAILS = _keyed(
         "since": maybe(NUMBER),
         "offloaded": maybe(COUNT),
         "destinations": listed(answer({"name": TEXT, "service": TEXT, **_SUMMED})),
+        "offloaded": maybe(COUNT),
     },
 )
 _DEVICE: Mapping[str, Schema] = {
