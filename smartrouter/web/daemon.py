@@ -25,6 +25,7 @@ from smartrouter.core.names import registrable_domain
 from smartrouter.linux import local_addresses, privileges, seccomp
 from smartrouter.linux.heap import give_back, give_back_what_is_large
 from smartrouter.web import assets, certificate
+from smartrouter.web.api.events import feed_of
 from smartrouter.web.app import make_app
 from smartrouter.web.origins import own_names
 from smartrouter.web.pages import render
@@ -171,6 +172,7 @@ class _Web:
             raise self._lost
 
     def _end(self) -> None:
+        feed_of(self._site).close()
         self._server.should_exit = True
 
     async def _beat(self, channel: Channel) -> None:

@@ -41,6 +41,7 @@ from smartrouter.supervisor.orders import Orders
 from smartrouter.supervisor.relay import NO_WEB
 from smartrouter.supervisor.trial import Trial
 from smartrouter.web import tokens
+from smartrouter.web.api.events import feed_of
 from smartrouter.web.app import make_app
 from smartrouter.web.serving import Server
 from smartrouter.web.site import Site
@@ -270,11 +271,13 @@ class _Serving:
         return f"http://127.0.0.1:{port}"
 
     def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(feed_of(self._site).close)
         self._server.should_exit = True
         self._thread.join(PATIENCE)
         assert not self._thread.is_alive()
 
     async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
         self._problems = await self._server.listen([("127.0.0.1", 0)], None)
         self._ready.set()
         ticking = asyncio.create_task(self._tick())

@@ -27,7 +27,6 @@ from starlette.responses import Response, StreamingResponse
 from smartrouter.core.effects import Severity
 from smartrouter.core.errors import SmartrouterError
 from smartrouter.listings.alerts import alert_json
-from smartrouter.listings.devices import some_devices
 from smartrouter.listings.known import Known
 from smartrouter.listings.status import problem_of
 from smartrouter.store import queries
@@ -35,6 +34,7 @@ from smartrouter.store.alerts import alerts_changed, latest_change
 from smartrouter.store.inbox import open_by_severity
 from smartrouter.web.api.operation import Call
 from smartrouter.web.api.problems import Problem
+from smartrouter.web.api.reading import listed_devices
 from smartrouter.web.sessions import is_alive
 
 if TYPE_CHECKING:
@@ -80,6 +80,12 @@ class Viewer:
         except asyncio.QueueFull:
             self.is_behind = True
 
+    def end(self) -> None:
+        """Nothing more is told; who looks may come again."""
+        self.is_behind = True
+        with contextlib.suppress(asyncio.QueueFull):
+            self.events.put_nowait(Event("reset", {}))
+
 
 class Feed:
     """What all viewers of a site are told. Lives in the event loop."""
@@ -121,6 +127,11 @@ class Feed:
         if not self._viewers and self._task is not None:
             self._task.cancel()
             self._task = None
+
+    def close(self) -> None:
+        """Have all viewers go: the process ends."""
+        for viewer in self._viewers:
+            viewer.end()
 
     @property
     def viewers(self) -> int:
@@ -201,7 +212,7 @@ class Feed:
         if before is None:
             return []
         changed = [each for each in devices if before.get(each.mac) != standing[each.mac]]
-        return [Event("device", each) for each in some_devices(known, conn, changed)] if changed else []
+        return [Event("device", each) for each in listed_devices(known, conn, changed)] if changed else []
 
     def _missed(self, last: str) -> list[Event]:
         """What happened to alerts since the event with the id `last`, up to where the others are."""

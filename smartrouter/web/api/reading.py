@@ -5,7 +5,9 @@ Pages of a list go by a cursor, which stays good whatever comes or goes meanwhil
 the last thing on the page.
 """
 
+import sqlite3
 import time
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import anyio.to_thread
@@ -16,7 +18,7 @@ from smartrouter.listings import forecast
 from smartrouter.listings.alerts import alert_json, explained_json
 from smartrouter.listings.channels import standing
 from smartrouter.listings.consequences import consequences
-from smartrouter.listings.devices import one_device, some_devices
+from smartrouter.listings.devices import device_json, kept_prior, one_device
 from smartrouter.listings.digest import digest_json
 from smartrouter.listings.known import Known
 from smartrouter.listings.status import STATUS, status
@@ -61,8 +63,16 @@ def devices(call: Call) -> dict[str, Any]:
         after = query.get("cursor", "")
         wanted = [each for each in known.found() if each.mac > after and _is_wanted(known, each, query)]
         shown = wanted[: query.get("limit", PAGE)]
-        items = some_devices(known, conn, shown)
+        items = listed_devices(known, conn, shown)
     return {"items": items, "next": items[-1]["mac"] if len(shown) < len(wanted) else None}
+
+
+def listed_devices(
+    known: Known, conn: sqlite3.Connection, found: Iterable[queries.Device]
+) -> list[dict[str, Any]]:
+    """These devices, but for their volumes: to sum up what all have sent takes as long as there is much."""
+    progress, prior = queries.progress(conn), kept_prior(conn)
+    return [device_json(known, conn, each, progress.get(each.mac), prior) for each in found]
 
 
 def _is_wanted(known: Known, device: queries.Device, query: Any) -> bool:
