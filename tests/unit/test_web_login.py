@@ -236,6 +236,9 @@ def test_who_changes_the_password_stays_and_the_others_go(site: MadeSite) -> Non
     site.configure(share)
     assert mine.get("/account").status_code == 200
     assert other.get("/account").status_code == 303
+    later = {**share["config"], "web": [{"password_hash": cheap_hash("from the command line")}]}
+    site.configure({**share, "config": later})
+    assert mine.get("/account").status_code == 303, "somebody else's change logs everybody out"
 
 
 def test_changing_the_password_takes_the_old_one_and_guessing_it_is_locked_out(site: MadeSite) -> None:
