@@ -56,7 +56,7 @@ def _keep(browser: Browser, name: str, size: tuple[int, int], scale: float) -> N
 def _live_in(house: House) -> None:
     """Have some devices, and a day behind them."""
     now = time.time()
-    chance = random.Random(8)  # noqa: S311 - a picture is no secret
+    chance = random.Random(8)
     effects: list[Any] = []
     seen = (
         sighting(CAMERA, "doorbell-cam", True, "192.168.1.31", maker="Wyze Labs Inc"),
@@ -88,8 +88,8 @@ def _attempt(chance: random.Random, at: float) -> Record:
     name = chance.choice(_NAMES)
     return Record(
         Attempt(
-            at, mac, "192.168.1.20", 40000, "198.51.100.7", 443, 6, "outside", "web", name, Evidence.DNS, True,
-            Reason.LEARNED,
+            at, mac, "192.168.1.20", 40000, "198.51.100.7", 443, 6, "outside", "web", name, Evidence.DNS,
+            True, Reason.LEARNED,
         )
     )  # fmt: skip
 
