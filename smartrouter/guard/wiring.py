@@ -158,12 +158,16 @@ class Guard:
     def _count_bytes(self) -> None:
         """Verdicts do not hang on this, nor wait for it at the start: it gives no sign of life, and needs
         none."""
-        self._volume = Volume(self._share.lan, self._bench.addresses, self._tell)
+        self._volume = Volume(self._share.lan, self._addresses, self._tell)
         thread = threading.Thread(
             target=self._volume.serve, args=(self._stopping,), name="volume", daemon=True
         )
         thread.start()
         self._threads.append(thread)
+
+    def _addresses(self) -> dict[str, str]:
+        with self._bench.lock:
+            return self._judge.addresses()
 
     def turn(self) -> bool:
         """Do what is due; False while a queue's thread gives no sign of life: then no heartbeat either."""
