@@ -87,6 +87,7 @@ uninstall-system: ## Stop it and remove it, with its configuration and all it kn
 	@[ ! -e $(OURS) ] || [ -e $(OURS)/smartrouter.cfg ] || \
 		{ echo "$(OURS) is not what install-system made: it stays" >&2; exit 1; }
 	rm -rf $(OURS) $(addprefix $(DESTDIR)/,$(SYSTEM_FILES) $(if $(KEEP),,$(STATE)))
+	@rmdir $(DESTDIR)/etc/config 2>/dev/null || true  # where nothing of anybody else's is in it
 	@[ -n "$(DESTDIR)" ] || [ ! -d /run/systemd/system ] || systemctl daemon-reload
 	@[ -n "$(DESTDIR)$(KEEP)" ] || ! id -u smartrouter >/dev/null 2>&1 || userdel smartrouter
 
@@ -129,7 +130,7 @@ training: install ## Fit the weights of classification anew, from the data in tr
 docs: install ## Write anew what is made from the code: pages of docs/, LuCI's options and template
 	$(BIN)/python -m smartrouter.config.luci > $(LUCI_OPTIONS).new && mv $(LUCI_OPTIONS).new $(LUCI_OPTIONS)
 	$(BIN)/python tests/openwrt/template.py > $(LUCI_POT).new && mv $(LUCI_POT).new $(LUCI_POT)
-	$(BIN)/python -m smartrouter.config.docs > docs/configuration.md.new && mv docs/configuration.md.new docs/configuration.md
+	$(BIN)/python -m smartrouter.config.docs > docs/uci.md.new && mv docs/uci.md.new docs/uci.md
 	$(BIN)/smartrouter --reference > docs/commands.md.new && mv docs/commands.md.new docs/commands.md
 	$(BIN)/python -m smartrouter.web.api.docs > docs/api.md.new && mv docs/api.md.new docs/api.md
 	$(BIN)/python -m smartrouter.cli.alert_reference > docs/alerts.md.new && mv docs/alerts.md.new docs/alerts.md

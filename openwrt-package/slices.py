@@ -53,8 +53,8 @@ SLICES = {
 IMPLIED = {"python3-urllib": ("python3-email",), "python3-cgi": ("python3-email",)}
 # Packages of their own, by module.
 EXTERNAL = (
-    "apprise", "dns", "netfilterqueue", "paho", "publicsuffixlist", "pyroute2", "scapy", "slack_sdk",
-    "starlette", "uvicorn",
+    "anyio", "apprise", "dns", "jinja2", "markupsafe", "netfilterqueue", "paho", "publicsuffixlist",
+    "pyroute2", "scapy", "slack_sdk", "starlette", "uvicorn",
 )  # fmt: skip
 # getaddrinfo() spells each name by a codec that needs Unicode's tables.
 HIDDEN = {"socket.getaddrinfo": "encodings.idna", "socket.create_connection": "encodings.idna"}
@@ -74,7 +74,7 @@ class Dummy(ModuleType):
     def __getattr__(self, name):
         if name.startswith("__"):
             raise AttributeError(name)
-        return type(name, (Exception,), {})
+        return type(name, (Exception,), {"__init__": lambda *_, **__: None})
 class Gate:
     def find_spec(self, name, path=None, target=None):
         root = name.partition(".")[0]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The reference of the configuration, made from the table of options:
 
-python -m smartrouter.config.docs > docs/configuration.md
+python -m smartrouter.config.docs > docs/uci.md
 """
 
 from smartrouter.config.options import Option, Section, options_of
@@ -10,7 +10,7 @@ from smartrouter.config.sections import SECTIONS
 _INTRODUCTION = """\
 # The configuration
 
-<!-- Made by `python -m smartrouter.config.docs > docs/configuration.md`; changes here do not last. -->
+<!-- Made by `python -m smartrouter.config.docs > docs/uci.md`; changes here do not last. -->
 
 Everything that you decide stands in one file, `/etc/config/smartrouter`, in the format of OpenWrt's UCI, on
 every Linux. An example:
@@ -45,7 +45,7 @@ config rule
 
 
 def reference() -> str:
-    """The whole text of docs/configuration.md."""
+    """The whole text of docs/uci.md."""
     return _INTRODUCTION + "".join(_section(name, section) for name, section in SECTIONS.items())
 
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Which sections and options the configuration has: the one table that reading, checking, writing and the
-reference in docs/configuration.md go by. Values only; knows neither files nor what is done with them.
+reference in docs/uci.md go by. Values only; knows neither files nor what is done with them.
 """
 
 from collections.abc import Mapping

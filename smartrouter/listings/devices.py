@@ -4,7 +4,7 @@
 import json
 import sqlite3
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from smartrouter.config import RuleConfig
@@ -73,14 +73,21 @@ _LATEST = 10  # attempts that are shown
 
 def all_devices(known: Known, conn: sqlite3.Connection) -> list[dict[str, Any]]:
     """Every device under the keys of `DEVICE`: those that are watched first, then by what they are called."""
+    listed = some_devices(known, conn, known.found())
+    return sorted(listed, key=lambda each: (not each["watched"], each["label"].lower(), each["mac"]))
+
+
+def some_devices(
+    known: Known, conn: sqlite3.Connection, found: Iterable[queries.Device]
+) -> list[dict[str, Any]]:
+    """These devices under the keys of `DEVICE`, as they come."""
     progress = queries.progress(conn)
     prior = kept_prior(conn)
     volumes = volume.of_all(conn, time.time())
-    listed = [
+    return [
         device_json(known, conn, each, progress.get(each.mac), prior) | {"volume": volumes(each.mac)}
-        for each in known.found()
+        for each in found
     ]
-    return sorted(listed, key=lambda each: (not each["watched"], each["label"].lower(), each["mac"]))
 
 
 def one_device(

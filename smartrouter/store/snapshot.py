@@ -103,15 +103,19 @@ def note(database: str, folder: str) -> int:
 def restore(database: str, folder: str) -> Restored:
     """Where `database` holds nothing, make it what copy and journal in `folder` say, if they are there.
 
-    A file that cannot be read is set aside in `folder`. Raises Unavailable for a newer version's,
-    sqlite3.Error and OSError for trouble with the disk.
+    A damaged file is set aside in `folder`. Raises Unavailable for a newer version's and for a disk that
+    cannot be read, sqlite3.Error and OSError for trouble with `database`; that is then not there.
     """
     path = os.path.join(folder, COPY)
     if (os.path.exists(database) and os.path.getsize(database)) or not os.path.exists(path):
         return Restored()
     _copy_bytes(path, database)
-    if prepare(database) is not None:
-        return Restored(damaged=(_set_aside(path),))
+    try:
+        if prepare(database) is not None:
+            return Restored(damaged=(_set_aside(path),))
+    except BaseException:
+        os.unlink(database)
+        raise
     journal_path = os.path.join(folder, JOURNAL)
     if not os.path.exists(journal_path):
         return Restored(copy=True)

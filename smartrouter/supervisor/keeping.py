@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from smartrouter.channel import Answer
+from smartrouter.core.errors import SmartrouterError
 from smartrouter.journal import Journal
 from smartrouter.linux.privileges import User, drop
 from smartrouter.supervisor.errands import Errands
@@ -34,6 +35,7 @@ class Keeping:
         self._errands = errands
         self._user = user
         self._found: Mapping[str, Any] = {}
+        self._lost = ""  # why what was kept could not be taken up
         self._busy = False
         self._copied = self._noted = 0.0  # when
         self._signature: list[int] | None = None  # of the store when it was last copied
@@ -41,18 +43,19 @@ class Keeping:
 
     @property
     def directory(self) -> str:
-        """Where; '' for nowhere."""
-        return str(self._found.get("snapshot") or "")
+        """Where; '' for nowhere: what could not be taken up from there must not be written over."""
+        return "" if self._lost else str(self._found.get("snapshot") or "")
 
     @property
     def problem(self) -> str:
         """Why something cannot be kept at the moment; '' if all can."""
-        return next(iter(self._problems.values()), "")
+        return self._lost or next(iter(self._problems.values()), "")
 
     def configure(self, found: Mapping[str, Any], now: float) -> None:
         """Take up what a survey found (`supervisor.survey`)."""
         if not self._found:
             self._copied = self._noted = now
+        self._lost = self._lost or str(found.get("not_restored") or "")
         self._found = found
         self._ruleset_at = now + RULESET_AFTER
 
@@ -91,9 +94,20 @@ class Keeping:
         self._errands.send(work, done, now)
 
 
-def restore(found: Mapping[str, Any], user: User) -> None:
+def restore(found: Mapping[str, Any], user: User) -> str:
     """Have the store be what was kept of it, where it lies in memory that is empty. An errand's last act: it
-    gives up root. Raises what `snapshot.restore` does."""
+    gives up root. Gives why it could not, '' if it could or there was nothing: the guard runs even so."""
+    import sqlite3
+
+    try:
+        _restore(found, user)
+    except (SmartrouterError, sqlite3.Error, OSError) as error:
+        log.critical("%s", error)
+        return f"{error}; nothing is written there until the next start"
+    return ""
+
+
+def _restore(found: Mapping[str, Any], user: User) -> None:
     from smartrouter.store import snapshot
     from smartrouter.store.files import make_directory
 

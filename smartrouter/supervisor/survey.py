@@ -32,8 +32,7 @@ def whole(config_path: str, parts: Sequence[str], user: User) -> Work:
         try:
             create(found["database"], user.gid)
             around = _around(found["networks"])
-            restore(found, user)
-            return {**found, "around": around}
+            return {**found, "around": around, "not_restored": restore(found, user)}
         except SmartrouterError as error:
             return {**found, "problem": str(error)}
 

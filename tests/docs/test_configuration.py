@@ -16,8 +16,8 @@ CHECKOUT = Path(__file__).resolve().parent.parent.parent
 
 
 def test_the_reference_is_the_one_that_the_table_of_options_gives() -> None:
-    written = (CHECKOUT / "docs" / "configuration.md").read_text()
-    assert written == reference(), "run: python -m smartrouter.config.docs > docs/configuration.md"
+    written = (CHECKOUT / "docs" / "uci.md").read_text()
+    assert written == reference(), "run: python -m smartrouter.config.docs > docs/uci.md"
 
 
 @pytest.mark.parametrize("kind", SECTIONS)

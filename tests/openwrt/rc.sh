@@ -32,6 +32,8 @@ for name in open_instance close_instance set_param add_jail add_jail_mount add_j
 	eval "procd_$name() { said $name \"\$@\"; }"
 done
 
+extra_command() { EXTRA_COMMANDS="$EXTRA_COMMANDS $1"; }
+
 boot() { start "$@"; }
 start() {
 	said service
@@ -44,4 +46,7 @@ reload() { reload_service "$@"; }
 
 . "$script"
 
-"$action" "$@"
+case " boot start stop reload $EXTRA_COMMANDS " in
+	*" $action "*) "$action" "$@" ;;
+	*) echo "no such command: $action" >&2; exit 1 ;;
+esac

@@ -7,6 +7,8 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -43,6 +45,12 @@ def run(root: Path, *words: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """`installed(package, …)`: the root of a system with these, as bytecode alone; made once."""
+    return cache(lambda *packages: install(list(packages), tmp_path_factory.mktemp("root")))
+
+
 COMMAND = "from smartrouter.cli import main; sys.exit(main())"
 
 
@@ -73,8 +81,9 @@ def test_what_a_package_needs_of_us_is_in_the_feed() -> None:
     elsewhere = {
         "ca-bundle", "firewall4", "kmod-nf-conntrack-netlink", "kmod-nfnetlink-log", "kmod-nft-core",
         "kmod-nft-fib", "kmod-nft-nat", "kmod-nft-queue", "libnetfilter-queue", "nftables-json",
-        "python3-click", "python3-dns", "python3-h11", "python3-idna", "python3-pyroute2", "python3-sniffio",
-        "python3-typing-extensions", "scapy",
+        "python3-click", "python3-dns", "python3-h11", "python3-idna", "python3-jinja2",
+        "python3-pyroute2", "python3-sniffio",
+        "python3-typing-extensions", "rpcd-mod-file", "rpcd-mod-ucode", "ucode-mod-ubus", "scapy",
     }  # fmt: skip
     for recipe in RECIPES:
         for name, fields in scan(recipe).items():
@@ -121,11 +130,9 @@ def test_every_module_is_in_exactly_one_package(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("package", PARTS)
-def test_bytecode_alone_runs(package: str, tmp_path: Path) -> None:
+def test_bytecode_alone_runs(package: str, installed: Callable[..., Path]) -> None:
     before = ["smartrouter", "smartrouter-analyzer"]
-    root = install(
-        [name for name in before if name != package and package != before[0]] + [package], tmp_path
-    )
+    root = installed(*dict.fromkeys([*before[: before.index(package) if package in before else 2], package]))
     assert list((root / SITE).rglob("*.py")) == []
     for module in PARTS[package]:
         done = run(root, f"import {module} as module; print(module.__file__)")
@@ -135,8 +142,8 @@ def test_bytecode_alone_runs(package: str, tmp_path: Path) -> None:
     assert done.stdout.strip() == f"smartrouter {smartrouter.__version__}"
 
 
-def test_the_ruleset_and_the_makers_are_found_beside_bytecode(tmp_path: Path) -> None:
-    root = install(["smartrouter", "smartrouter-analyzer"], tmp_path)
+def test_the_ruleset_and_the_makers_are_found_beside_bytecode(installed: Callable[..., Path]) -> None:
+    root = installed("smartrouter", "smartrouter-analyzer")
     done = run(
         root,
         "from smartrouter.linux.ruleset import Plan, render; from smartrouter.makers import Makers; "
@@ -148,8 +155,8 @@ def test_the_ruleset_and_the_makers_are_found_beside_bytecode(tmp_path: Path) ->
     assert problem == "''"
 
 
-def test_the_guard_alone_says_what_is_not_there(tmp_path: Path) -> None:
-    root = install(["smartrouter"], tmp_path)
+def test_the_guard_alone_says_what_is_not_there(installed: Callable[..., Path], tmp_path: Path) -> None:
+    root = installed("smartrouter")
     config = tmp_path / "config"
     config.write_text("config smartrouter 'main'\n\tlist device 'lo'\n")
     files = ["--config", str(config), "--run-dir", str(tmp_path)]
@@ -173,8 +180,10 @@ def test_the_guard_alone_says_what_is_not_there(tmp_path: Path) -> None:
     assert done.stdout.strip() == "['guard']"
 
 
-def test_a_channel_that_is_not_there_is_named_with_its_package(tmp_path: Path) -> None:
-    root = install(["smartrouter", "smartrouter-analyzer"], tmp_path)
+def test_a_channel_that_is_not_there_is_named_with_its_package(
+    installed: Callable[..., Path], tmp_path: Path
+) -> None:
+    root = installed("smartrouter", "smartrouter-analyzer")
     config = tmp_path / "config"
     config.write_text(
         "config smartrouter 'main'\n\tlist device 'lo'\nconfig notify\n\toption type 'webhook'\n"
@@ -184,8 +193,8 @@ def test_a_channel_that_is_not_there_is_named_with_its_package(tmp_path: Path) -
     assert "smartrouter-notify" in done.stdout
 
 
-def test_the_files_are_where_openwrt_looks_for_them(tmp_path: Path) -> None:
-    root = install(["smartrouter", "smartrouter-analyzer"], tmp_path)
+def test_the_files_are_where_openwrt_looks_for_them(installed: Callable[..., Path]) -> None:
+    root = installed("smartrouter", "smartrouter-analyzer")
     modes = {
         "etc/config/smartrouter": 0o600,
         "etc/init.d/smartrouter": 0o755,
@@ -196,6 +205,8 @@ def test_the_files_are_where_openwrt_looks_for_them(tmp_path: Path) -> None:
         "lib/upgrade/keep.d/smartrouter": 0o644,
         "usr/bin/smartrouter": 0o755,
         "usr/share/acl.d/smartrouter.json": 0o644,
+        "usr/share/rpcd/acl.d/smartrouter.json": 0o644,
+        "usr/share/rpcd/ucode/smartrouter.uc": 0o644,
     }
     for place, mode in modes.items():
         assert (root / place).stat().st_mode & 0o777 == mode, place

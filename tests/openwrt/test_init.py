@@ -218,6 +218,13 @@ def test_it_starts_before_the_firewall_and_the_network_and_stops_behind_them() -
     assert 90 < int(numbers["STOP"]) < 99  # network, umount
 
 
+def test_the_doctor_can_be_asked_for_like_any_service_command(router: Router, tmp_path: Path) -> None:
+    script = tmp_path / "init"
+    script.write_text(INIT.read_text().replace("/usr/bin/smartrouter", str(router.bin / "smartrouter")))
+    router.program("smartrouter", f'echo smartrouter "$@" >> {router.said}')
+    assert router.do("doctor", script) == ["smartrouter doctor"]
+
+
 def test_a_jail_is_made_only_where_it_is_wanted_and_can_be(router: Router) -> None:
     router.configure(jail="1", snapshot="/etc/smartrouter")
     said = router.do("start")

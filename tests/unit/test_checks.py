@@ -181,3 +181,50 @@ def test_secrets_that_others_may_read_are_told(
     found = list(checks.secrecy(str(path), from_text(path.read_text())))
     assert [check.level for check in found] == ([] if level is None else [level])
     assert not any("xoxb" in check.text + check.mend for check in found)
+
+
+@pytest.mark.parametrize(
+    ("options", "how"),
+    [
+        ("", ""),
+        ("option flow_offloading '0'", ""),
+        ("option flow_offloading '1'", "software"),
+        ("option flow_offloading 'on'", "software"),
+        ("option flow_offloading_hw '1'", ""),  # fw4 needs both
+        ("option flow_offloading '1'\n\toption flow_offloading_hw '1'", "hardware"),
+    ],
+    ids=["unset", "off", "software", "software as a word", "half hardware", "hardware"],
+)
+def test_what_openwrts_firewall_offloads_is_told(options: str, how: str, tmp_path: Path) -> None:
+    path = tmp_path / "firewall"
+    path.write_text(f"config defaults\n\t{options}\nconfig zone\n\toption name 'lan'\n")
+    assert checks.wanted_offload(path) == how
+
+
+def test_without_openwrts_firewall_nothing_is_wanted(tmp_path: Path) -> None:
+    assert checks.wanted_offload(tmp_path / "firewall") == ""
+    (tmp_path / "firewall").write_text("config 'nonsense\n")
+    assert checks.wanted_offload(tmp_path / "firewall") == ""
+
+
+@pytest.mark.parametrize(
+    ("how", "words"), [("hardware", "offloaded to hardware"), ("software", "Flows are offloaded:")]
+)
+def test_the_doctor_tells_software_from_hardware(
+    how: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checks, "wanted_offload", lambda: how)
+    monkeypatch.setattr(checks, "_flowtables", list)
+    check = only(checks.offload())
+    assert check.level is Level.WARNING
+    assert words in check.text
+    assert "flow_offloading=0" in check.mend
+
+
+def test_a_part_that_is_not_installed_is_told_with_what_it_would_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert list(checks.parts()) == []
+    monkeypatch.setattr(checks, "absent", lambda: ("analyzer",))
+    check = only(checks.parts())
+    assert check.level is Level.WARNING
+    assert "no device is found by itself" in check.text
+    assert "smartrouter-analyzer" in check.mend

@@ -92,6 +92,15 @@ def test_what_fails_is_said_once_and_is_a_problem_until_it_works(capfd: pytest.C
     assert "the store kept in /flash again" in capfd.readouterr().err
 
 
+def test_what_could_not_be_taken_up_is_not_written_over() -> None:
+    clock = Clock({**FOUND, "not_restored": "cannot take up /flash: Input/output error"})
+    assert "Input/output error" in clock.keeping.problem
+    clock.keeping.configure({**FOUND, "not_restored": ""}, clock.now)  # a reload, which took up nothing
+    assert clock.sent_after(10_000) == []
+    clock.keeping.finish(clock.now)
+    assert clock.desk.waiting == []
+
+
 @pytest.mark.parametrize("how", ["open", "closed"])
 def test_a_ruleset_is_kept_only_where_it_is_needed(
     how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from unit.made_effects import PLUG, TV, forget, keep, learn, record, write
 
+from smartrouter.core.errors import Unavailable
 from smartrouter.core.learning import State
 from smartrouter.store import snapshot
 from smartrouter.store.connect import open_reader, open_writer
@@ -195,6 +196,20 @@ def test_a_copy_that_fails_leaves_the_one_before(database: str, flash: Path) -> 
         snapshot.take(database + "-elsewhere", str(flash))
     assert (flash / COPY).read_bytes() == before
     assert [path.name for path in flash.iterdir()] == [COPY]
+
+
+def test_a_newer_versions_copy_is_left_alone_and_no_store_made_of_it(database: str, flash: Path) -> None:
+    stored(database, learn(name="netflix.com"))
+    snapshot.take(database, str(flash))
+    kept = sqlite3.connect(flash / COPY)
+    kept.execute("PRAGMA user_version = 9999")
+    kept.close()
+    before = (flash / COPY).read_bytes()
+    reboot(database)
+    with pytest.raises(Unavailable, match="newer smartrouter"):
+        snapshot.restore(database, str(flash))
+    assert not os.path.exists(database)
+    assert (flash / COPY).read_bytes() == before
 
 
 def test_the_signature_changes_with_the_store(database: str) -> None:

@@ -12,7 +12,7 @@ from smartrouter.config import Config
 from smartrouter.core.errors import BadConfig
 from smartrouter.linux import interfaces
 from smartrouter.linux.privileges import User
-from smartrouter.supervisor import survey
+from smartrouter.supervisor import keeping, survey
 
 PARTS = ("guard", "analyzer")
 US = User("us", os.getuid(), os.getgid())
@@ -107,3 +107,18 @@ def test_a_change_is_written_and_read_back(tmp_path: Path) -> None:
     found = survey.change(str(path), PARTS, enforce)()
     assert Config.from_share(found["shares"]["guard"]).main.mode == "enforce"
     assert "around" not in found
+
+
+def test_what_was_kept_is_taken_up_and_what_cannot_be_is_no_reason_not_to_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeping, "drop", lambda *_, **__: None)  # an errand gives up root; a test must not
+    path = written(tmp_path)
+    path.write_text(f"{path.read_text()}config smartrouter 'main'\n\toption snapshot '{tmp_path}/flash'\n")
+    assert survey.whole(str(path), PARTS, US)()["not_restored"] == ""
+    assert (tmp_path / "flash" / "state").is_dir()
+    (tmp_path / "flash" / "state").rmdir()
+    (tmp_path / "flash" / "state").write_text("a file")
+    found = survey.whole(str(path), PARTS, US)()
+    assert "around" in found
+    assert "cannot make the directory" in found["not_restored"]

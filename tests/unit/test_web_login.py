@@ -308,3 +308,13 @@ def test_a_wrong_token_is_a_stranger_also_to_the_login_form(site: MadeSite) -> N
     wrong = {"Authorization": "Bearer smr_wrong"}
     assert client.get("/alerts.txt", headers=wrong).status_code == 401
     assert client.post("/login", data={"csrf": "", "password": PASSWORD}, headers=wrong).status_code == 403
+
+
+def test_a_link_from_a_chat_leads_to_its_page_once_our_own_page_has_asked_again(site: MadeSite) -> None:
+    elsewhere = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
+    answer = stranger(site).get("/login?next=/alerts/7", headers=elsewhere)
+    assert answer.status_code == 200
+    assert '<meta http-equiv="refresh" content="0">' in answer.text
+    assert owner(site).get("/login?next=/alerts/7").headers["location"] == "/alerts/7"
+    here = {"Sec-Fetch-Site": "same-origin"}
+    assert "password" in stranger(site).get("/login?next=/alerts/7", headers=here).text

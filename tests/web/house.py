@@ -38,6 +38,7 @@ from smartrouter.store.writer import Writer
 from smartrouter.supervisor.editing import take_back
 from smartrouter.supervisor.household import ANALYZER, GUARD, Household
 from smartrouter.supervisor.orders import Orders
+from smartrouter.supervisor.relay import NO_WEB
 from smartrouter.supervisor.trial import Trial
 from smartrouter.web import tokens
 from smartrouter.web.app import make_app
@@ -165,7 +166,9 @@ class _Site(Site):
 class _Household:
     """What orders are carried out on."""
 
-    problem = config_error = setup_code = ""
+    problem = config_error = ""
+    keeping = SimpleNamespace(problem="")
+    web: Mapping[str, Any] = NO_WEB
     enabled = True
 
     def __init__(self, house: House):
@@ -177,6 +180,7 @@ class _Household:
         self.queues: dict[int, Any] = {}
         self.relays: defaultdict[str, Any] = defaultdict(SimpleNamespace)
         self.trial = Trial()
+        self.keeping = SimpleNamespace(problem="")
         self.children = {
             GUARD: SimpleNamespace(ask=self._guard),
             ANALYZER: SimpleNamespace(ask=self._analyzer),

@@ -27,7 +27,7 @@ from starlette.responses import Response, StreamingResponse
 from smartrouter.core.effects import Severity
 from smartrouter.core.errors import SmartrouterError
 from smartrouter.listings.alerts import alert_json
-from smartrouter.listings.devices import device_json, kept_prior
+from smartrouter.listings.devices import some_devices
 from smartrouter.listings.known import Known
 from smartrouter.listings.status import problem_of
 from smartrouter.store import queries
@@ -134,6 +134,9 @@ class Feed:
                 await self._look()
             except SmartrouterError as error:
                 log.debug("nothing to tell viewers: %s", error)  # said on every page
+            except Exception:
+                log.exception("a fault of smartrouter's")
+                await asyncio.sleep(LOOK_AROUND)
 
     async def _look(self) -> None:
         now = asyncio.get_running_loop().time()
@@ -198,13 +201,7 @@ class Feed:
         if before is None:
             return []
         changed = [each for each in devices if before.get(each.mac) != standing[each.mac]]
-        if not changed:
-            return []
-        progress = queries.progress(conn)
-        prior = kept_prior(conn)
-        return [
-            Event("device", device_json(known, conn, each, progress.get(each.mac), prior)) for each in changed
-        ]
+        return [Event("device", each) for each in some_devices(known, conn, changed)] if changed else []
 
     def _missed(self, last: str) -> list[Event]:
         """What happened to alerts since the event with the id `last`, up to where the others are."""

@@ -16,7 +16,7 @@ from smartrouter.listings import forecast
 from smartrouter.listings.alerts import alert_json, explained_json
 from smartrouter.listings.channels import standing
 from smartrouter.listings.consequences import consequences
-from smartrouter.listings.devices import device_json, kept_prior, one_device
+from smartrouter.listings.devices import one_device, some_devices
 from smartrouter.listings.digest import digest_json
 from smartrouter.listings.known import Known
 from smartrouter.listings.status import STATUS, status
@@ -58,12 +58,10 @@ def devices(call: Call) -> dict[str, Any]:
     """A page of devices, by MAC."""
     query = call.query
     with call.reading() as (known, conn):
-        progress = queries.progress(conn)
-        prior = kept_prior(conn)
         after = query.get("cursor", "")
         wanted = [each for each in known.found() if each.mac > after and _is_wanted(known, each, query)]
         shown = wanted[: query.get("limit", PAGE)]
-        items = [device_json(known, conn, each, progress.get(each.mac), prior) for each in shown]
+        items = some_devices(known, conn, shown)
     return {"items": items, "next": items[-1]["mac"] if len(shown) < len(wanted) else None}
 
 

@@ -68,7 +68,9 @@ _VOLUME_DETAILS = _keyed(
     {
         **_SUMMED,
         "since": maybe(NUMBER),
+        "offloaded": maybe(COUNT),
         "destinations": listed(answer({"name": TEXT, "service": TEXT, **_SUMMED})),
+        "offloaded": maybe(COUNT),
     },
 )
 _DEVICE: Mapping[str, Schema] = {
