@@ -68,7 +68,6 @@ _VOLUME_DETAILS = _keyed(
     {
         **_SUMMED,
         "since": maybe(NUMBER),
-        "offloaded": maybe(COUNT),
         "destinations": listed(answer({"name": TEXT, "service": TEXT, **_SUMMED})),
         "offloaded": maybe(COUNT),
     },
