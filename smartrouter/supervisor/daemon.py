@@ -98,6 +98,7 @@ class Supervisor:
         yield server
         yield from server.clients
         yield self._household.errands
+        yield self._household.chores
         yield from self._household.children.values()
 
     def _on_signal(self, number: signal.Signals, now: float) -> None:
