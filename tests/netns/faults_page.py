@@ -116,7 +116,7 @@ ELSEWHERE = (
     ),
     Elsewhere(
         "Power is lost, and with it the memory that the store lies in (`option snapshot`)",
-        "What was learned is known again, but for the last minute; with `closed` nothing unknown passes meanwhile",
+        "What was learned is known again, but for the last minute; with `closed` nothing unknown passes",
         "netns/test_kept_state.py::test_closed_holds_between_power_and_guard_and_what_was_learned_survives",
     ),
     Elsewhere(
