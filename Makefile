@@ -19,8 +19,10 @@ TWO_WORKERS := --numprocesses 2 --dist loadgroup
 PACKAGES := nftables iproute2 dnsmasq-base gcc libc6-dev libnetfilter-queue-dev libnfnetlink-dev \
 	python3-dev python3-venv
 # What the tests boot another kernel with, a program of somebody else that queues packets, an MQTT broker,
-# what shows processes another time, what runs LuCI's views, and what reads shell scripts.
-TEST_PACKAGES := busybox-static faketime iptables mosquitto nodejs qemu-system-x86 shellcheck
+# what shows processes another time, what runs LuCI's views, what reads shell scripts, and a browser with its
+# driver and letters.
+TEST_PACKAGES := busybox-static chromium chromium-driver faketime fonts-dejavu-core iptables mosquitto nodejs \
+	qemu-system-x86 shellcheck
 LINT := tests/openwrt/node_modules
 LUCI_OPTIONS := openwrt-package/luci-app-smartrouter/htdocs/luci-static/resources/smartrouter/options.js
 LUCI_POT := openwrt-package/luci-app-smartrouter/po/templates/smartrouter.pot
@@ -130,6 +132,7 @@ docs: install ## Write anew what is made from the code: pages of docs/, LuCI's o
 	$(BIN)/python tests/openwrt/template.py > $(LUCI_POT).new && mv $(LUCI_POT).new $(LUCI_POT)
 	$(BIN)/python -m smartrouter.config.docs > docs/uci.md.new && mv docs/uci.md.new docs/uci.md
 	$(BIN)/smartrouter --reference > docs/commands.md.new && mv docs/commands.md.new docs/commands.md
+	$(BIN)/python -m smartrouter.web.api.docs > docs/api.md.new && mv docs/api.md.new docs/api.md
 	$(BIN)/python -m smartrouter.cli.alert_reference > docs/alerts.md.new && mv docs/alerts.md.new docs/alerts.md
 	@set -- $(TRACES)/*/*.pcap.gz; [ -f "$$1" ] || { echo "No captures at $(TRACES): docs/evaluation.md stays."; exit 0; }; \
 	$(BIN)/python -m smartrouter.evaluate.report --labels docs/evaluation/devices.json --into docs "$$@"

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
-from bench import connections, dns, elements, footprint, forwarding, history, report, steady, syn
+from bench import connections, dns, elements, footprint, forwarding, history, report, steady, syn, viewers
 from bench.figures import Section, as_report
 from bench.lab import FULL, QUICK, Effort, Lab
 from bench.network import Network
@@ -33,6 +33,7 @@ MEASUREMENTS: Mapping[str, Callable[[Lab], Section]] = {
     "elements": elements.measure,
     "steady": steady.measure,
     "footprint": footprint.measure,
+    "viewers": viewers.measure,
 }
 
 

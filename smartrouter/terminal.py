@@ -6,7 +6,6 @@ attacker (host names, DNS names), so every cell goes through `inert` before it i
 """
 
 import os
-import shutil
 import sys
 import time
 import unicodedata
@@ -117,7 +116,13 @@ class Screen:
 def _width_of(terminal: bool) -> int | None:
     if not terminal and not os.environ.get("COLUMNS"):
         return None
-    return max(20, shutil.get_terminal_size().columns)
+    return max(20, _columns())
+
+
+def _columns() -> int:
+    from shutil import get_terminal_size  # the web interface takes durations from here, and has no terminal
+
+    return get_terminal_size().columns
 
 
 def _colour_wanted() -> bool:
@@ -290,7 +295,7 @@ class Progress:
             return
         self._next = now + self._INTERVAL
         self._drawn = True
-        width = max(10, shutil.get_terminal_size().columns - 1)
+        width = max(10, _columns() - 1)
         self._stream.write("\r\x1b[K" + fit(self._text(done, now - self._begun), width))
         self._stream.flush()
 

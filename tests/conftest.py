@@ -21,10 +21,12 @@ def pytest_configure() -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests that build networks, or boot a kernel, want the machine: with several workers they go to one of
-    them, one after the other, while another runs all else."""
+    them, one after the other, while another runs all else. A browser is for one worker, too."""
     for item in items:
         if item.get_closest_marker("netns") or item.get_closest_marker("vm"):
             item.add_marker(pytest.mark.xdist_group("machine"))
+        elif item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.xdist_group("browser"))
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from smartrouter.analyzer.days import EVERY, sum_up_days
 from smartrouter.core.destinations import Destination, Match, group_of, is_address
 from smartrouter.core.events import Moment
 from smartrouter.core.learning import Progress, State
+from smartrouter.core.novelty import History, fit
 from smartrouter.core.policy import Action, Attempted, Called, Reason, Settings, applies, ruling
 from smartrouter.store import queries
 from smartrouter.store.alerts import AlertState, StoredAlert, alerts, set_alert_state
@@ -26,7 +27,7 @@ from smartrouter.store.attempts import StoredAttempt, attempts_after
 from smartrouter.store.changes import mark_used, set_meta
 from smartrouter.store.queries import heads_of, meta
 from smartrouter.store.retention import Limits, Pruned, prune
-from smartrouter.store.runs import Run, keep_run
+from smartrouter.store.runs import PRIOR, Run, keep_run
 
 _CURSOR, _STAGES = "analysis_cursor", "analysis_stages"
 _AT_ONCE = 2000  # attempts
@@ -58,7 +59,9 @@ def _analyse(conn: sqlite3.Connection, match: Match, limits: Limits, begun: Mome
     findings = _finished(progress, protected - before) + _made_room(pruned)
     stages = {str(state): sum(p.state is state for p in progress.values()) for state in State}
     run = Run(begun.wall, time.monotonic() - begun.running, rows, tuple(findings[:_MAX_FINDINGS]), stages)
-    keep_run(conn, run, [] if protected == before else [(_STAGES, json.dumps(sorted(protected)))])
+    notes = [] if protected == before else [(_STAGES, json.dumps(sorted(protected)))]
+    prior = fit([History(p.units, p.new_since_second, p.new_logs) for p in progress.values()])
+    keep_run(conn, run, [*notes, (PRIOR, json.dumps(prior))])
     return run
 
 

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from smartrouter.analyzer.trials import Trials
 from smartrouter.analyzer.work import Analyzer
 from smartrouter.channel import Channel, Gone
 from smartrouter.config import load
@@ -60,6 +61,7 @@ def _makers() -> Makers:
 
 def _run_supervised(channel: Channel, makers: Makers, leases: LeaseFiles, stopping: threading.Event) -> int:
     analyzer: Analyzer | None = None
+    trials = Trials()
     has_rights = True
     poll = select.poll()
     poll.register(channel.fileno(), select.POLLIN)
@@ -70,6 +72,8 @@ def _run_supervised(channel: Channel, makers: Makers, leases: LeaseFiles, stoppi
                 analyzer.turn()
             channel.beat()
             poll.poll(_patience(analyzer))
+            for tried in trials.done():
+                channel.answer(tried.request, {"error": tried.error})
             for request in channel.requests():
                 try:
                     if has_rights and request.do == "configure":
@@ -80,6 +84,8 @@ def _run_supervised(channel: Channel, makers: Makers, leases: LeaseFiles, stoppi
                         for number in analyzer.filenos():
                             poll.register(number, select.POLLIN)
                         channel.answer(request.id)
+                    elif analyzer is not None and request.do == "test_channel":
+                        trials.begin(request.id, analyzer.config, request.arguments.get("name"))
                     else:
                         channel.answer(request.id, _answer(analyzer, request.do, request.arguments))
                 except SmartrouterError as error:
@@ -116,6 +122,11 @@ def _answer(analyzer: Analyzer | None, do: str, arguments: dict[str, Any]) -> di
             return {}
         case "not_done" if analyzer is not None:
             analyzer.not_done(arguments.get("alert"), arguments.get("why"))
+            return {}
+        case "dismiss" | "reopen" if analyzer is not None:
+            return analyzer.see(do, arguments.get("alert"), arguments.get("by"))
+        case "succeeded" if analyzer is not None:
+            analyzer.succeeded(arguments.get("before"), arguments.get("now"))
             return {}
         case "look_up" if analyzer is not None:
             analyzer.look_up(arguments.get("names"))

@@ -103,8 +103,9 @@ class Delivery:
 
     # -- configuration and store ----------------------------------------------------------------------
 
-    def configure(self, config: Config) -> None:
-        """Take up a configuration: channels that are new, gone or changed."""
+    def configure(self, config: Config, site: str = "") -> None:
+        """Take up a configuration: channels that are new, gone or changed. `site`: where the pages are that
+        messages lead to, '' if there are none."""
         wanted = named(config.notify)
         for key in self._lines.keys() - wanted.keys():
             self._retire(self._lines.pop(key))
@@ -121,7 +122,7 @@ class Delivery:
                 fresh.retired = line.courier or line.retired
                 fresh.newsroom = line.newsroom
             self._lines[key] = fresh
-        self._intake.config = config
+        self._intake.config, self._intake.site = config, site
         self._next_standings = 0.0
         for number in self._answered:
             self._intake.look_again(number)

@@ -39,8 +39,9 @@ class _Held(NamedTuple):
 class Intake:
     """See the module. For one thread. `take_up` raises sqlite3.Error, and goes on the next time."""
 
-    def __init__(self, config: Config):
+    def __init__(self, config: Config, site: str = ""):
         self.config = config
+        self.site = site  # where the pages are
         self._cursor = self._noted = 0
         self._next_note = 0.0
         self._held: dict[int, _Held] = {}
@@ -137,7 +138,7 @@ class Intake:
             said = f"its alerts are not sent until {wording.moment(until)}{by}"
         ends = self._ends(found)
         is_over = ends is not None and ends <= wall
-        return News(found, wording.About(label, str(mode), said, ends, is_over), muted)
+        return News(found, wording.About(label, str(mode), said, ends, is_over, self.site), muted)
 
     def _ends(self, found: StoredAlert) -> float | None:
         """When the rule ends that has decided about an alert, if it ends."""

@@ -23,10 +23,12 @@ from smartrouter.analyzer.forward import Forward
 from smartrouter.analyzer.gallery import Gallery
 from smartrouter.analyzer.lookups import Lookups
 from smartrouter.analyzer.scout import Scout
+from smartrouter.analyzer.second_thoughts import open_again, see, taken_back
+from smartrouter.analyzer.site import site_of
 from smartrouter.analyzer.study import Study
 from smartrouter.analyzer.turns import alone
-from smartrouter.config import Config
-from smartrouter.core.errors import SmartrouterError
+from smartrouter.config import Config, RuleConfig
+from smartrouter.core.errors import SmartrouterError, Unavailable
 from smartrouter.core.events import Moment
 from smartrouter.core.policy import Reason
 from smartrouter.linux.leases import LeaseFiles
@@ -34,7 +36,14 @@ from smartrouter.linux.multicast import Memberships
 from smartrouter.makers import Makers
 from smartrouter.notify.message import Answer
 from smartrouter.store.alerts import AlertState, set_alert_state
-from smartrouter.store.changes import Sighting, forget_presence, keep_portraits, set_meta, upsert_devices
+from smartrouter.store.changes import (
+    Sighting,
+    forget_presence,
+    keep_portraits,
+    note_successor,
+    set_meta,
+    upsert_devices,
+)
 from smartrouter.store.connect import identity, open_writer
 from smartrouter.store.queries import devices, learned_names, portraits
 from smartrouter.store.retention import Limits
@@ -77,8 +86,11 @@ class Analyzer:
         self._has_begun = False  # has the store been open yet?
         self._delivery: Delivery | None = None
         self._stopping = threading.Event()
+        self._config = Config()
+        self._taken_back: list[RuleConfig] = []  # whose alerts are to be opened again
         self.configure(share)
         self._delivery = Delivery(self._config)
+        self._delivery.configure(self._config, self._site)
         self._runs = threading.Thread(target=self._run_periodically, name="analysis", daemon=True)
         self._runs.start()
 
@@ -94,12 +106,19 @@ class Analyzer:
 
     def configure(self, share: dict[str, Any]) -> None:
         """Take up a new share of the configuration. Raises BadConfig and keeps the old one."""
-        self._config = Config.from_share(share["config"])
+        before, self._config = self._config, Config.from_share(share["config"])
+        self._taken_back += taken_back(before.rules, self._config.rules, time.time())
+        self._site = site_of(self._config.web, share["lan"])
         self._scout.go(share["lan"], share["iot"])
         self._members.keep((*share["lan"], *share["iot"]))
         self._settle_at = [time.monotonic() + delay for delay in SETTLE_AFTER]
         if self._delivery is not None:
-            self._delivery.configure(self._config)
+            self._delivery.configure(self._config, self._site)
+
+    @property
+    def config(self) -> Config:
+        """Its share of the configuration."""
+        return self._config
 
     def look_up(self, names: object) -> None:
         """The guard wants the addresses of these names; `tell` will say what came of it."""
@@ -109,6 +128,19 @@ class Analyzer:
         """What somebody answered on a channel could not be done."""
         if self._delivery is not None and isinstance(number, int) and isinstance(why, str):
             self._delivery.not_done(number, why)
+
+    def see(self, do: str, number: object, by: object) -> dict[str, Any]:
+        """Somebody has seen an alert, or wants to be asked again. Raises SmartrouterError."""
+        conn = None if self._store is None else self._store.conn
+        try:
+            return see(conn, do, number, by, time.time())
+        except sqlite3.Error as error:
+            raise Unavailable(f"cannot write to the store: {error}") from error
+
+    def succeeded(self, before: object, now: object) -> None:
+        """The device with the MAC `before` has `now`."""
+        if self._store is not None and isinstance(before, str) and isinstance(now, str):
+            note_successor(self._store.conn, before, now)
 
     def overheard(self, packets: object) -> None:
         """The guard overheard what devices said of themselves."""
@@ -269,6 +301,8 @@ class Analyzer:
         the guard may have raised one before it had the change."""
         if self._store is None or not self._settle_at or time.monotonic() < self._settle_at[0]:
             return
+        open_again(self._store.conn, self._taken_back)
+        self._taken_back.clear()
         settle(self._store.conn, self._config.settings(frozenset()), time.time())
         del self._settle_at[0]
 

@@ -1,51 +1,25 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """`smartrouter alerts` and `smartrouter alert`: what was reported, and one of it in full.
 
-Shows what the store says; decides nothing. The keys under --json are documented in `ALERT`, and stay.
+Shows what the store says; decides nothing. The keys under --json are those of `listings.alerts`.
 """
 
 import json
 import sys
 import time
 from argparse import Namespace
-from typing import Any
 
 from smartrouter.cli.decisions import dismiss
-from smartrouter.cli.explained import SEVERITIES, explained_json, show
+from smartrouter.cli.explained import SEVERITIES, show
 from smartrouter.cli.follow import follow
-from smartrouter.cli.known import Known
 from smartrouter.cli.packets import export, kept, packets_json, show_packets
-from smartrouter.core.effects import Evidence, Kind, Severity
+from smartrouter.listings.alerts import alert_json, explained_json, is_wanted
+from smartrouter.listings.known import Known
 from smartrouter.notify.wording import about, tried
 from smartrouter.store.alerts import AlertState, StoredAlert, alerts
 from smartrouter.terminal import Cell, Column, Elide, Screen, Style, ago
 
-ALERT = {
-    "id": "its number",
-    "mac": "the device",
-    "device": "what the device is called",
-    "kind": f"what it is about: {', '.join(f'`{kind}`' for kind in Kind)}; see [alerts.md](alerts.md)",
-    "destination": "the name group, or the address where no name is known; empty if there is not just one",
-    "service": "`web`, `tcp/8883`, `icmp` …; empty where there is none",
-    "reason": "why the attempts passed or not; `smartrouter alert ID` says it in a sentence",
-    "severity": "`notice`, `warning` or `critical`",
-    "detail": "what else there is to say, such as how wide a scan is; empty if nothing",
-    "evidence": "why we believe that the address is the name: " + ", ".join(f"`{each}`" for each in Evidence),
-    "name": "the exact name, empty where none is known",
-    "reverse": "the name that a reverse lookup gave, empty if none, null before the lookup",
-    "first": "epoch seconds of the first attempt",
-    "last": "epoch seconds of the last attempt",
-    "count": "attempts",
-    "blocked": "how many of them were blocked",
-    "state": "`open`, `allowed`, `denied`, `dismissed`, or `merged` into a greater alert, as that of a scan",
-    "decided_by": "who gave it its state: `cli:root`, `slack:U024BE7LH` …; empty if nobody did",
-    "decided_at": "epoch seconds of that, or null",
-    "addresses": "the addresses that were tried, the most frequent first, 32 at most",
-    "targets": "the same with `address`, `port`, `protocol` (IANA number) and `count`",
-}
-_TARGET = ("address", "port", "protocol", "count")
 _ALL = 10_000  # more than the store keeps
-_SEVERITIES = [str(severity) for severity in Severity]  # the quietest first
 
 
 def listing(arguments: Namespace) -> int:
@@ -54,14 +28,14 @@ def listing(arguments: Namespace) -> int:
         return single(arguments)
     if arguments.follow:
         return follow(
-            lambda: Known(arguments),
-            lambda each: _is_wanted(each, arguments.kind, arguments.severity),
+            lambda: Known.at(arguments.config),
+            lambda each: is_wanted(each, arguments.kind, arguments.severity),
             arguments.json,
         )
-    known = Known(arguments)
+    known = Known.at(arguments.config)
     with known.store() as conn:
         found = alerts(conn, state=None if arguments.all else AlertState.OPEN, limit=_ALL)
-    found = [each for each in found if _is_wanted(each, arguments.kind, arguments.severity)]
+    found = [each for each in found if is_wanted(each, arguments.kind, arguments.severity)]
     found = found[arguments.skip :][: arguments.limit]
     if arguments.json:
         print(json.dumps([alert_json(known, each) for each in found], indent=2))
@@ -72,7 +46,7 @@ def listing(arguments: Namespace) -> int:
 
 def single(arguments: Namespace) -> int:
     """`smartrouter alert ID`."""
-    known = Known(arguments)
+    known = Known.at(arguments.config)
     if arguments.pcap is not None:
         return _exported(known, arguments)
     found = dismiss(known, arguments.id) if arguments.dismiss else known.alert(arguments.id)
@@ -104,18 +78,6 @@ def _exported(known: Known, arguments: Namespace) -> int:
     else:
         screen.line("Replaying it would not say the same: what was said rests on more than these packets.")
     return 0
-
-
-def alert_json(known: Known, found: StoredAlert) -> dict[str, Any]:
-    """An alert under the keys of `ALERT`."""
-    targets = [target for target in found.targets if target[0]]
-    values = found._asdict() | {
-        "device": known.label(found.mac),
-        "count": found.occurrences,
-        "addresses": list(dict.fromkeys(address for address, *_ in targets)),
-        "targets": [dict(zip(_TARGET, target, strict=True)) for target in targets],
-    }
-    return {key: values[key] for key in ALERT}
 
 
 # -- on a terminal -----------------------------------------------------------------------------------------
@@ -167,15 +129,6 @@ def _what(found: StoredAlert) -> Cell:
     if found.destination:
         return Cell(text)
     return Cell(text.partition(": ")[2] or text, elide=Elide.END)
-
-
-def _is_wanted(found: StoredAlert, kinds: list[str] | None, severity: str | None) -> bool:
-    """`severity`: so loud at least."""
-    if kinds and found.kind not in kinds:
-        return False
-    if severity is None or found.severity not in _SEVERITIES:
-        return True  # another version's may be louder than any of ours
-    return _SEVERITIES.index(found.severity) >= _SEVERITIES.index(severity)
 
 
 def _verdict(found: StoredAlert) -> Cell:

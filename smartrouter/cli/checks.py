@@ -13,7 +13,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from smartrouter.cli import volume
 from smartrouter.config import Config, uci
 from smartrouter.config.options import texts_of
 from smartrouter.control import ask
@@ -22,6 +21,7 @@ from smartrouter.linux import interfaces, probe, queue_stats, ruleset
 from smartrouter.linux.leases import lease_paths
 from smartrouter.linux.privileges import service_user
 from smartrouter.linux.queue_rule import DNS_QUEUE, FLOWS_QUEUE
+from smartrouter.listings import volume
 from smartrouter.store.retention import SANE
 from smartrouter.supervisor.installed import LACKS, absent, is_installed
 from smartrouter.terminal import amount, when
@@ -36,6 +36,7 @@ _LIBRARIES = {
     "analyzer": {"pyroute2": "pyroute2", "dns": "dnspython"},
     "lab": {"scapy": "scapy"},
 }
+_WEB_LIBRARIES = ("starlette", "uvicorn", "jinja2")
 
 
 class Level(StrEnum):
@@ -91,6 +92,25 @@ def parts() -> Iterator[Check]:
         )  # fmt: skip
 
 
+def web(config: Config) -> Iterator[Check]:
+    """Can there be a web interface, if there is to be one?"""
+    if config.web is None:
+        return
+    missing = [name for name in _WEB_LIBRARIES if importlib.util.find_spec(name) is None]
+    if missing:
+        yield Check(
+            "web", Level.PROBLEM, f"The web interface lacks Python packages: {', '.join(missing)}.",
+            f"Install them, as with `pip install {' '.join(missing)}`, or take `config web` away.",
+        )  # fmt: skip
+    elif not config.web.password_hash:
+        yield Check(
+            "web", Level.WARNING, "The web interface has no password yet: who is first on the LAN sets it.",
+            "Open it and choose one, or run `smartrouter web --set-password`.",
+        )  # fmt: skip
+    else:
+        yield Check("web", Level.OK, "The web interface has what it needs.")
+
+
 def forwarding() -> Iterator[Check]:
     """Is this a router?"""
     try:
@@ -104,14 +124,6 @@ def forwarding() -> Iterator[Check]:
             "forwarding", Level.WARNING, "This machine does not forward IPv4, so it routes for no device.",
             "Make it a router: `sysctl -w net.ipv4.ip_forward=1`, and keep that in /etc/sysctl.d.",
         )  # fmt: skip
-
-
-def idle_options(config: Config) -> Iterator[Check]:
-    """Does the configuration ask for what this version does not do?"""
-    idle = config.idle()
-    if idle:
-        text = f"Without effect in this version: {', '.join(idle)}."
-        yield Check("options", Level.WARNING, text, "Nothing: it does no harm. Only do not count on it.")
 
 
 def secrecy(path: str, config: Config) -> Iterator[Check]:

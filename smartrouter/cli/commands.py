@@ -274,6 +274,11 @@ def _add_decisions(commands: _Commands) -> None:
         "device", metavar="DEVICE", nargs="?", help="only this device; usually all that have no own mode"
     )
     mode.add_argument("--yes", action="store_true", help="do not ask")
+    mode.add_argument(
+        "--for", dest="duration", metavar="TIME",
+        help="on trial, for an hour at most: after that, the mode of before is back unless you choose this "
+        "one again",
+    )  # fmt: skip
     mute = commands.add(
         "mute", Does(decisions, "mute"), "Send nothing of a device for a time; its alerts are kept.",
         json=True,
@@ -379,10 +384,10 @@ def _add_daemons(commands: _Commands) -> None:
     for name, text in (
         ("guard", "Run the guard alone: judges packets."),
         ("analyzer", "Run the analyzer alone: finds devices, looks names up, writes alerts out."),
+        ("web", "Run the web interface alone: pages and the API."),
     ):
-        command = commands.add(
-            name, Does(f"smartrouter.{name}.daemon"), text, "`smartrouter run` starts it by itself."
-        )
+        does = Does("smartrouter.cli.web" if name == "web" else f"smartrouter.{name}.daemon")
+        command = commands.add(name, does, text, "`smartrouter run` starts it by itself.")
         command.add_argument(
             "--channel",
             metavar="FD",
@@ -393,6 +398,11 @@ def _add_daemons(commands: _Commands) -> None:
             command.add_argument(
                 "--leases", metavar="PATH", action="append",
                 help="a lease file of dnsmasq or odhcpd, instead of the usual ones; may be repeated",
+            )  # fmt: skip
+        if name == "web":
+            command.add_argument(
+                "--set-password", action="store_true",
+                help="instead, choose the password anew: it is asked for, or read from standard input",
             )  # fmt: skip
 
 

@@ -17,13 +17,12 @@ from typing import Any
 
 from smartrouter.cli import consequences
 from smartrouter.cli.commands import BY_VARIABLE, ONCE, BadUsage
-from smartrouter.cli.known import EVERY_DEVICE, Known
 from smartrouter.config.options import DURATION
 from smartrouter.control import ask
-from smartrouter.core.effects import Kind
 from smartrouter.core.errors import SmartrouterError
-from smartrouter.core.explanations import EXPLANATIONS, is_about_destination
-from smartrouter.core.policy import Action, Mode, Watching
+from smartrouter.core.policy import Mode, Watching
+from smartrouter.listings.decisions import NoRule, decision
+from smartrouter.listings.known import EVERY_DEVICE, Known
 from smartrouter.store import queries
 from smartrouter.store.alerts import AlertState, StoredAlert, set_alert_state
 from smartrouter.store.changes import note_successor
@@ -45,7 +44,7 @@ def deny(arguments: Namespace) -> int:
 
 
 def _rule(action: str, arguments: Namespace) -> int:
-    known = Known(arguments)
+    known = Known.at(arguments.config)
     if arguments.destination is None:
         device, destination, service = _of_alert(known, action, arguments.device, exact=arguments.exact)
         service = arguments.service or service
@@ -73,7 +72,7 @@ def forget(arguments: Namespace) -> int:
     """`smartrouter forget`."""
     if bool(arguments.destination) == arguments.all:
         raise BadUsage("forget: give either a DESTINATION or --all")
-    known = Known(arguments)
+    known = Known.at(arguments.config)
     device = known.mac_of(arguments.device)
     destination = "*" if arguments.all else arguments.destination
     request = {"do": "forget", "device": device, "destination": destination, "service": arguments.service}
@@ -89,7 +88,7 @@ def forget(arguments: Namespace) -> int:
 
 def learn(arguments: Namespace) -> int:
     """`smartrouter learn`."""
-    known = Known(arguments)
+    known = Known.at(arguments.config)
     device = known.mac_of(arguments.device)
     request = {"do": "learn", "device": device, "finish": arguments.finish}
     answer = ask(arguments.run_dir, request, PATIENCE)
@@ -99,7 +98,7 @@ def learn(arguments: Namespace) -> int:
 
 def same(arguments: Namespace) -> int:
     """`smartrouter same`."""
-    known = Known(arguments)
+    known = Known.at(arguments.config)
     device = known.mac_of(arguments.device)
     with known.store() as conn:
         found = queries.device(conn, device)
@@ -118,7 +117,7 @@ def same(arguments: Namespace) -> int:
 
 def watch(arguments: Namespace) -> int:
     """`smartrouter watch`."""
-    known = Known(arguments)
+    known = Known.at(arguments.config)
     device = known.mac_of(arguments.device)
     answer = ask(arguments.run_dir, {"do": "watch", "watch": arguments.watch, "device": device}, PATIENCE)
     what = {
@@ -131,24 +130,32 @@ def watch(arguments: Namespace) -> int:
 
 def mode(arguments: Namespace) -> int:
     """`smartrouter mode`."""
-    known = Known(arguments)
+    if arguments.duration is not None and arguments.device is not None:
+        raise BadUsage("mode: --for is for all devices at once")
+    known = Known.at(arguments.config)
     device = None if arguments.device is None else known.mac_of(arguments.device)
     if arguments.mode == Mode.ENFORCE and not arguments.json:
         consequences.show(Screen(sys.stdout), known, device)
         if not arguments.yes and sys.stdin.isatty() and sys.stdout.isatty() and not _agreed():
             print("Nothing was changed.")
             return 1
-    answer = ask(arguments.run_dir, {"do": "mode", "mode": arguments.mode, "device": device}, PATIENCE)
+    request: dict[str, object] = {"do": "mode", "mode": arguments.mode, "device": device}
+    ending = "from now on"
+    if arguments.duration is not None:
+        seconds = _seconds(arguments.duration)
+        request = {"do": "try-mode", "mode": arguments.mode, "seconds": seconds}
+        ending = f"for {duration(seconds)}, unless you choose it again before that"
+    answer = ask(arguments.run_dir, request, PATIENCE)
     who = "smartrouter" if device is None else known.label(device)
     what = "blocks what is not known" if arguments.mode == Mode.ENFORCE else "only reports what is not known"
-    return _say(arguments, answer, f"{who} {what} from now on.")
+    return _say(arguments, answer, f"{who} {what} {ending}.")
 
 
 def mute(arguments: Namespace) -> int:
     """`smartrouter mute`."""
     if (arguments.duration is None) != arguments.end:
         raise BadUsage("mute: give either a TIME such as 1d, or --end")
-    known = Known(arguments)
+    known = Known.at(arguments.config)
     device = known.mac_of(arguments.device)
     seconds = 0.0 if arguments.end else _seconds(arguments.duration)
     request = {"do": "mute", "device": device, "seconds": seconds} | _by()
@@ -219,26 +226,12 @@ def _of_alert(known: Known, action: str, number: str, *, exact: bool) -> tuple[s
     very name, not its group."""
     if not number.isdecimal():
         raise BadUsage("give a DEVICE and a DESTINATION, or the number of an alert")
-    found = known.alert(int(number))
-    if found.state == AlertState.MERGED:
-        raise SmartrouterError(f"alert {number} is part of a greater one; `smartrouter alerts` lists that")
-    if not is_about_destination(found.kind, found.reason):
-        explanation = EXPLANATIONS.get(found.kind)
-        instead = f"{explanation.advice} " if explanation else ""
-        raise SmartrouterError(
-            f"alert {number} ({found.kind}) is about no destination that a rule could name. {instead}"
-            f"`smartrouter alert {number}` says more; with --dismiss it is reported no more."
-        )
-    if exact:
-        if not found.name:
-            raise SmartrouterError(
-                f"alert {number} has no name; without --exact it is about {found.destination}"
-            )
-        return found.mac, found.name, found.service
-    if action == Action.DENY and found.kind == Kind.FRONTING and found.targets:
-        # The address is what the device knows: by its name alone the connection would go on passing.
-        return found.mac, found.targets[0][0], found.service
-    return found.mac, found.destination, found.service
+    try:
+        return decision(known.alert(int(number)), action, exact=exact)
+    except NoRule as error:
+        raise NoRule(
+            f"{error}. `smartrouter alert {number}` says more; with --dismiss it is reported no more."
+        ) from None
 
 
 def _seconds(text: str) -> float:

@@ -1,96 +1,39 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """`smartrouter devices` and `smartrouter device`: what there is, and one in full.
 
-Shows what the store and the configuration say; decides nothing. The keys under --json are documented in
-`DEVICE` and `DETAILS`, and stay.
+Shows what the store and the configuration say; decides nothing. The keys under --json are those of
+`listings.devices`.
 """
 
 import json
-import sqlite3
 import sys
 import time
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from smartrouter.cli import forecast, volume
-from smartrouter.cli.alerts import alert_json
-from smartrouter.cli.known import EVERY_DEVICE, Known, UnknownDevice
-from smartrouter.config import RuleConfig
-from smartrouter.core.classification.evidence import Classification
+from smartrouter.cli import volume
+from smartrouter.control import ask
 from smartrouter.core.classification.makers import short
-from smartrouter.core.learning import Progress, State
-from smartrouter.core.novelty import Prior
+from smartrouter.core.errors import SmartrouterError
+from smartrouter.core.learning import State
 from smartrouter.core.policy import Action
-from smartrouter.store import queries
-from smartrouter.store.alerts import AlertState, alerts
-from smartrouter.store.attempts import StoredAttempt, attempts_of
+from smartrouter.listings import forecast
+from smartrouter.listings.devices import all_devices, one_device
+from smartrouter.listings.known import Known, UnknownDevice
+from smartrouter.listings.volume import counted_by
 from smartrouter.terminal import Cell, Column, Elide, Screen, Style, ago, duration, when
 
-DEVICE = {
-    "mac": "its MAC address",
-    "name": "the name that you gave it; empty if none",
-    "label": "what to call it: your name for it, the one that it announces, its host name, or its maker's",
-    "hostname": "the name that it gave itself; empty if none",
-    "maker": "the organisation that its MAC was given to; empty if nobody's",
-    "class": "what kind of device it seems to be: `iot`, `not-iot` or `unknown`",
-    "iot": "the same as true, false or null",
-    "confidence": "how sure that is, from 0 to 1",
-    "reasons": "what speaks for it, in words",
-    "interface": "the interface that it was seen on last",
-    "port": "the port of that bridge that it is behind; empty if it is no bridge, or that is not known",
-    "on_iot_network": "whether that is an `iot_network`",
-    "present": "whether it is there now",
-    "probably": "the device that it probably was under another MAC: `mac`, `label`, `reasons`; null if none. "
-    "`smartrouter same` has it take that one's place",
-    "watched": "whether smartrouter looks after it",
-    "state": "of learning: `new`, `learning` or `protected`",
-    "mode": "`monitor` or `enforce`",
-    "addresses": "its addresses, the latest first",
-    "first_seen": "epoch seconds",
-    "last_seen": "epoch seconds",
-    "attempts": "connection attempts over all time",
-    "blocked": "how many of them were blocked",
-    "learned": "how many destinations it has learned",
-    "open_alerts": "alerts that nobody has decided about",
-    "settled": "whether learning ended by its rule or by your word, not because its time was up; null until "
-    "then",
-    "learning": f"when its learning will end: {forecast.described(forecast.LEARNING)}; null unless it learns",
-    "novelty": "what is still to come of it, within a `day` and a `week`: "
-    f"{forecast.described(forecast.NOVELTY)}; null unless it is protected",
-    "volume": f"what it sent and received: {volume.described(volume.VOLUME)}",
-}
-DETAILS = DEVICE | {
-    "progress": "of learning: `observed` seconds, `attempts`, `units` (hours with an attempt), `quiet` (of "
-    "these, since the last new destination), `settled`; null before the first attempt",
-    "destinations": "what it has learned: `name` (or address), `service`, `units` it was used in, `learned` "
-    "and `last_used` in epoch seconds",
-    "volume": f"what it sent and received: {volume.described(volume.DETAILS)}",
-    "rules": "your rules about it: `action`, `device` (`*`: all), `destination`, `service` (empty: any), "
-    "`until` (epoch seconds, or null), `once` (it ends with one connection), `by`, `at` (epoch seconds, or "
-    "null)",
-    "mute_until": "epoch seconds until which nothing of it is sent, or null",
-    "muted_by": "who wanted that; empty if nobody is known",
-    "latest": "its latest attempts, newest first: `at`, `name`, `address`, `port`, `protocol`, `service`, "
-    "`scope`, `evidence`, `accepted`, `reason`",
-    "alerts": "its open alerts, as `smartrouter alerts --json` gives them",
-}
-_LATEST = 10  # attempts that are shown
+_PATIENCE = 2.0  # seconds for the running smartrouter to answer
 _KINDS = {True: "IoT", False: "not IoT", None: "unknown"}
 _STATES = {State.PROTECTED: Style.GOOD, State.LEARNING: Style.WARNING}
 
 
 def devices(arguments: Namespace) -> int:
     """`smartrouter devices`."""
-    known = Known(arguments)
+    known = Known.at(arguments.config)
     with known.store() as conn:
-        progress = queries.progress(conn)
-        prior = forecast.prior_of(progress)
-        found = known.found()
-        listed = [device_json(known, conn, each, progress.get(each.mac), prior) for each in found]
-        volumes = volume.of_all(conn, time.time())
-    listed = [each | {"volume": volumes(each["mac"])} for each in listed]
-    listed.sort(key=lambda d: (not d["watched"], d["label"].lower(), d["mac"]))
+        listed = all_devices(known, conn)
     listed = listed[arguments.skip :][: arguments.limit]
     if arguments.json:
         print(json.dumps(listed, indent=2))
@@ -101,17 +44,12 @@ def devices(arguments: Namespace) -> int:
 
 def device(arguments: Namespace) -> int:
     """`smartrouter device DEVICE`."""
-    known = Known(arguments)
+    known = Known.at(arguments.config)
     mac = known.mac_of(arguments.device)
     with known.store() as conn:
-        found = queries.device(conn, mac)
-        if found is None:
-            raise UnknownDevice(f"no device {mac} was ever seen; `smartrouter devices` lists them all")
-        all_progress = queries.progress(conn)
-        progress, prior = all_progress.get(mac), forecast.prior_of(all_progress)
-        details = device_json(known, conn, found, progress, prior) | _details(known, conn, mac, progress)
-        details |= {"volume": volume.of_one(conn, mac, time.time())}
-    details = {key: details[key] for key in DETAILS}
+        details = one_device(known, conn, mac, _counted(arguments.run_dir))
+    if details is None:
+        raise UnknownDevice(f"no device {mac} was ever seen; `smartrouter devices` lists them all")
     if arguments.json:
         print(json.dumps(details, indent=2))
     else:
@@ -119,76 +57,12 @@ def device(arguments: Namespace) -> int:
     return 0
 
 
-def device_json(
-    known: Known,
-    conn: sqlite3.Connection,
-    found: queries.Device,
-    progress: Progress | None,
-    prior: Prior,
-) -> dict[str, Any]:
-    """A device under the keys of `DEVICE`, but for `volume`. `prior`: what to expect of any device
-    of this household."""
-    values = found._asdict()
-    once = 0
-    if found.stage == State.LEARNING:
-        once = sum(learned.seen.units == 1 for learned in queries.learned(conn, found.mac))
-    values["learning"] = forecast.learning(progress, once, known.settings.learning, time.time(), prior)
-    values["settled"] = progress.settled if progress and found.stage == State.PROTECTED else None
-    values["novelty"] = forecast.novelty(progress, prior)
-    watched, mode = known.standing(found)
-    values["class"] = Classification(found.iot, found.confidence, ()).word
-    values["label"] = known.name_of(found)
-    if found.probably:
-        values["probably"] = {
-            "mac": found.probably,
-            "label": known.label(found.probably),
-            "reasons": found.probably_reasons,
-        }
-    else:
-        values["probably"] = None
-    values |= {"name": known.given_name(found.mac), "watched": watched, "mode": mode, "state": found.stage}
-    return {key: values[key] for key in DEVICE if key in values}
-
-
-def _details(known: Known, conn: sqlite3.Connection, mac: str, progress: Progress | None) -> dict[str, Any]:
-    return {
-        "progress": None if progress is None else _progress_json(progress),
-        "destinations": [
-            {
-                "name": learned.destination.name,
-                "service": learned.destination.service,
-                "units": learned.seen.units,
-                "learned": learned.learned_at,
-                "last_used": learned.last_used,
-            }
-            for learned in queries.learned(conn, mac)
-        ],
-        "rules": [_rule_json(rule) for rule in known.config.rules if rule.device in (mac, EVERY_DEVICE)],
-        **_mute_json(known, mac),
-        "latest": [_attempt_json(attempt) for attempt in attempts_of(conn, mac, _LATEST)],
-        "alerts": [alert_json(known, found) for found in alerts(conn, state=AlertState.OPEN, mac=mac)],
-    }
-
-
-def _progress_json(progress: Progress) -> dict[str, Any]:
-    shown = ("observed", "attempts", "units", "quiet", "settled")
-    return {key: value for key, value in progress._asdict().items() if key in shown}
-
-
-def _rule_json(rule: RuleConfig) -> dict[str, Any]:
-    return dict(vars(rule))
-
-
-def _mute_json(known: Known, mac: str) -> dict[str, Any]:
-    told = next((each for each in known.config.devices if each.mac == mac), None)
-    if told is None or told.mute_until is None or told.mute_until <= time.time():
-        return {"mute_until": None, "muted_by": ""}
-    return {"mute_until": told.mute_until, "muted_by": told.muted_by}
-
-
-def _attempt_json(attempt: StoredAttempt) -> dict[str, Any]:
-    left_out = ("id", "mac", "source", "source_port")
-    return {key: value for key, value in attempt._asdict().items() if key not in left_out}
+def _counted(run_dir: str) -> Mapping[str, Any] | None:
+    """What the running smartrouter says of its counting; None if it does not run."""
+    try:
+        return counted_by(ask(run_dir, {"do": "status"}, _PATIENCE))
+    except SmartrouterError:
+        return None
 
 
 # -- on a terminal -----------------------------------------------------------------------------------------

@@ -6,32 +6,17 @@ import sys
 import time
 from argparse import Namespace
 from datetime import date, timedelta
-from typing import Any
 
 from smartrouter.analyzer.digest import WEEK, Digest, ended_day, ended_week, message, summaries
-from smartrouter.cli.known import Known
 from smartrouter.core.errors import SmartrouterError
+from smartrouter.listings.digest import digest_json
+from smartrouter.listings.known import Known
 from smartrouter.terminal import Cell, Screen, Style
-
-DIGEST = {
-    "mac": "the device",
-    "device": "what it is called",
-    "first": "the day that it is about, or the first one, as 2026-11-23",
-    "last": "the last one",
-    "sentence": "all of it in a sentence",
-    "services": "how many services it reached, by name group and port",
-    "new": "what was new: `destination`, and what `became` of it: `approved`, `denied`, `dismissed`, "
-    "`waiting for you`, or `learned`",
-    "blocked": "what it was refused",
-    "alerts": "other alerts that were raised, by kind",
-    "bytes_out": "what it sent",
-    "bytes_in": "what it received",
-}
 
 
 def main(arguments: Namespace) -> int:
     """`smartrouter digest [DEVICE] [--week]`."""
-    known = Known(arguments)
+    known = Known.at(arguments.config)
     now = time.time()
     first = ended_week(now) if arguments.week else ended_day(now)
     if first is None:
@@ -43,22 +28,10 @@ def main(arguments: Namespace) -> int:
         found = summaries(conn, first, days=days, names=names)
     found = [each for each in found if mac is None or each.mac == mac]
     if arguments.json:
-        print(json.dumps([_json(each) for each in found], indent=2))
+        print(json.dumps([digest_json(each) for each in found], indent=2))
     else:
         _show(Screen(sys.stdout), found, first, days)
     return 0
-
-
-def _json(digest: Digest) -> dict[str, Any]:
-    """A digest under the keys of `DIGEST`."""
-    values = digest._asdict() | {
-        "first": digest.first.isoformat(),
-        "last": digest.last.isoformat(),
-        "sentence": digest.sentence(),
-        "new": [{"destination": destination, "became": became} for destination, became in digest.new],
-        "alerts": dict(digest.events),
-    }
-    return {key: values[key] for key in DIGEST}
 
 
 def _show(screen: Screen, found: list[Digest], first: date, days: int) -> None:

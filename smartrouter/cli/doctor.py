@@ -14,12 +14,12 @@ from ipaddress import ip_address
 
 from smartrouter.cli import checks
 from smartrouter.cli.checks import Check, Level
-from smartrouter.cli.household import hidden_devices, hidden_names
-from smartrouter.cli.known import Known
 from smartrouter.cli.notify import checked
 from smartrouter.core.effects import Evidence
 from smartrouter.core.errors import BadConfig, Unavailable
 from smartrouter.core.events import Scope
+from smartrouter.listings.household import hidden_devices, hidden_names
+from smartrouter.listings.known import Known
 from smartrouter.store import queries
 from smartrouter.store.attempts import StoredAttempt, attempts_of
 from smartrouter.terminal import Cell, Screen, Style
@@ -63,15 +63,15 @@ def examine(arguments: Namespace) -> Iterator[Check]:
     yield from checks.offload()
     yield from checks.leases()
     try:
-        known = Known(arguments)
+        known = Known.at(arguments.config)
     except BadConfig as error:
         yield Check("configuration", Level.PROBLEM, str(error))
     else:
         yield Check("configuration", Level.OK, f"{arguments.config} has no fault.")
-        yield from checks.idle_options(known.config)
         yield from checks.secrecy(arguments.config, known.config)
         if not os.geteuid():
             yield from checks.redirection(known.config)
+        yield from checks.web(known.config)
         yield from checks.network(known.config)
         yield from checks.disk(known.config)
         yield from household(known)

@@ -6,40 +6,20 @@ never in a command to be typed.
 """
 
 import time
-from typing import Any
 
-from smartrouter.cli.known import Known
 from smartrouter.core.effects import Severity
 from smartrouter.core.explanations import EVIDENCE, EXPLANATIONS
+from smartrouter.listings.known import Known
 from smartrouter.notify.wording import about, commands, decided, tried, why
 from smartrouter.store.alerts import StoredAlert
 from smartrouter.terminal import Cell, Screen, Style, ago, inert, when
 
-EXPLAINED = {
-    "means": "what its kind means, in a sentence",
-    "why": "why it was raised, with the names, addresses and ports in question",
-    "perhaps": "what it may be innocently",
-    "advice": "what to do about it",
-    "commands": "what to type to decide about it: `command` and `does`; empty if that is done",
-}
 SEVERITIES: dict[str, Style] = {
     Severity.NOTICE: Style.FAINT,
     Severity.WARNING: Style.WARNING,
     Severity.CRITICAL: Style.BAD,
 }
 _SHOWN = 4  # addresses; --json has all
-
-
-def explained_json(found: StoredAlert) -> dict[str, Any]:
-    """What is said of an alert, under the keys of `EXPLAINED`."""
-    explanation = EXPLANATIONS.get(found.kind)
-    return {
-        "means": explanation.means if explanation else "",
-        "why": why(found),
-        "perhaps": explanation.perhaps if explanation else "",
-        "advice": explanation.advice if explanation else "",
-        "commands": [{"command": command, "does": does} for command, does in commands(found)],
-    }
 
 
 def show(screen: Screen, known: Known, found: StoredAlert) -> None:

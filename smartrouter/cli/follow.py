@@ -9,7 +9,8 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 
-from smartrouter.cli.known import Known
+from smartrouter.listings.alerts import alert_json
+from smartrouter.listings.known import Known
 from smartrouter.notify.wording import decided, title
 from smartrouter.store.alerts import StoredAlert, alerts_changed, latest_change
 from smartrouter.terminal import inert, when
@@ -20,8 +21,6 @@ _AT_ONCE = 500  # alerts
 
 def follow(know: Callable[[], Known], is_wanted: Callable[[StoredAlert], bool], as_json: bool) -> int:
     """Print what comes, a line each. `know`: reads the configuration, which may change meanwhile."""
-    from smartrouter.cli.alerts import alert_json
-
     try:
         for known, found in _coming(know):
             if is_wanted(found):

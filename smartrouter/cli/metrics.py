@@ -6,9 +6,9 @@ import time
 from argparse import Namespace
 from typing import Any
 
-from smartrouter.cli.known import Known
 from smartrouter.control import ask
 from smartrouter.core.errors import SmartrouterError, Unavailable
+from smartrouter.listings.known import Known
 from smartrouter.metrics import exposition
 
 _PATIENCE = 3.0  # seconds for the running smartrouter to answer
@@ -22,7 +22,7 @@ def main(arguments: Namespace) -> int:
     except SmartrouterError:
         pass  # that it does not answer is what is measured
     try:
-        with Known(arguments).store() as conn:
+        with Known.at(arguments.config).store() as conn:
             sys.stdout.write(exposition(status, conn, time.time()))
     except Unavailable:
         sys.stdout.write(exposition(status, None, time.time()))

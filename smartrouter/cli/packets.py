@@ -12,13 +12,13 @@ from base64 import b64encode
 from collections.abc import Sequence
 from typing import Any
 
-from smartrouter.cli.known import Known
-from smartrouter.cli.pcap import write_pcap
 from smartrouter.core.destinations import Match
 from smartrouter.core.effects import Evidence, Kind
 from smartrouter.core.errors import SmartrouterError
 from smartrouter.core.events import UDP
 from smartrouter.core.policy import Reason
+from smartrouter.listings.known import Known
+from smartrouter.listings.pcap import write_pcap
 from smartrouter.store.alerts import StoredAlert
 from smartrouter.store.exhibits import Exhibit, Role, exhibits_of
 from smartrouter.store.queries import learned

@@ -7,15 +7,15 @@ Goes by the tree's actions, not by argparse's own help: that looks different fro
 import argparse
 from collections.abc import Iterator, Mapping
 
-from smartrouter.cli.alerts import ALERT
 from smartrouter.cli.classify import CLASSIFIED, GIVEN
-from smartrouter.cli.devices import DETAILS, DEVICE
-from smartrouter.cli.digest import DIGEST
 from smartrouter.cli.doctor import CHECK, REPORT
-from smartrouter.cli.explained import EXPLAINED
-from smartrouter.cli.notify import CHANNEL, TESTED
+from smartrouter.cli.notify import TESTED
 from smartrouter.cli.packets import PACKETS
-from smartrouter.cli.status import STATUS
+from smartrouter.listings.alerts import ALERT, EXPLAINED
+from smartrouter.listings.channels import CHANNEL
+from smartrouter.listings.devices import DETAILS, DEVICE
+from smartrouter.listings.digest import DIGEST
+from smartrouter.listings.status import STATUS
 
 _HEAD = """\
 # The commands

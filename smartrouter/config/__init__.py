@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from smartrouter.config.options import Option, Section, options_of, texts_of, time_text
 from smartrouter.config.sections import (
-    IDLE,
     SECTIONS,
     DeviceConfig,
     MainConfig,
@@ -21,7 +20,7 @@ from smartrouter.config.sections import (
     WebConfig,
 )
 from smartrouter.core.errors import BadConfig
-from smartrouter.core.policy import Action, DeviceSettings, LearningPlan, Rule, Settings
+from smartrouter.core.policy import DeviceSettings, LearningPlan, Rule, Settings
 from smartrouter.core.public.resolvers import PUBLIC_RESOLVERS
 
 if TYPE_CHECKING:
@@ -54,7 +53,7 @@ _LOCAL = tuple(
 # Which sections a part gets, and of which of them the secrets too.
 _SHARES: Mapping[str, tuple[Collection[str], str]] = {
     "guard": (("smartrouter", "device", "rule"), ""),
-    "analyzer": (("smartrouter", "device", "rule", "notify"), "notify"),
+    "analyzer": (("smartrouter", "device", "rule", "notify", "web"), "notify"),
     "web": (("smartrouter", "device", "rule", "notify", "web"), "web"),
 }
 _T = TypeVar("_T", bound=Section)
@@ -96,32 +95,17 @@ class Config(NamedTuple):
             rules=tuple(_core_rule(rule) for rule in self.rules),
         )
 
-    def idle(self) -> list[str]:
-        """What was set, in words, and has no effect in this version."""
-        said = []
-        for kind, sections in self._sections().items():
-            for section in sections:
-                idle = IDLE.get(kind, frozenset())
-                if "*" in idle:
-                    said.append(f"config {kind}")
-                defaults = {one.name: one.default for one in options_of(type(section))}
-                said += [
-                    f"option {name} in config {kind}"
-                    for name, text in texts_of(section, secrets=False).items()
-                    if name in idle and text != defaults[name]
-                ]
-        return sorted(set(said))
-
     def to_share(self, part: str) -> dict[str, Any]:
         """What `part` (guard, analyzer or web) is to know of it, as JSON can hold it."""
         wanted, secrets_of = _SHARES[part]
-        sections = self._sections()
+        sections = self.sections()
         return {
             kind: [texts_of(section, secrets=kind == secrets_of) for section in sections[kind]]
             for kind in wanted
         }
 
-    def _sections(self) -> Mapping[str, Sequence[Section]]:
+    def sections(self) -> Mapping[str, Sequence[Section]]:
+        """All sections, by kind."""
         return {
             "smartrouter": [self.main],
             "device": self.devices,
@@ -340,8 +324,7 @@ def _check_names(channels: Iterable[tuple[NotifyConfig, _Given]], faults: _Fault
 def _core_rule(rule: RuleConfig) -> Rule:
     at = "" if rule.at is None else time_text(rule.at)
     wanted = _network(rule.destination) or rule.destination
-    once = rule.once and rule.action is Action.ALLOW
-    return Rule(rule.device, wanted, rule.service, rule.action, rule.until, rule.by, at, once)
+    return Rule(rule.device, wanted, rule.service, rule.action, rule.until, rule.by, at, rule.once)
 
 
 def _is_local(address: str) -> bool:

@@ -14,6 +14,7 @@ from smartrouter.config.uci import find, parse
 from smartrouter.config.uci_edit import add_section, delete_section, set_option, set_options
 from smartrouter.config.uci_file import write_text
 from smartrouter.core.errors import BadConfig
+from smartrouter.core.policy import Action
 
 
 def make_rule(
@@ -50,7 +51,7 @@ def add_rule(path: str | Path, rule: RuleConfig) -> Config:
         every = {option.name: written.get(option.name, "") for option in options_of(RuleConfig)}
         return _without_rules(set_options(text, f"@rule[{places[0]}]", every), places[1:])
 
-    return _changed(path, edit)
+    return changed(path, edit)
 
 
 def end_rule(path: str | Path, device: str, destination: str, service: str, at: float) -> Config:
@@ -59,7 +60,8 @@ def end_rule(path: str | Path, device: str, destination: str, service: str, at: 
 
     def edit(text: str, config: Config) -> str:
         for place, rule in enumerate(config.settings(frozenset()).rules):
-            if not rule.once or (rule.device, str(rule.destination), rule.service) != (
+            is_once = rule.once and rule.action is Action.ALLOW
+            if not is_once or (rule.device, str(rule.destination), rule.service) != (
                 device,
                 destination,
                 service,
@@ -69,7 +71,7 @@ def end_rule(path: str | Path, device: str, destination: str, service: str, at: 
                 text = set_option(text, f"@rule[{place}]", "until", _moment(at))
         return text
 
-    return _changed(path, edit)
+    return changed(path, edit)
 
 
 def remove_rule(path: str | Path, device: str, destination: str, service: str = "") -> Config:
@@ -88,15 +90,20 @@ def remove_rule(path: str | Path, device: str, destination: str, service: str = 
             )
         return _without_rules(text, places)
 
-    return _changed(path, edit)
+    return changed(path, edit)
 
 
 def set_mode(path: str | Path, mode: str, device: str | None = None) -> Config:
     """Set the mode of `device` (a MAC), or the main mode. Raises BadConfig or Unavailable."""
 
     if device is None:
-        return _changed(path, lambda text, _: _with_main_mode(text, mode))
+        return changed(path, lambda text, _: _with_main_mode(text, mode))
     return _set_of_device(path, device, {"mode": mode})
+
+
+def set_name(path: str | Path, device: str, name: str) -> Config:
+    """Call `device` (a MAC) so; '' takes the name back. Raises BadConfig or Unavailable."""
+    return _set_of_device(path, device, {"name": name})
 
 
 def set_watch(path: str | Path, watch: str, device: str) -> Config:
@@ -121,7 +128,7 @@ def _set_of_device(path: str | Path, device: str, options: dict[str, str]) -> Co
                 return text
         return add_section(text, "device", "", {"mac": wanted.mac, **options})
 
-    return _changed(path, edit)
+    return changed(path, edit)
 
 
 def move_device(path: str | Path, before: str, now: str) -> Config:
@@ -149,17 +156,19 @@ def move_device(path: str | Path, before: str, now: str) -> Config:
                 text = set_option(text, f"@rule[{place}]", "device", now)
         return text
 
-    return _changed(path, edit)
+    return changed(path, edit)
 
 
 def _with_main_mode(text: str, mode: str) -> str:
     checked(MainConfig, {"mode": mode}, "mode")
     if find(parse(text), "@smartrouter[0]") is None:
         return add_section(text, "smartrouter", "main", {"mode": mode})
-    return set_option(text, "@smartrouter[0]", "mode", mode)
+    return set_options(text, "@smartrouter[0]", {"mode": mode, "mode_until": "", "mode_after": ""})
 
 
-def _changed(path: str | Path, edit: Callable[[str, Config], str]) -> Config:
+def changed(path: str | Path, edit: Callable[[str, Config], str]) -> Config:
+    """Write what `edit` makes of the file's text (and the configuration that it is), if it is sound. Raises
+    BadConfig or Unavailable."""
     before = text_of(path)
     after = edit(before, from_text(before, str(path)))
     config = from_text(after, str(path))

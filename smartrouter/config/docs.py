@@ -5,9 +5,8 @@ python -m smartrouter.config.docs > docs/uci.md
 """
 
 from smartrouter.config.options import Option, Section, options_of
-from smartrouter.config.sections import IDLE, SECTIONS
+from smartrouter.config.sections import SECTIONS
 
-_NO_EFFECT = "*Read and checked, but without effect in this version.*"
 _INTRODUCTION = """\
 # The configuration
 
@@ -52,19 +51,16 @@ def reference() -> str:
 
 def _section(name: str, section: type[Section]) -> str:
     called = " 'main'" if name == "smartrouter" else ""
-    idle = IDLE.get(name, frozenset())
-    note = f"\n{_NO_EFFECT}\n" if "*" in idle else ""
-    rows = [f"\n## `config {name}{called}`\n\n{_one_line(section.__doc__ or '')}\n{note}"]
+    rows = [f"\n## `config {name}{called}`\n\n{_one_line(section.__doc__ or '')}\n"]
     rows += ["\n| option | default | meaning | allowed |", "\n|---|---|---|---|"]
-    rows += [_row(option, is_idle=option.name in idle) for option in options_of(section)]
+    rows += [_row(option) for option in options_of(section)]
     return "".join(rows) + "\n"
 
 
-def _row(option: Option, *, is_idle: bool) -> str:
+def _row(option: Option) -> str:
     keyword = "list" if option.many else "option"
     default = f"`{option.default}`" if option.default else "required" if option.required else "none"
-    meaning = f"{option.doc} {_NO_EFFECT}" if is_idle else option.doc
-    cells = (f"`{keyword} {option.name}`", default, meaning, option.kind.allowed)
+    cells = (f"`{keyword} {option.name}`", default, option.doc, option.kind.allowed)
     return "\n| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 

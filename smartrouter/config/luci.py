@@ -14,7 +14,7 @@ from typing import Any
 
 from smartrouter.config import options as kinds
 from smartrouter.config.options import Kind, Option, Section, options_of
-from smartrouter.config.sections import IDLE, SECTIONS
+from smartrouter.config.sections import SECTIONS
 
 _TITLES = {
     "smartrouter": "smartrouter",
@@ -23,7 +23,6 @@ _TITLES = {
     "notify": "Channels",
     "web": "Web interface of its own",
 }
-_NO_EFFECT = "Read and checked, but without effect in this version."
 _UPPER = {"dns": "DNS", "iot": "IoT", "mac": "MAC", "tls": "TLS", "url": "URL"}
 
 _SPAN = "(?=.*[0-9])" + "".join(f"(?:[0-9]{{1,9}}{unit})?" for unit in "dhms")
@@ -55,8 +54,11 @@ _PATTERNS: Mapping[Kind[Any], str] = {
     kinds.DESTINATION: f"[*]|{_NAME}|(?:{_ADDRESS})(?:\\/[0-9]{{1,3}})?",
     kinds.SERVICE: "web|[a-z0-9][a-z0-9.\\-]*(?:\\/[1-9][0-9]{0,4})?",
     kinds.LISTEN: "lan|.+:[1-9][0-9]{0,4}",
+    kinds.HOST: "[A-Za-z0-9](?:[A-Za-z0-9.\\-]{0,252})",
+    kinds.PREFIX: f"(?:{_ADDRESS})(?:\\/[0-9]{{1,3}})?",
+    kinds.WEB_TOKEN: "[A-Za-z0-9][A-Za-z0-9_.\\-]{0,31}:[a-z]+(?:,[a-z]+){0,3}:[0-9a-f]{64}",
 }
-_WORDS = re.compile(r"`[a-z]+`(?:, `[a-z]+`)* or `[a-z]+`")
+_WORDS = re.compile(r"`[a-z0-9]+`(?:, `[a-z0-9]+`)* or `[a-z0-9]+`")
 _HEAD = """\
 'use strict';
 'require baseclass';
@@ -83,19 +85,18 @@ def pattern_of(option: Option) -> str:
 
 
 def _section(name: str, section: type[Section]) -> str:
-    idle = IDLE.get(name, frozenset())
-    options = ",\n".join(_option(option, option.name in idle) for option in options_of(section))
-    help_text = " ".join([*(section.__doc__ or "").split(), *([_NO_EFFECT] if "*" in idle else [])])
+    options = ",\n".join(_option(option) for option in options_of(section))
+    help_text = " ".join((section.__doc__ or "").split())
     facts = f"type: {_text(name)}, title: {_translated(_TITLES[name])},\n\t\t\thelp: {_translated(help_text)}"
     return f"\t\t{{\n\t\t\t{facts},\n\t\t\toptions: [\n{options}\n\t\t\t]\n\t\t}}"
 
 
-def _option(option: Option, is_idle: bool) -> str:
+def _option(option: Option) -> str:
     widget = _widget(option)
     facts = [
         f"name: {_text(option.name)}, title: {_translated(_title(option.name))}, widget: {_text(widget)}, "
         f"default: {_text(option.default)}, required: {json.dumps(option.required)}",
-        f"help: {_translated(f'{option.doc} {_NO_EFFECT}' if is_idle else option.doc)}",
+        f"help: {_translated(option.doc)}",
     ]
     if widget == "choice":
         facts.append(f"values: {json.dumps(_choices(option.kind))}".replace('"', "'"))
@@ -111,14 +112,14 @@ def _widget(option: Option) -> str:
         return "list"
     if option.secret:
         return "secret"
-    if option.kind.allowed == kinds.BOOLEAN.allowed:
+    if option.kind in (kinds.BOOLEAN, kinds.FLAG):
         return "flag"
     return "choice" if _choices(option.kind) else "value"
 
 
 def _choices(kind: Kind[Any]) -> list[str]:
     """The words that a kind consists of; none if it is one of another sort."""
-    return re.findall("`([a-z]+)`", kind.allowed) if _WORDS.fullmatch(kind.allowed) else []
+    return re.findall("`([a-z0-9]+)`", kind.allowed) if _WORDS.fullmatch(kind.allowed) else []
 
 
 def _title(name: str) -> str:

@@ -283,6 +283,10 @@ PLACE = Kind("text of up to 1000 characters on one line", _text_of_up_to(1000), 
 PATH = Kind("the path of a file, from `/` on", _read_path, str)
 URL = _matching("https?://[!-~]{1,190}", "an address that begins with `https://` or `http://`")
 TOKEN = _matching("[!-~]{1,500}", "a token: ASCII without spaces")
+WEB_TOKEN = _matching(
+    "[A-Za-z0-9][A-Za-z0-9_.-]{0,31}:[a-z]+(,[a-z]+){0,3}:[0-9a-f]{64}",
+    "`name:scopes:hash`; scopes are some of `read`, `decide`, `configure` and `metrics`, with commas between",
+)
 HASH = _matching(r"scrypt\$[!-~]{1,500}", "a hash that begins with `scrypt$`")
 
 # Network
@@ -309,14 +313,18 @@ def _read_destination(text: str) -> str:
     if text == "*":
         return text
     if "/" in text:
-        address, _, length = text.partition("/")
-        if not re.fullmatch("[0-9]{1,3}", length):
-            raise ValueError
-        return str(ip_network(f"{_read_address(address)}/{int(length)}"))
+        return _read_prefix(text)
     try:
         return _read_address(text)
     except ValueError:
         return _read_name(text)
+
+
+def _read_prefix(text: str) -> str:
+    address, _, length = text.partition("/")
+    if not re.fullmatch("[0-9]{1,3}", length):
+        raise ValueError
+    return str(ip_network(f"{_read_address(address)}/{int(length)}"))
 
 
 def _read_name(text: str) -> str:
@@ -363,6 +371,11 @@ MAC_OR_ANY = Kind(
     lambda text: text if text == "*" else _read_mac(text),
     str,
 )
+HOST = _matching(
+    r"(?=[^ ]{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]{0,62})(\.[A-Za-z0-9]([A-Za-z0-9-]{0,62}))*",
+    "a host name such as `router.lan`",
+)
+PREFIX = Kind("a network such as `10.8.0.0/24`", _read_prefix, str)
 ADDRESS = Kind("an IPv4 or IPv6 address", _read_address, str)
 NETWORK = _matching(
     "(?![.-])[A-Za-z0-9_.@:-]{1,15}", "a name of at most 15 letters, digits and the signs `_.@:-`"

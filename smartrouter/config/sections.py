@@ -22,6 +22,12 @@ class MainConfig(Section):
         "What happens when a protected device tries something that it has not learned: `monitor` reports it, "
         "`enforce` blocks and reports it.",
     )
+    mode_until: float | None = option(
+        kinds.TIME,
+        "",
+        "Until when `mode` is on trial: then it is `mode_after` again, unless somebody says that it stays.",
+    )
+    mode_after: Mode = option(members(Mode), "monitor", "The mode after a trial.")
     learning: float | None = option(
         kinds.LEARNING,
         "auto",
@@ -252,14 +258,55 @@ class NotifyConfig(Section):
 class WebConfig(Section):
     """The web interface. Without this section there is none."""
 
-    listen: str = option(kinds.LISTEN, "lan", "Where it listens; `lan` is the LAN address, port 8081.")
-    password_hash: str = option(kinds.HASH, "", "The hash of the password.", secret=True)
+    listen: str = option(
+        kinds.LISTEN,
+        "lan",
+        "Where it listens; `lan` is port 8081 of every address of the LAN's interfaces, but for those where "
+        "every device is watched. An address that is no interface of the LAN's needs an `allow_from`.",
+    )
+    password_hash: str = option(
+        kinds.HASH,
+        "",
+        "The hash of the password; `smartrouter web --set-password` writes it.",
+        secret=True,
+    )
+    tls: str = option(
+        words("0", "self", "1"),
+        "0",
+        "Whether it speaks HTTPS: `0` no, `self` with a certificate that smartrouter makes, `1` with yours.",
+    )
+    certificate: str = option(
+        kinds.PATH,
+        "/etc/smartrouter/web.crt",
+        "The certificate (PEM), with what stands between it and its root.",
+    )
+    key: str = option(kinds.PATH, "/etc/smartrouter/web.key", "Its private key (PEM, without a password).")
+    host: tuple[str, ...] = option(
+        kinds.HOST,
+        "",
+        "Names by which it may be called, besides its addresses and the router's own names.",
+        many=True,
+    )
+    allow_from: tuple[str, ...] = option(
+        kinds.PREFIX,
+        "",
+        "Networks beyond the LAN, such as that of a VPN, from which it may be used.",
+        many=True,
+    )
+    url: str = option(
+        kinds.URL,
+        "",
+        "Where messages say that its pages are, if not at the first of `host`, or the LAN address: as "
+        "`https://router.example:8443` behind a proxy of yours. What that calls it belongs in `host`, too.",
+    )
+    token: tuple[str, ...] = option(
+        kinds.WEB_TOKEN,
+        "",
+        "What programs may use it with, as hashes; the page *Account* makes and removes them.",
+        many=True,
+        secret=True,
+    )
 
-
-# What is read and checked, and has no effect in this version; '*': the whole section.
-IDLE: Mapping[str, frozenset[str]] = {
-    "web": frozenset({"*"}),
-}
 
 SECTIONS: Mapping[str, type[Section]] = {
     "smartrouter": MainConfig,

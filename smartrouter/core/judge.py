@@ -22,7 +22,7 @@ from typing import assert_never
 
 from smartrouter.core import notes
 from smartrouter.core.attempts import Attempts
-from smartrouter.core.destinations import Destination
+from smartrouter.core.destinations import Destination, Match
 from smartrouter.core.detection import Detection
 from smartrouter.core.effects import (
     Block,
@@ -274,9 +274,13 @@ class Judge:
         `names`: (address, name, ttl, told_at), `aliases`: (target, head, seen_at), oldest first; both times
         in epoch seconds. A time in the future (the clock was set back) counts as now. `usual`: what it sends
         in an hour.
+
+        Another `match` may have been configured meanwhile. Under `chain` a host may have been learned by
+        itself, as what a known question led to: it must not come to stand for its whole domain.
         """
         device = self.roster.device(mac)
-        device.learning = Learning(progress, regrouped(learned, self.roster.settings.match))
+        match = self.roster.settings.match
+        device.learning = Learning(progress, learned if match is Match.CHAIN else regrouped(learned, match))
         device.kept = progress
         device.uploads = Uploads(usual)
         for address, name, ttl, told_at in names:

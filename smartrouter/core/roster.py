@@ -15,7 +15,16 @@ from smartrouter.core.destinations import Destination, Match, group_of, is_addre
 from smartrouter.core.effects import Effect, Enforce, Keep, Pair, Relax, Unwatch, Watch
 from smartrouter.core.learning import Learning, Seen, State
 from smartrouter.core.once import Once
-from smartrouter.core.policy import DeviceSettings, Mode, NewDevices, Rule, Settings, Standing, Watching
+from smartrouter.core.policy import (
+    Action,
+    DeviceSettings,
+    Mode,
+    NewDevices,
+    Rule,
+    Settings,
+    Standing,
+    Watching,
+)
 from smartrouter.core.precedents import Precedent
 from smartrouter.core.told.addresses import AddressBook
 from smartrouter.core.told.aliases import Aliases
@@ -167,8 +176,8 @@ class Roster:
         before = device.standing, device.rules, device.once, device.watched
         device.told = told = settings.devices.get(device.mac, DeviceSettings(device.mac))
         rules = [rule for rule in settings.rules if rule.device in ("*", device.mac)]
-        device.rules = tuple(rule for rule in rules if not rule.once)
-        device.once = tuple(rule for rule in rules if rule.once)
+        device.once = tuple(rule for rule in rules if rule.once and rule.action is Action.ALLOW)
+        device.rules = tuple(rule for rule in rules if rule not in device.once)
         enforcing = (told.mode or settings.mode) is Mode.ENFORCE
         undecided = told.watch is Watching.AUTO and device.iot is None
         isolated = undecided and settings.new_devices is NewDevices.ISOLATE

@@ -87,6 +87,8 @@ class Uploads:
         if total <= max(FLOOR, FACTOR * (usual.most if usual else 0)) or destination in self._told:
             return None
         self._told[destination] = self._hour
+        if len(self._told) > MAX_DESTINATIONS:
+            del self._told[next(iter(self._told))]
         return Excess(total, usual)
 
     def forget(self, destination: Destination) -> None:

@@ -40,7 +40,7 @@ ROUTES = 10.0  # and at which addresses are local
 RETRY = 60.0  # seconds after something went wrong
 AT_ONCE = 64  # connections that ended
 LAST = 4096  # of them that are still read at the end
-REST = 9  # seconds of pause for each second of work
+REST = 9  # seconds of pause for each second of work, by the processor's time
 MAX_OPEN = 4096  # connections whose counts are remembered; of more the whole counts at their end
 MAX_SUMS = 2048  # device, address and service; with more the judge is told at once
 TOLD = 16  # transfers that the judge is told of without letting go of it
@@ -70,7 +70,9 @@ class Ledger:
         side that began."""
         self.totals: Counter[str] = Counter()  # since the start, for `status`
         self.uncounted = 0  # connections that ended, and that the kernel has not counted
-        self.offloaded = 0  # open connections of which packets may pass uncounted, at the last look
+        self.offloaded: Counter[str] = (
+            Counter()
+        )  # open ones that may pass uncounted, by MAC, at the last look
         self._old = dict(old or {})
         self._open: dict[int, _Open] = {}
         self._sums: dict[_Place, list[int]] = {}
@@ -87,7 +89,7 @@ class Ledger:
     def looks(self) -> None:
         """A look at all that is open begins."""
         self._look += 1
-        self.offloaded = 0
+        self.offloaded = Counter()
 
     def looked(self) -> None:
         """It is over, and nothing was missing. What was not there twice has ended, and nobody told us."""
@@ -99,7 +101,8 @@ class Ledger:
 
     def is_open(self, mac: str, counted: Counted) -> None:
         """A connection of `mac` is open, and has carried so much so far."""
-        self.offloaded += counted.offloaded
+        if counted.offloaded:
+            self.offloaded[mac] += 1
         before = self._open.get(counted.number)
         figures = counted[7:11]
         if figures[0] < 0 or (before is None and len(self._open) >= MAX_OPEN):
@@ -200,7 +203,7 @@ class Volume:
             "lost": self._lost,
             "uncounted": self._ledger.uncounted,
             "open": self._ledger.open,
-            "offloaded": self._ledger.offloaded,
+            "offloaded": dict(self._ledger.offloaded),
             **{name: totals[name] for name in _TOTALS},
         }
 
@@ -232,17 +235,17 @@ class Volume:
         self._next_look = self._next_refresh = self._next_routes = 0.0
         while not stop.is_set():
             endings.wait(_TURN)
-            began = time.monotonic()
-            self._refresh(began)
+            now, began = time.monotonic(), time.thread_time()
+            self._refresh(now)
             self._take(endings)
-            if began >= self._next_look:
+            if now >= self._next_look:
                 self._look(link)
                 self._report()
-                took = time.monotonic() - began
-                self._next_look = began + min(LONGEST, max(LOOK, SHARE * took))
+                took = time.thread_time() - began
+                self._next_look = now + min(LONGEST, max(LOOK, SHARE * took))
             elif len(self._ledger) >= MAX_SUMS:
                 self._report()
-            stop.wait(REST * (time.monotonic() - began))
+            stop.wait(REST * (time.thread_time() - began))
         self._refresh(math.inf)
         self._take(endings, LAST)
         self._look(link)

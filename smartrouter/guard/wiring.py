@@ -12,7 +12,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from smartrouter.channel import Request
 from smartrouter.core.effects import LookUp
@@ -39,6 +39,7 @@ from smartrouter.core.judge import Judge
 from smartrouter.core.learning import State
 from smartrouter.core.policy import Action, Reason, Rule
 from smartrouter.guard import collector
+from smartrouter.guard.accounts import Accounts, Ours
 from smartrouter.guard.bench import Bench, now
 from smartrouter.guard.handlers.dns import DnsHandler
 from smartrouter.guard.handlers.flows import FlowHandler
@@ -48,7 +49,6 @@ from smartrouter.guard.inspection import Inspections
 from smartrouter.guard.settling import Settling
 from smartrouter.guard.share import Share
 from smartrouter.guard.table import Table
-from smartrouter.guard.volume import Volume
 from smartrouter.journal import Journal
 from smartrouter.linux import conntrack, ruleset
 from smartrouter.linux.latency import Latency
@@ -61,9 +61,13 @@ from smartrouter.store.connect import open_reader
 from smartrouter.store.queries import load_state
 from smartrouter.store.writer import Writer
 
+if TYPE_CHECKING:
+    from smartrouter.guard.volume import Volume
+
 log = Journal("smartrouter.guard")
 
 TICK = 1.0  # seconds
+ACCOUNTING = 3.0  # seconds between two looks at the kernel's counters
 PATIENCE = 2.0  # seconds without a sign of life from a queue's thread, after which the heartbeat stops
 FLUSH_PATIENCE = 1.5  # seconds that a command waits for the store
 LINGER = 3.0  # seconds that attempts wait for more of them, soon after others were stored
@@ -90,7 +94,8 @@ class Guard:
         self._stopping = threading.Event()
         self._signs: dict[str, float] = {}  # thread -> when it last gave a sign of life
         self._threads: list[threading.Thread] = []
-        self._next_tick = 0.0
+        self._next_tick = self._next_account = 0.0
+        self._accounts = Accounts({})
         self._lost: Counter[str] = Counter()  # what was mended on the way, by what it was
         self._look_ups: deque[str] = deque(maxlen=MAX_LOOK_UPS)
         self._ended: deque[Rule] = deque(maxlen=MAX_ENDED)
@@ -122,7 +127,7 @@ class Guard:
         self._overheard = OverheardHandler()
         self._copies = Log(OVERHEARD_GROUP, self._overheard, copy=COPIED, receive_buffer=COPIES)
         self._studied: frozenset[str] = frozenset()
-        self._volume = Volume(share.lan, self._bench.addresses, self._tell) if main.volume else None
+        self._volume: Volume | None = None
         self._take_up_pairs()
         self._table = Table(self._plan(share))
 
@@ -131,13 +136,14 @@ class Guard:
         the ruleset is made anew. Raises what loading it raises; `stop` must follow in any case."""
         is_there = ruleset.is_present()
         if is_there:
+            self._accounts = Accounts(ruleset.read_counters(), self._ours())
             self._sets.dismiss_all()  # this guard knows of no query yet
             self._serve_all()
         self._table.load(self._table.loaded)
         if not is_there:
             self._serve_all()
-        if self._volume is not None:
-            self._count_bytes(self._volume)
+        if self._share.config.main.volume:
+            self._count_bytes()
         collector.settle()
 
     def _serve_all(self) -> None:
@@ -151,9 +157,15 @@ class Guard:
             thread.start()
             self._threads.append(thread)
 
-    def _count_bytes(self, volume: Volume) -> None:
-        """Verdicts do not hang on this: it gives no sign of life, and needs none."""
-        thread = threading.Thread(target=volume.serve, args=(self._stopping,), name="volume", daemon=True)
+    def _count_bytes(self) -> None:
+        """Verdicts do not hang on this, nor wait for it at the start: it gives no sign of life, and needs
+        none."""
+        from smartrouter.guard.volume import Volume
+
+        self._volume = Volume(self._share.lan, self._bench.addresses, self._tell)
+        thread = threading.Thread(
+            target=self._volume.serve, args=(self._stopping,), name="volume", daemon=True
+        )
         thread.start()
         self._threads.append(thread)
 
@@ -164,6 +176,9 @@ class Guard:
             self._next_tick = at + TICK
             self._tell(Tick())
         self._keep_table()
+        if at >= self._next_account:
+            self._next_account = at + ACCOUNTING
+            self._accounts.look(ruleset.read_counters(), self._ours())
         return all(at - sign < PATIENCE for sign in self._signs.values())
 
     def to_look_up(self) -> list[str]:
@@ -272,6 +287,7 @@ class Guard:
             "volume": None if self._volume is None else self._volume.status(),
             "store": self._writer.counters(),
             "withheld": self._bench.withheld,
+            "accounts": self._accounts.figures(),
             "faults": self._bench.errors
             + self._log.faults
             + self._copies.faults
@@ -373,6 +389,9 @@ class Guard:
         if protected and (outage is None or outage > OUTAGE):
             effects = self._judge.handle(OutageEnded(), moment)
             self._look_ups.extend(effect.name for effect in effects if isinstance(effect, LookUp))
+
+    def _ours(self) -> Ours:
+        return Ours(self._bench.withheld, self._bench.recorded.total(), self._log.lost)
 
     def _keep_table(self) -> None:
         """Put the table back if somebody else took it away (a firewall's reset flushes everything), and what

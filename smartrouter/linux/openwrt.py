@@ -4,14 +4,14 @@
 Knows nothing of what is asked. Standard library only.
 """
 
-import shutil
+from smartrouter.linux import program
 
 _PATIENCE = 2.0  # seconds for one answer; they take some milliseconds
 
 
 def answer(*command: str) -> str | None:
     """What a program prints; None if there is no such program, or it fails, or takes too long."""
-    if shutil.which(command[0]) is None:
+    if program.find(command[0]) is None:
         return None
     import subprocess  # only OpenWrt needs it, and half a megabyte with it
 

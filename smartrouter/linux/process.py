@@ -21,10 +21,11 @@ def home() -> str:
 def environment() -> dict[str, str]:
     """What a process of ours is to find in its environment: ours, less what is for us alone, where our code
     is, and that its threads share one heap (glibc gives each its own, which takes 2 MB here and gains
-    nothing: one thread at a time runs Python)."""
+    nothing: one thread at a time runs Python), and that code keeps its lines but not its columns."""
     own = {name: value for name, value in os.environ.items() if name != "NOTIFY_SOCKET"}
     paths = own.get("PYTHONPATH", "").split(os.pathsep)
     own.setdefault("MALLOC_ARENA_MAX", "1")
+    own.setdefault("PYTHONNODEBUGRANGES", "1")
     own["PYTHONPATH"] = os.pathsep.join(dict.fromkeys((home(), *filter(None, paths))))
     return own
 

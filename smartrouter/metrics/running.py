@@ -132,7 +132,10 @@ def _volume(guard: Mapping[str, Any]) -> list[str]:
         *counter(
             "volume_uncounted", "Connections that the kernel had not counted.", found["uncounted"]
         ),
-        *gauge("volume_offloaded_flows", "Open connections that may pass uncounted.", found["offloaded"]),
+        *gauge(
+            "volume_offloaded_flows", "Open connections that may pass uncounted.",
+            sum(found["offloaded"].values()),
+        ),
     ]  # fmt: skip
 
 

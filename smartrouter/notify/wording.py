@@ -67,13 +67,15 @@ class Alerted(Protocol):
 class About(NamedTuple):
     """What else is known of an alert's device. `mode`: the one that it is in; `note`: what was answered,
     though the alert is open: that the device is muted, by whom and until when, or why it could not be done;
-    '' if nothing. `ends`: when the rule that decided ends, epoch seconds; `is_over`: it has."""
+    '' if nothing. `ends`: when the rule that decided ends, epoch seconds; `is_over`: it has. `site`: where
+    the pages are, as `http://192.168.1.1:8081`; '' if there are none."""
 
     label: str
     mode: str
     note: str = ""
     ends: float | None = None
     is_over: bool = False
+    site: str = ""
 
 
 # -- one alert, in words -----------------------------------------------------------------------------
@@ -164,7 +166,7 @@ def key_of(found: Alerted) -> str:
     return f"alert:{found.id}"
 
 
-def message(found: Alerted, known: About, revision: int = 1, link: str = "") -> Message:
+def message(found: Alerted, known: About, revision: int = 1) -> Message:
     """What is said of an alert."""
     return Message(
         key=key_of(found),
@@ -180,7 +182,7 @@ def message(found: Alerted, known: About, revision: int = 1, link: str = "") -> 
         facts=_facts(found, known),
         blocked=found.blocked > 0 if tried(found) else None,
         alert=found.id,
-        link=link,
+        link=f"{known.site}/alerts/{found.id}" if known.site else "",
         answers=answers(found),
         outcome=decided(found, known.ends, known.is_over) or known.note,
     )

@@ -7,7 +7,7 @@ What changes something needs a writer's connection, and is a transaction of its 
 import json
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -83,6 +83,36 @@ def alert(conn: sqlite3.Connection, number: int) -> StoredAlert | None:
     """The alert with this id."""
     found = _alerts(conn, "WHERE a.id = :id", {"id": number})
     return found[0] if found else None
+
+
+def alerts_before(
+    conn: sqlite3.Connection,
+    cursor: int | None,
+    limit: int,
+    *,
+    states: Sequence[str] = (),
+    kinds: Sequence[str] = (),
+    severities: Sequence[str] = (),
+    mac: str = "",
+) -> list[StoredAlert]:
+    """Alerts with ids below `cursor` (None: all), those raised last first; only those of one of `states`,
+    `kinds` and `severities`, and of the device `mac`, if given."""
+    return _alerts(
+        conn,
+        """WHERE (:cursor IS NULL OR a.id < :cursor) AND (:mac = '' OR mac = :mac)
+            AND (:states = '[]' OR state IN (SELECT value FROM json_each(:states)))
+            AND (:kinds = '[]' OR kind IN (SELECT value FROM json_each(:kinds)))
+            AND (:severities = '[]' OR severity IN (SELECT value FROM json_each(:severities)))
+            ORDER BY a.id DESC LIMIT :limit""",
+        {
+            "cursor": cursor,
+            "limit": limit,
+            "mac": mac,
+            "states": json.dumps(list(states)),
+            "kinds": json.dumps(list(kinds)),
+            "severities": json.dumps(list(severities)),
+        },
+    )
 
 
 def alerts_after(conn: sqlite3.Connection, cursor: int, limit: int) -> list[StoredAlert]:

@@ -265,14 +265,19 @@ def heads_of(conn: sqlite3.Connection, mac: str, target: str) -> list[str]:
 # -- the whole -------------------------------------------------------------------------------------------
 
 
-def totals(conn: sqlite3.Connection) -> Totals:
-    """The store at a glance."""
-    stages: dict[str, int] = dict(
+def stages(conn: sqlite3.Connection) -> dict[str, int]:
+    """How many devices there are in each stage of learning."""
+    return dict(
         conn.execute(
             """SELECT coalesce(p.state, 'new'), count(*)
                 FROM devices d LEFT JOIN progress p ON p.device = d.id GROUP BY 1"""
         )
     )
+
+
+def totals(conn: sqlite3.Connection) -> Totals:
+    """The store at a glance."""
+    by_stage = stages(conn)
     attempts, blocked = conn.execute(
         "SELECT coalesce(sum(attempts), 0), coalesce(sum(blocked), 0) FROM activity"
     ).fetchone()
@@ -288,7 +293,7 @@ def totals(conn: sqlite3.Connection) -> Totals:
     pages = conn.execute("PRAGMA page_count").fetchone()[0]
     size = pages * conn.execute("PRAGMA page_size").fetchone()[0]
     return Totals(
-        sum(stages.values()), stages, attempts, blocked, last - first + 1, oldest, newest, learned, names,
+        sum(by_stage.values()), by_stage, attempts, blocked, last - first + 1, oldest, newest, learned, names,
         open_alerts, size,
     )  # fmt: skip
 

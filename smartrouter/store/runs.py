@@ -9,7 +9,9 @@ from typing import Any, NamedTuple
 from smartrouter.store.transaction import transaction
 
 KEPT = 100
-TROUBLE = "analyzer_trouble"  # the note (`set_meta`) of what the analyzer cannot do now: what -> why
+# Notes that the analyzer keeps with its runs (`changes.set_meta`).
+PRIOR = "prior"  # what to expect of any device: it costs too much to find out for each page
+TROUBLE = "analyzer_trouble"  # what the analyzer cannot do at the moment: what -> why
 
 
 class Run(NamedTuple):

@@ -38,6 +38,11 @@ class Volume(NamedTuple):
 
 
 _COLUMNS = ("bytes_out", "bytes_in", "packets_out", "packets_in", "flows")
+# The hours that are kept, one by one: a device's sums of an hour lie together, those of all hours do not.
+_HOURS = """WITH RECURSIVE stored (hour) AS (
+    SELECT min(hour) FROM volumes WHERE hour >= :since
+    UNION ALL SELECT (SELECT min(hour) FROM volumes WHERE hour > stored.hour) FROM stored
+    WHERE stored.hour IS NOT NULL)"""
 _SUMS = ", ".join(f"sum({column})" for column in _COLUMNS)
 _LATELY = ", ".join(f"sum({column} * (hour >= :since))" for column in _COLUMNS)
 
@@ -96,6 +101,17 @@ def _by_size(volume: Volume) -> tuple[int, int, str, str]:
     lately, total = volume.lately, volume.total
     size = lately.bytes_out + lately.bytes_in, total.bytes_out + total.bytes_in
     return -size[0], -size[1], volume.destination, volume.service
+
+
+def lately_of(conn: sqlite3.Connection, mac: str, since: float) -> dict[Destination, Sums]:
+    """What went between a device and each destination since `since`, by whole hours: at a cost that goes by
+    that time, not by how much is kept."""
+    rows = conn.execute(
+        f"""{_HOURS} SELECT destination, service, {_SUMS} FROM stored CROSS JOIN volumes USING (hour)
+            WHERE device = (SELECT id FROM devices WHERE mac = :mac) GROUP BY destination, service""",  # noqa: S608
+        {"since": int(since // HOUR), "mac": mac},
+    )
+    return {Destination(name, service): Sums(*sums) for name, service, *sums in rows}
 
 
 def volumes(conn: sqlite3.Connection, start: float = 0.0, end: float = 2.0**40) -> dict[str, Sums]:

@@ -32,10 +32,12 @@ _LAST_READS = 64  # chunks that are read of what a dead process left in its sock
 
 
 class Part(NamedTuple):
-    """A process to look after. `command`: program and arguments; `--channel FD` is added to them."""
+    """A process to look after. `command`: program and arguments; `--channel FD` is added to them.
+    `optional`: it runs only while the configuration has a section of its name."""
 
     name: str
     command: tuple[str, ...]
+    optional: bool = False
 
 
 class State(StrEnum):

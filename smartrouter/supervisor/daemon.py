@@ -22,7 +22,7 @@ from smartrouter.linux import process
 from smartrouter.linux.instance import Instance, Signals, notify
 from smartrouter.linux.privileges import User, service_user
 from smartrouter.supervisor.children import Part
-from smartrouter.supervisor.household import ANALYZER, GUARD, Household
+from smartrouter.supervisor.household import ANALYZER, GUARD, WEB, Household
 from smartrouter.supervisor.installed import is_installed
 from smartrouter.supervisor.orders import Orders
 
@@ -125,7 +125,8 @@ def usual_parts(config_path: str, run_dir: str) -> tuple[Part, ...]:
     # -P: the directory that we happen to be started in is no place to import from.
     python = (sys.executable, "-P", "-m", "smartrouter.supervisor.part")
     files = ("--config", config_path, "--run-dir", run_dir)
-    return tuple(Part(name, (*python, name, *files)) for name in (GUARD, ANALYZER) if is_installed(name))
+    names = [name for name in (GUARD, ANALYZER, WEB) if is_installed(name)]
+    return tuple(Part(name, (*python, name, *files), name == WEB) for name in names)
 
 
 def main(arguments: "Namespace") -> int:

@@ -21,9 +21,11 @@ from smartrouter.linux.upstreams import upstreams
 from smartrouter.supervisor import decisions, survey
 from smartrouter.supervisor.accounting import Accounting
 from smartrouter.supervisor.children import Child, Part, State
+from smartrouter.supervisor.editing import take_back
 from smartrouter.supervisor.errands import Errands
 from smartrouter.supervisor.keeping import Keeping
 from smartrouter.supervisor.relay import (
+    NO_WEB,
     Relay,
     sound_answers,
     sound_decision,
@@ -31,14 +33,16 @@ from smartrouter.supervisor.relay import (
     sound_names,
     sound_packets,
     sound_rules,
+    sound_serving,
     sound_switch,
 )
 from smartrouter.supervisor.seen import Claims, Seen, sound_macs
+from smartrouter.supervisor.trial import Trial
 from smartrouter.supervisor.watchdog import QueueWatch
 
 log = Journal("smartrouter.supervisor")
 
-GUARD, ANALYZER = "guard", "analyzer"
+GUARD, ANALYZER, WEB = "guard", "analyzer", "web"
 LOOK_AROUND = 10.0  # seconds between two looks at what may have changed around us
 RETRY = 3.0  # seconds between two tries to start while something is missing
 
@@ -63,6 +67,9 @@ class Household:
         self._seen = Seen()
         self._claims = Claims()
         self._studied: list[str] = []  # by the analyzer, which wants copies of some of their packets
+        self.trial = Trial()
+        self.web = NO_WEB  # where the web interface is, and what it asks of who sets it up
+        self._trial_retry = 0.0
         self._watch = QueueWatch()
         self._accounting = Accounting()
         self._interfaces: frozenset[str] = frozenset()  # at the last look
@@ -82,8 +89,17 @@ class Household:
         stopped = not self.enabled or bool(self.problem)
         return bool(self.found) and all(
             child.problem or child.state is State.RUNNING or (stopped and child.state is State.STOPPED)
-            for child in self.children.values()
+            for child in self.wanted()
         )
+
+    def wanted(self) -> list[Child]:
+        """The parts that the configuration asks for."""
+        shares = self.found.get("shares", {})
+        return [
+            child
+            for name, child in self.children.items()
+            if not child.part.optional or shares.get(name, {}).get(name)
+        ]
 
     @property
     def is_over(self) -> bool:
@@ -145,6 +161,7 @@ class Household:
         self.chores.step(now)
         self._watch_queues(now)
         self._look_around(now)
+        self._end_trial(now)
         guard = self.children.get(GUARD)
         if guard is not None and guard.state is State.RUNNING and self.found.get("volume"):
             self._accounting.keep_on(now)
@@ -172,6 +189,7 @@ class Household:
         now = time.monotonic()
         before, self.found = self.found, {**self.found, **found}
         self.keeping.configure(self.found, now)
+        self.trial.take(found["mode_until"], time.time(), now)
         if self._stopping:
             then({"error": "smartrouter is stopping"})
             return
@@ -188,8 +206,12 @@ class Household:
             return
         self._table_must_go = False
         self._push(then, now)
+        wanted = self.wanted()
         for child in self.children.values():
-            child.start(now)
+            if child in wanted:
+                child.start(now)
+            else:
+                child.stop(now)
         if "around" not in found and any(before[key] != found[key] for key in ("networks", "database")):
             self.reload(_nobody, now)  # the file was changed in more than what we wrote
 
@@ -223,6 +245,20 @@ class Household:
         went = not self._interfaces.issuperset(around["lan"])
         if came or went or sorted(upstreams()) != around["upstreams"]:
             self.errands.send(survey.around(self.found["networks"]), self._looked, now)
+
+    def _end_trial(self, now: float) -> None:
+        """Nobody has said that the mode on trial is to stay: it is as it was before."""
+        if self._stopping or now < self._trial_retry or not self.trial.is_over(time.time(), now):
+            return
+
+        def taken_back(answer: Answer) -> None:
+            if "error" in answer:
+                log.error("the mode on trial cannot be taken back: %s", answer["error"])
+            else:
+                log.info("the trial is over, and nobody kept it: the mode is as it was before")
+
+        self._trial_retry = now + RETRY
+        self.change(take_back, taken_back, now)
 
     def _looked(self, answer: Answer) -> None:
         if "error" in answer:
@@ -287,6 +323,8 @@ class Household:
                 self._decide(message, now)
             case "analyzer", "switched":
                 self._switch(message, now)
+            case "web", "serving":
+                self.web = sound_serving(message)
             case "analyzer", "looked_up":
                 self._relay(GUARD, "looked_up", "names", sound_answers(message.get("names")), now)
             case "guard", "look_up":

@@ -3,6 +3,8 @@
 
     {"do": "status"}
     {"do": "allow" | "deny", "device", "destination", "service"?, "until"?, "by"?}; to allow also "once"?
+    {"do": "remove-rule", "device", "destination", "service"?}
+    {"do": "dismiss" | "reopen", "alert", "by"?}
     {"do": "mode", "mode", "device"?}
     {"do": "watch", "watch", "device"}
     {"do": "pause", "seconds"}
@@ -10,10 +12,19 @@
     {"do": "forget", "device", "destination", "service"?}
     {"do": "learn", "device", "finish"?}
     {"do": "same", "device", "other"}
+    {"do": "rename", "device", "name"}
+    {"do": "set", "section", "options", "place"?, "expected"?}
+    {"do": "add-section", "section", "options"}
+    {"do": "drop-section", "section", "place", "expected"?}
+    {"do": "try-mode", "mode", "seconds"}
+    {"do": "keep"}
+    {"do": "set-password", "hash"}
+    {"do": "test-channel", "name"}
     {"do": "reload"}
 
 Decisions that last are written to the configuration, and answered once the guard goes by them, or with a
-note saying when it will. The rest is for the guard at once or not at all. Devices are MACs here.
+note saying when it will. Whether an alert was seen is the analyzer's business, which keeps the store. The
+rest is for the guard at once or not at all. Devices are MACs here.
 """
 
 import os
@@ -28,9 +39,12 @@ from smartrouter.channel import Answer, plain
 from smartrouter.control import Peer, Reply
 from smartrouter.core.errors import SmartrouterError
 from smartrouter.linux.process import rss_kib
-from smartrouter.supervisor.household import GUARD, Household
+from smartrouter.supervisor import editing
+from smartrouter.supervisor.editing import BadEdit
+from smartrouter.supervisor.household import ANALYZER, GUARD, WEB, Household
 
 STATUS_PATIENCE = 1.0  # seconds for the guard's part of the status
+TEST_PATIENCE = 25.0  # seconds for a channel to take a sample
 LONGEST_PAUSE = 7 * 86400  # seconds; who wants more wants monitor mode
 LONGEST_MUTE = 366 * 86400  # seconds
 _LONGEST_TEXT = 300  # characters of one value; a name has 253 at most
@@ -47,12 +61,17 @@ class _Field(NamedTuple):
 
 
 _TEXT, _MAYBE_TEXT = _Field((str,)), _Field((str, type(None)), required=False)
+_OBJECT, _MAYBE_NUMBER = _Field((dict,)), _Field((int, type(None)), required=False)
 _RULE = {"device": _TEXT, "destination": _TEXT, "service": _MAYBE_TEXT, "by": _MAYBE_TEXT}
 _RULE["until"] = _Field((str, int, float, type(None)), required=False)
+_ALERT = {"alert": _Field((int,)), "by": _MAYBE_TEXT}
 _REQUESTS: Mapping[str, Mapping[str, _Field]] = {
     "status": {},
     "allow": _RULE | {"once": _Field((bool,), required=False)},
     "deny": _RULE,
+    "remove-rule": {"device": _TEXT, "destination": _TEXT, "service": _MAYBE_TEXT},
+    "dismiss": _ALERT,
+    "reopen": _ALERT,
     "mode": {"mode": _TEXT, "device": _MAYBE_TEXT},
     "watch": {"watch": _TEXT, "device": _TEXT},
     "pause": {"seconds": _Field((int, float))},
@@ -60,6 +79,14 @@ _REQUESTS: Mapping[str, Mapping[str, _Field]] = {
     "forget": {"device": _TEXT, "destination": _TEXT, "service": _MAYBE_TEXT},
     "learn": {"device": _TEXT, "finish": _Field((bool,), required=False)},
     "same": {"device": _TEXT, "other": _TEXT},
+    "rename": {"device": _TEXT, "name": _TEXT},
+    "set": {"section": _TEXT, "options": _OBJECT, "place": _MAYBE_NUMBER, "expected": _MAYBE_TEXT},
+    "add-section": {"section": _TEXT, "options": _OBJECT},
+    "drop-section": {"section": _TEXT, "place": _Field((int,)), "expected": _MAYBE_TEXT},
+    "try-mode": {"mode": _TEXT, "seconds": _Field((int, float))},
+    "keep": {},
+    "set-password": {"hash": _TEXT},
+    "test-channel": {"name": _TEXT},
     "reload": {},
 }
 
@@ -84,19 +111,29 @@ class Orders:
                     self._status(reply, now)
                 case "allow" | "deny":
                     self._rule(do, request, peer, reply, now)
+                case "remove-rule":
+                    self._remove_rule(request, reply, now)
+                case "dismiss" | "reopen":
+                    self._see(do, request, peer, reply, now)
                 case "mode":
                     self._mode(request, reply, now)
                 case "same":
                     self._same(request, reply, now)
                 case "watch":
                     self._watch(request, reply, now)
+                case "rename":
+                    self._rename(request, reply, now)
                 case "mute":
                     self._mute(request, peer, reply, now)
+                case "set" | "add-section" | "drop-section" | "try-mode" | "keep" | "set-password":
+                    self._household.change(_writer(do, request, peer), reply, now)
+                case "test-channel":
+                    self._test_channel(request, reply, now)
                 case "reload":
                     self._household.reload(reply, now)
                 case _:
                     self._guard(do, request, reply, now)
-        except BadRequest as error:
+        except (BadRequest, BadEdit) as error:
             reply({"error": str(error)})
 
     def _rule(self, action: str, request: dict[str, Any], peer: Peer, reply: Reply, now: float) -> None:
@@ -112,6 +149,26 @@ class Orders:
             add_rule(path, rule)
 
         self._household.change(write, reply, now)
+
+    def _remove_rule(self, request: dict[str, Any], reply: Reply, now: float) -> None:
+        device = request["device"] if request["device"] == "*" else _mac(request["device"])
+        destination, service = request["destination"], request.get("service") or ""
+
+        def write(path: str) -> None:
+            from smartrouter.config.changes import remove_rule
+
+            remove_rule(path, device, destination, service)
+
+        self._household.change(write, reply, now)
+
+    def _see(self, do: str, request: dict[str, Any], peer: Peer, reply: Reply, now: float) -> None:
+        """An alert was seen, and is not to be reported again; or it is."""
+        by = _decided_by(request.get("by"), peer, self._household.user.uid)
+        analyzer = self._household.children.get(ANALYZER)
+        if analyzer is None:
+            reply({"error": "there is no analyzer"})
+        else:
+            analyzer.ask(do, {"alert": request["alert"], "by": by}, now, reply)
 
     def _mode(self, request: dict[str, Any], reply: Reply, now: float) -> None:
         mode = request["mode"]
@@ -134,6 +191,16 @@ class Orders:
 
         self._household.change(write, reply, now)
 
+    def _rename(self, request: dict[str, Any], reply: Reply, now: float) -> None:
+        device, name = _mac(request["device"]), request["name"].strip()
+
+        def write(path: str) -> None:
+            from smartrouter.config.changes import set_name
+
+            set_name(path, device, name)
+
+        self._household.change(write, reply, now)
+
     def _mute(self, request: dict[str, Any], peer: Peer, reply: Reply, now: float) -> None:
         device, seconds = _mac(request["device"]), request["seconds"]
         if not 0 <= seconds <= LONGEST_MUTE:
@@ -148,7 +215,8 @@ class Orders:
         self._household.change(write, reply, now)
 
     def _same(self, request: dict[str, Any], reply: Reply, now: float) -> None:
-        """First the guard takes over what was learned: until it has, nothing is written."""
+        """First the guard takes over what was learned: until it has, nothing is written. And the analyzer has
+        the earlier one listed no more."""
         device, other = _mac(request["device"]), _mac(request["other"])
         if device == other:
             raise BadRequest("device, other: these are one MAC already")
@@ -161,10 +229,21 @@ class Orders:
         def taken_over(answer: Answer) -> None:
             if "error" in answer:
                 reply(answer)
-            else:
-                self._household.change(write, reply, time.monotonic())
+                return
+            later = time.monotonic()
+            self._household.change(write, reply, later)
+            analyzer = self._household.children.get(ANALYZER)
+            if analyzer is not None:
+                analyzer.ask("succeeded", {"before": other, "now": device}, later, _nobody)
 
         self._guard("same", {"device": device, "other": other}, taken_over, now)
+
+    def _test_channel(self, request: dict[str, Any], reply: Reply, now: float) -> None:
+        analyzer = self._household.children.get(ANALYZER)
+        if analyzer is None:
+            reply({"error": "there is no analyzer"})
+        else:
+            analyzer.ask("test_channel", {"name": request["name"]}, now, reply, TEST_PATIENCE)
 
     def _guard(self, do: str, request: dict[str, Any], reply: Reply, now: float) -> None:
         """What is the guard's business alone."""
@@ -220,12 +299,31 @@ class Orders:
                     "rss_kib": rss_kib(child.pid),
                     "problem": child.problem,
                 }
-                for child in household.children.values()
+                for child in household.wanted()
             ],
             "dropped": {do: relay.dropped for do, relay in household.relays.items() if relay.dropped},
             "not_kept": household.keeping.problem,
+            "trial": household.trial.until,
+            "web": household.web if WEB in (child.part.name for child in household.wanted()) else None,
             "queues": {str(number): queue._asdict() for number, queue in household.queues.items()},
         }
+
+
+def _writer(do: str, request: dict[str, Any], peer: Peer) -> editing.Write:
+    """What writes an edit of the configuration."""
+    match do:
+        case "set":
+            return editing.setter(request, is_root=peer.uid == 0)
+        case "add-section":
+            return editing.adder(request)
+        case "drop-section":
+            return editing.dropper(request)
+        case "try-mode":
+            return editing.trier(request["mode"], request["seconds"], time.time())
+        case "set-password":
+            return editing.password_setter(request["hash"])
+        case _:
+            return editing.keep
 
 
 def _checked(request: dict[str, Any]) -> str:
@@ -249,6 +347,10 @@ def _checked(request: dict[str, Any]) -> str:
         if isinstance(value, str) and not (len(value) <= _LONGEST_TEXT and value.isprintable()):
             raise BadRequest(f"{do}: {key} is no line of at most {_LONGEST_TEXT} characters")
     return do
+
+
+def _nobody(_answer: Answer) -> None:
+    """Nobody waits for this answer."""
 
 
 def _mac(text: str) -> str:

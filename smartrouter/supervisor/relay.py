@@ -8,7 +8,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from smartrouter.channel import Answer
+from smartrouter.channel import Answer, plain
 from smartrouter.supervisor.children import Child
 from smartrouter.supervisor.seen import is_address, is_mac
 
@@ -18,6 +18,7 @@ MAX_PACKETS = 64  # likewise: those that a guard says at once
 MAX_DOUBTS = 64
 MAX_RULES = 256
 MAX_ADDRESSES = 128  # of one name
+MAX_URLS = 32
 MAX_TTL = 86400  # seconds
 ANSWERS = ALLOW, ALLOW_HOUR, MUTE = "allow", "allow-hour", "mute"  # of notify.message.Answer
 _BY = re.compile(r"[a-z]{1,16}(:[A-Za-z0-9_.@-]{1,64})?")
@@ -26,6 +27,9 @@ _DOUBTS = ("other-system", "two-places")  # core.policy.Reason
 _LONGEST_PACKET = 4096  # characters of base64: 3 kB
 _LONGEST_DETAIL = 500  # characters
 _LONGEST_NAME = 4 * 253  # characters, if each is escaped (RFC 1035 sections 2.3.4 and 5.1)
+
+
+NO_WEB: Mapping[str, Any] = {"urls": [], "problems": [], "setup_code": ""}
 
 
 class Relay:
@@ -49,6 +53,16 @@ class Relay:
 
         self._waiting += count
         child.ask(do, {what: things}, now, answered)
+
+
+def sound_serving(message: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Where the web interface says that it is, and with which code it is set up ('' once it is)."""
+    urls, problems = (message.get(key) for key in ("urls", "problems"))
+    return {
+        "urls": [plain(url, 100) for url in urls[:MAX_URLS]] if isinstance(urls, list) else [],
+        "problems": [plain(why, 500) for why in problems[:MAX_URLS]] if isinstance(problems, list) else [],
+        "setup_code": plain(message.get("setup_code") or "", 20),
+    }
 
 
 def sound_names(given: object) -> list[str]:

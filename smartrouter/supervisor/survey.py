@@ -72,7 +72,8 @@ def remove_table(found: Mapping[str, Any]) -> Work:
 
 def _configuration(path: str, parts: Sequence[str]) -> dict[str, Any]:
     """`enabled`, `shares` (part -> its share), `networks` (names of networks, devices, IoT networks),
-    `database`, `volume`, `snapshot` ('' for none), `snapshot_interval`. Raises BadConfig."""
+    `database`, `volume`, `snapshot` ('' for none), `snapshot_interval`, and `mode_until` (of a mode on trial,
+    epoch seconds, or None). Raises BadConfig."""
     from smartrouter.config import load
 
     config = load(path)
@@ -85,6 +86,7 @@ def _configuration(path: str, parts: Sequence[str]) -> dict[str, Any]:
         "volume": main.volume,
         "snapshot": str(main.snapshot or ""),
         "snapshot_interval": main.snapshot_interval,
+        "mode_until": main.mode_until,
     }
 
 

@@ -245,6 +245,7 @@ def assert_nothing_is_lost(found: Home, *, is_first: bool = True) -> None:
 
     assert eventually(agree, 3.0), (guard["judged"], queues, guard["recorded"], guard["kernel"])
     assert guard["unrecorded"] == 0
+    assert (guard["accounts"]["gap_at_gate"], guard["accounts"]["gap_in_log"]) == (0, 0), guard["accounts"]
     assert not any(queue["dropped"] + queue["user_dropped"] for queue in queues.values())
     assert guard["faults"] == guard["judged"].get("our-error", 0) == 0
     assert sum(guard["judged"].values()) > 0

@@ -24,10 +24,10 @@ from netns.guard_lab import (
     learned_home,
 )
 
-from smartrouter.cli.alerts import ALERT
-from smartrouter.cli.devices import DETAILS, DEVICE
-from smartrouter.cli.status import STATUS
 from smartrouter.lab.traffic import Result
+from smartrouter.listings.alerts import ALERT
+from smartrouter.listings.devices import DETAILS, DEVICE
+from smartrouter.listings.status import STATUS
 
 pytestmark = pytest.mark.netns
 

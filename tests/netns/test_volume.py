@@ -140,7 +140,7 @@ def test_what_was_carried_is_kept_as_it_was(home: Home) -> None:
             stream.send(2_000_000)
     endless = Stream(home.camera, STRANGER[0])
     endless.send(300_000)
-    assert eventually(lambda: home.status()["guard"]["volume"]["addresses"] >= 3)  # of camera and TV
+    assert eventually(lambda: home.status()["guard"]["volume"]["addresses"] >= 3, 20.0)  # of camera and TV
     end_connections(home.router, but=STRANGER[0])
     endless.send(300_000)
     report(home)

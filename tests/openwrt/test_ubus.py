@@ -11,10 +11,9 @@ import pytest
 from openwrt.rpcd import PACKAGES, PLUGIN, needs_node, signature, ubus, ubus_at
 from unit.made_home import PLUG, RUNNING, TV, Home
 
-from smartrouter.cli.alerts import ALERT
-from smartrouter.cli.devices import DETAILS, DEVICE
-from smartrouter.cli.explained import EXPLAINED
-from smartrouter.cli.status import STATUS
+from smartrouter.listings.alerts import ALERT, EXPLAINED
+from smartrouter.listings.devices import DETAILS, DEVICE
+from smartrouter.listings.status import STATUS
 from smartrouter.store import open_reader
 from smartrouter.store.alerts import alert as stored
 

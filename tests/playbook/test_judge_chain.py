@@ -225,6 +225,22 @@ def test_a_restored_device_knows_its_aliases() -> None:
     assert reaches(again, "old.example", THIRD) == (False, Reason.UNKNOWN_NAME)
 
 
+def test_a_restart_makes_no_domain_of_a_host_that_a_known_question_led_to() -> None:
+    """`pool.provider.example` is learned as just that: nobody else's name there is known before or after."""
+    talk = Conversation(mode=ENFORCE)
+    host = "pool.provider.example"
+    talk.resolve(HEAD, CLOUD, aliases=(host,))
+    talk.learn(host, CLOUD)
+    talk.protect()
+    learned = talk.judge.roster.devices[CAMERA].learning
+    assert Destination(host, "web") in learned.learned
+    again = Conversation(mode=ENFORCE)
+    again.judge.restore(CAMERA, learned.progress, dict(learned.learned), (), again.now)
+    for each in (talk, again):
+        assert reaches(each, host) == (True, Reason.LEARNED)
+        assert reaches(each, "evil.provider.example", THIRD) == (False, Reason.UNKNOWN_NAME)
+
+
 def test_a_learned_destination_that_is_not_used_for_long_expires_with_a_notice() -> None:
     talk = Conversation(mode=ENFORCE, unused_after=10 * DAY, learning=3600.0)
     talk.learn("old.example", OTHER)

@@ -169,3 +169,10 @@ def test_a_device_that_takes_over_has_no_part_in_it(mode: Mode) -> None:
     talk.tell(LearningTakenOver(PLUG, CAMERA))
     talk.resolve(STRANGER, ADDRESS, mac=PLUG, client="192.168.77.21")
     assert ended(talk.connect(ADDRESS, mac=PLUG, source="192.168.77.21")) == []
+
+
+def test_a_denial_is_one_however_it_is_written() -> None:
+    talk = conversation()
+    talk.configure(rules=(ONCE._replace(action=Action.DENY),))
+    for _ in range(2):
+        assert verdict(talk.connect(ADDRESS)) == Verdict(False, Reason.DENIED_BY_RULE)

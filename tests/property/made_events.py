@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from smartrouter.core.events import (
     AddressClaimed,
     Alias,
+    Carried,
     DestinationForgotten,
     DeviceSeen,
     DnsAnswered,
@@ -24,6 +25,7 @@ from smartrouter.core.events import (
     Scope,
     Tick,
     Told,
+    Transfer,
 )
 from smartrouter.core.policy import DeviceSettings, LearningPlan, Mode, Rule, Settings, Watching
 
@@ -95,13 +97,22 @@ said = st.one_of(
     st.builds(LookedUp, names, st.lists(addresses, max_size=2).map(tuple), st.integers(0, 600)),
     st.just(Tick()),
 )
+carried = st.builds(
+    lambda *of: Carried((Transfer(*of),)),
+    macs,
+    addresses,
+    protocols,
+    ports,
+    rarely,
+    *[st.integers(0, 2**40)] * 5,
+)
 interruptions = st.one_of(st.builds(Paused, st.sampled_from([0.0, 5.0])), st.just(OutageEnded()))
 unreadable = st.builds(PacketUnreadable, macs, st.just(Scope.OUTSIDE))
 conversations = st.lists(
-    st.one_of(flows, flows, queries, replies, hellos, said, unreadable), max_size=40
+    st.one_of(flows, flows, queries, replies, hellos, said, carried, unreadable), max_size=40
 )  # fmt: skip
 interrupted = st.lists(
-    st.one_of(flows, flows, queries, replies, hellos, said, unreadable, interruptions), max_size=40
+    st.one_of(flows, flows, queries, replies, hellos, said, carried, unreadable, interruptions), max_size=40
 )
 
 

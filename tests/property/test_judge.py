@@ -29,6 +29,7 @@ from smartrouter.core.effects import (
 from smartrouter.core.events import (
     AddressClaimed,
     Alias,
+    Carried,
     DestinationForgotten,
     DnsAnswered,
     DnsAsked,
@@ -46,6 +47,7 @@ from smartrouter.core.events import (
     SettingsChanged,
     Tick,
     Told,
+    Transfer,
 )
 from smartrouter.core.flows import Flows
 from smartrouter.core.judge import Judge
@@ -273,6 +275,7 @@ def flood(judge: Judge, mac: str, number: int) -> None:
         HelloHeard(mac, local, 4000, address, 443, 6, name, False),
         HelloHeard(mac, local, 4000, f"9.{address[4:]}", 443, 6, NAMES[0], False),
         LookedUp(name, (address,), 60),
+        Carried((Transfer(mac, address, 6, number % 65536, False, 2**25, 1, 1, 1, 1),)),
     ):
         judge.handle(event, now)
     if number % 50 == 0:

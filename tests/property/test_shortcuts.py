@@ -76,6 +76,7 @@ def made_settings(dice: Random) -> Settings:
             dice.choice(["", "web", "tcp/23"]),
             dice.choice(list(Action)),
             dice.choice([None, WALL + dice.choice([30.0, 20_000.0]) * dice.random()]),
+            once=dice.random() < 0.2,
         )
         for _ in range(dice.choice([0, 0, 1, 2]))
     )

@@ -9,12 +9,11 @@ import pytest
 from unit.made_home import PLUG, TV, Home, alert, noted
 
 from smartrouter.cli import main
-from smartrouter.cli.alerts import ALERT
-from smartrouter.cli.explained import EXPLAINED
 from smartrouter.cli.packets import PACKETS
 from smartrouter.core.effects import Kind, Severity, Withdraw
 from smartrouter.core.explanations import EXPLANATIONS
 from smartrouter.core.policy import Reason
+from smartrouter.listings.alerts import ALERT, EXPLAINED
 from smartrouter.store.alerts import AlertState, set_alert_state, set_reverse
 from smartrouter.store.connect import open_writer
 from smartrouter.terminal import display_width

@@ -154,15 +154,6 @@ def test_flowtables_are_read_as_nft_prints_them(tmp_path: Path, monkeypatch: pyt
     assert "fw4 ft" in check.text
 
 
-def test_options_without_effect_are_named() -> None:
-    check = only(checks.idle_options(from_text("config web\n")))
-    assert (check.level, check.text) == (
-        Level.WARNING,
-        "Without effect in this version: config web.",
-    )
-    assert list(checks.idle_options(Config())) == []
-
-
 def test_who_runs_without_a_filter_of_system_calls_is_said() -> None:
     check = only(checks.confinement({"guard": os.getpid(), "analyzer": 1 << 30}))
     filtered = "Seccomp:\t2" in Path("/proc/self/status").read_text()

@@ -76,7 +76,7 @@ def test_of_an_alert_the_exact_name_and_every_device_may_be_meant(
         "do": "deny", "device": "*", "destination": "evil.example", "service": "web", "until": None,
     }  # fmt: skip
     assert main(home.command("allow", "2", "--exact")) == 1
-    assert "alert 2 has no name; without --exact it is about 198.51.100.99" in capsys.readouterr().err
+    assert "alert 2 has no name; it is about 198.51.100.99" in capsys.readouterr().err
     assert main(home.command("allow", "tv", "example.com", "--exact")) == 2
     assert main(home.command("allow", "tv", "example.com", "--all-devices")) == 2
 

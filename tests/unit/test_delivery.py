@@ -141,6 +141,15 @@ def test_an_alert_is_handed_over_within_two_seconds(world: World, hook: StandIn)
     assert {"name": "mode", "text": "enforce"} in said["facts"]
 
 
+def test_a_message_leads_to_the_alerts_page_where_there_are_pages(world: World, hook: StandIn) -> None:
+    write(world.guard, raised())
+    world.go(GATHER + 2 * STEP)
+    world.delivery.configure(world.config(), "http://192.168.1.1:8081")
+    write(world.guard, raised(destination="other.example", at=NOON + 1))
+    world.go(GATHER + 2 * STEP)
+    assert [each.said["link"] for each in hook.taken] == ["", "http://192.168.1.1:8081/alerts/2"]
+
+
 def test_one_about_an_address_waits_a_little_for_its_reverse_name(world: World, hook: StandIn) -> None:
     write(world.guard, raised(destination="203.0.113.9", name=""))
     world.go(GATHER + STEP)

@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from unit.made_home import NOW, PHONE, PLUG, TV, Home, sighting
+from unit.made_home import NOW, PHONE, PLUG, RUNNING, TV, Home, sighting
 
 from smartrouter.cli import main
-from smartrouter.cli.devices import DETAILS, DEVICE
-from smartrouter.cli.forecast import LEARNING, NOVELTY
 from smartrouter.config.changes import set_mute
-from smartrouter.core.effects import Keep
+from smartrouter.core.destinations import Destination
+from smartrouter.core.effects import AddVolume, Keep
 from smartrouter.core.learning import Progress, State
+from smartrouter.listings.devices import DETAILS, DEVICE
+from smartrouter.listings.forecast import LEARNING, NOVELTY
 from smartrouter.store.changes import upsert_devices
 from smartrouter.store.connect import open_writer
 from smartrouter.terminal import display_width
@@ -216,3 +217,41 @@ def test_an_empty_home_is_said_to_be_one(tmp_path: Path, capsys: pytest.CaptureF
     assert main(home.command("devices")) == 0
     assert capsys.readouterr().out == "No device was seen yet.\n"
     assert listed(home, capsys, "devices") == []
+
+
+def test_what_a_device_sent_and_received_is_listed_by_destination(
+    home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hour = int(time.time() // 3600)
+    home.fill(
+        AddVolume(TV, hour, Destination("netflix.com", "web"), 2_000_000, 900_000_000, 10, 20, 3),
+        AddVolume(TV, hour - 1, Destination("netflix.com", "web"), 1_000_000, 1_000, 1, 2, 1),
+        AddVolume(TV, hour - 30, Destination("pool.ntp.org", "udp/123"), 76, 76, 1, 1, 1),
+        AddVolume(PLUG, hour, Destination("(incoming)", "tcp/80"), 7, 8, 1, 1, 1),
+    )
+    volume = listed(home, capsys, "device", TV)["volume"]
+    assert [each["name"] for each in volume["destinations"]] == ["netflix.com", "pool.ntp.org"]
+    assert volume["destinations"][0]["day"] == {
+        "bytes_out": 3_000_000, "bytes_in": 900_001_000, "packets_out": 11, "packets_in": 22, "flows": 4,
+    }  # fmt: skip
+    assert volume["destinations"][1]["day"]["bytes_out"] == 0
+    assert volume["total"]["bytes_out"] == 3_000_076
+    assert volume["since"] == (hour - 30) * 3600
+    assert volume["offloaded"] is None  # nobody answers
+    of_all = {each["mac"]: each["volume"] for each in listed(home, capsys, "devices")}
+    assert of_all[TV] == {key: volume[key] for key in ("day", "total", "since")}
+    assert of_all[PLUG]["total"]["bytes_in"] == 8
+    assert of_all[PHONE]["total"]["flows"] == 0
+    assert main(home.command("device", TV)) == 0
+    shown = capsys.readouterr().out
+    assert "Together 3.0 MB sent and 900.0 MB received" in shown
+    assert "offloaded" not in shown
+
+
+def test_it_is_said_what_offloading_hides(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    home.fill(AddVolume(TV, int(time.time() // 3600), Destination("netflix.com", "web"), 1, 1, 1, 1, 1))
+    status = RUNNING | {"guard": RUNNING["guard"] | {"volume": {"offloaded": {TV: 3}}}}
+    home.run(status={"ok": status})
+    assert main(home.command("device", TV)) == 0
+    home.close()
+    assert "Open connections that are offloaded: 3." in capsys.readouterr().out

@@ -18,11 +18,11 @@ from unit.made_home import Home, alert, attempt
 from smartrouter.analyzer.days import sum_up_days
 from smartrouter.analyzer.digest import digests, ended_day, ended_week, summaries
 from smartrouter.cli import main
-from smartrouter.cli.digest import DIGEST
 from smartrouter.core.destinations import Destination, Match
 from smartrouter.core.effects import Kind, Learn, Severity, Withdraw
 from smartrouter.core.events import Moment
 from smartrouter.core.learning import Seen
+from smartrouter.listings.digest import DIGEST
 from smartrouter.notify.message import Message
 from smartrouter.store import open_writer
 from smartrouter.store.alerts import AlertState, set_alert_state

@@ -14,9 +14,9 @@ from unit.made_home import NOW, PLUG, RUNNING, TV, Home, attempt, noted, sightin
 from smartrouter.cli import main
 from smartrouter.cli.checks import Check, Level
 from smartrouter.cli.doctor import CHECK, REPORT, household
-from smartrouter.cli.known import Known
 from smartrouter.core.effects import Kind
 from smartrouter.core.policy import Reason
+from smartrouter.listings.known import Known
 from smartrouter.store.changes import upsert_devices
 from smartrouter.store.connect import open_writer
 from smartrouter.terminal import display_width
@@ -97,7 +97,7 @@ def test_it_fits_the_terminal(
 
 def checked(home: Home) -> list[Check]:
     arguments = Namespace(config=str(home.config), run_dir=str(home.run_dir))
-    return list(household(Known(arguments)))
+    return list(household(Known.at(arguments.config)))
 
 
 def test_a_usual_household_is_fine(home: Home) -> None:

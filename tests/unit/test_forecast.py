@@ -5,11 +5,11 @@ import time
 
 import pytest
 
-from smartrouter.cli import forecast
-from smartrouter.cli.forecast import learning_text, moment, novelty_text, number
 from smartrouter.core.learning import DAY, Progress, State
 from smartrouter.core.novelty import PRIOR
 from smartrouter.core.policy import LearningPlan
+from smartrouter.listings import forecast
+from smartrouter.listings.forecast import learning_text, moment, novelty_text, number
 
 AUTO = LearningPlan(auto=True, period=14 * DAY)
 NOON = time.mktime((2026, 11, 24, 12, 0, 0, 0, 0, -1))  # a Tuesday, wherever the tests run

@@ -112,9 +112,9 @@ def test_what_the_kernel_has_not_counted_is_said() -> None:
 def test_what_is_offloaded_is_said() -> None:
     ledger = Ledger()
     look(ledger, counted(1, offloaded=True), counted(2))
-    assert ledger.offloaded == 1
+    assert ledger.offloaded == {TV: 1}
     look(ledger, counted(2))
-    assert ledger.offloaded == 0
+    assert ledger.offloaded == {}
 
 
 def test_whose_connections_and_which_way_is_kept_apart() -> None:

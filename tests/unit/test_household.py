@@ -12,6 +12,7 @@ from smartrouter.channel import Answer, Then
 from smartrouter.linux.privileges import User
 from smartrouter.supervisor import household as module
 from smartrouter.supervisor import survey
+from smartrouter.supervisor.children import Part
 from smartrouter.supervisor.errands import Errands, Work
 from smartrouter.supervisor.household import LOOK_AROUND, RETRY, Household
 
@@ -21,6 +22,7 @@ FOUND: dict[str, Any] = {
     "shares": {},
     "networks": [[], ["br-lan"], []],
     "database": "/nonexistent/store.db",
+    "mode_until": None,
     "around": AROUND,
 }
 OFF = {key: value for key, value in FOUND.items() if key != "around"} | {"enabled": False}
@@ -235,3 +237,50 @@ def test_a_table_that_could_not_be_removed_is_not_passed_over(world: World) -> N
     world.household.end(world.now)
     world.later(0)
     assert "may still be there: no right to" in str(world.household.fatal)
+
+
+# -- a mode on trial ---------------------------------------------------------------------------------------
+
+
+def test_a_mode_that_nobody_kept_is_taken_back(world: World) -> None:
+    world.desk.answers["whole"] = found(mode_until=time.time() - 1)
+    world.desk.answers["change"] = found(mode_until=None)
+    world.reload()
+    assert world.later(1.0) == ["change"]
+    assert world.household.trial.until is None
+    assert world.later(60.0).count("change") == 0
+
+
+def test_a_trial_that_lasts_is_left_alone(world: World) -> None:
+    world.desk.answers["whole"] = found(mode_until=time.time() + 300)
+    world.desk.answers["change"] = found(mode_until=None)
+    world.reload()
+    assert world.later(200.0).count("change") == 0
+    assert world.later(200.0).count("change") == 1, "by the time since, whatever the clock says"
+
+
+def test_what_could_not_be_taken_back_is_tried_again(world: World) -> None:
+    world.desk.answers["whole"] = found(mode_until=time.time() - 1)
+    world.desk.answers["change"] = {"error": "no room left"}
+    world.reload()
+    assert world.later(1.0).count("change") == 1
+    assert world.later(RETRY / 2).count("change") == 0
+    assert world.later(RETRY).count("change") == 1
+
+
+# -- a part that is there only if it is wanted -------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("section", "wanted"),
+    [([{"listen": "lan"}], ["guard", "web"]), ([], ["guard"])],
+    ids=["there", "not there"],
+)
+def test_an_optional_part_is_wanted_while_its_section_is_there(
+    section: list[object], wanted: list[str]
+) -> None:
+    parts = [Part("guard", ("/nonexistent",)), Part("web", ("/nonexistent",), optional=True)]
+    household = Household("/etc/config/smartrouter", parts, User("nobody", 65534, 65534))
+    assert [child.part.name for child in household.wanted()] == ["guard"], "nothing is known yet"
+    household.found = {"shares": {"guard": {}, "web": {"web": section}}}
+    assert [child.part.name for child in household.wanted()] == wanted

@@ -2,14 +2,13 @@
 """Which device a person means, and what to call one."""
 
 import sqlite3
-from argparse import Namespace
 from pathlib import Path
 
 import pytest
 from unit.made_home import PHONE, PLUG, TV, Home
 
-from smartrouter.cli.known import Known, UnknownDevice
 from smartrouter.core.errors import BadConfig, Unavailable
+from smartrouter.listings.known import Known, UnknownDevice
 
 
 @pytest.fixture
@@ -20,7 +19,7 @@ def home(tmp_path: Path) -> Home:
 
 
 def known(home: Home) -> Known:
-    return Known(Namespace(config=str(home.config)))
+    return Known.at(home.config)
 
 
 def test_a_device_is_called_as_the_user_says_or_as_it_says_or_by_its_mac(home: Home) -> None:

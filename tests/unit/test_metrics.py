@@ -60,7 +60,7 @@ def status() -> dict[str, Any]:
         },
         "volume": {
             "accounting": True, "problem": "", "addresses": 2, "heard": 9, "lost": 6, "uncounted": 7,
-            "open": 1, "offloaded": 2, "bytes_out": 1234, "bytes_in": 2**40, "packets_out": 3,
+            "open": 1, "offloaded": {TV: 2}, "bytes_out": 1234, "bytes_in": 2**40, "packets_out": 3,
             "packets_in": 4, "flows": 5,
         },
     }  # fmt: skip
@@ -99,6 +99,7 @@ def test_all_of_a_running_smartrouter_is_there(status: dict[str, Any]) -> None:
     assert value(text, "volume_bytes_total", direction="in") == 2**40
     assert value(text, "volume_lost_total") == 6
     assert value(text, "volume_counting") == 1
+    assert value(text, "volume_offloaded_flows") == 2
 
 
 def test_the_histogram_adds_up(status: dict[str, Any]) -> None:

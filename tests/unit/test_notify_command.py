@@ -12,7 +12,8 @@ from unit.made_home import NOW, RUNNING, Home
 from unit.stand_in import StandIn, service
 
 from smartrouter.cli import main
-from smartrouter.cli.notify import CHANNEL, TESTED
+from smartrouter.cli.notify import TESTED
+from smartrouter.listings.channels import CHANNEL
 from smartrouter.notify.channels import named
 from smartrouter.store.connect import open_writer
 from smartrouter.store.outbox import Put, keep_channels, next_row, note_failed, note_sent, put
@@ -137,7 +138,7 @@ def test_a_fault_shows_no_secret(
     def broken(*_: object) -> None:
         raise RuntimeError(SECRET)
 
-    monkeypatch.setattr("smartrouter.cli.notify.open_channel", broken)
+    monkeypatch.setattr("smartrouter.notify.trying.open_channel", broken)
     configure(home, {"name": "phone"})
     assert main(home.command("notify", "test")) == 1
     captured = capsys.readouterr()

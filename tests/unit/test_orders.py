@@ -64,7 +64,8 @@ def household(config: Path, monkeypatch: pytest.MonkeyPatch) -> Paper:
         household.asked.append((do, arguments))
         then({"ok": {"did": do}})
 
-    monkeypatch.setattr(household.children["guard"], "ask", ask)
+    for child in household.children.values():
+        monkeypatch.setattr(child, "ask", ask)
     return household
 
 
@@ -171,6 +172,37 @@ def test_a_device_is_muted_for_a_time_and_who_wanted_that_is_noted(household: Pa
     assert device.muted_by == "cli:root"
 
 
+def test_a_rule_is_taken_back(household: Paper, config: Path) -> None:
+    order(household, RULE)
+    order(household, {**RULE, "service": None})
+    back = {key: RULE[key] for key in ("device", "destination", "service")}
+    assert order(household, {"do": "remove-rule", **back}) == {"ok": {"applied": True, "note": ""}}
+    assert [rule.service for rule in load(config).rules] == [""]
+    assert "there is no rule" in order(household, {"do": "remove-rule", **back})["error"]
+
+
+def test_a_device_is_renamed_and_its_name_taken_back(household: Paper, config: Path) -> None:
+    assert order(household, {"do": "rename", "device": MAC, "name": " Bob's <TV> "})["ok"]["applied"]
+    assert [(each.mac, each.name) for each in load(config).devices] == [(MAC, "Bob's <TV>")]
+    order(household, {"do": "rename", "device": MAC, "name": ""})
+    assert [each.name for each in load(config).devices] == [""]
+
+
+@pytest.mark.parametrize("do", ["dismiss", "reopen"])
+def test_that_an_alert_was_seen_is_the_analyzers_business(household: Paper, do: str) -> None:
+    assert order(household, {"do": do, "alert": 7, "by": "web:admin"}, WEB) == {"ok": {"did": do}}
+    assert household.asked == [(do, {"alert": 7, "by": "web:admin"})]
+
+
+def test_the_analyzer_hears_whose_place_a_device_takes(household: Paper) -> None:
+    other = "3c:2e:ff:29:4d:94"
+    assert order(household, {"do": "same", "device": MAC, "other": other})["ok"]["applied"]
+    assert household.asked == [
+        ("same", {"device": MAC, "other": other}),
+        ("succeeded", {"before": other, "now": MAC}),
+    ]
+
+
 def test_without_a_running_guard_that_is_said(config: Path) -> None:
     answer = order(Paper(config, "guard"), {"do": "pause", "seconds": 60})
     assert answer == {"error": "the guard is not running (stopped)"}
@@ -231,6 +263,10 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"do": "mute", "device": "*", "seconds": 1}, "device: '*' is no MAC"),
     ({"do": "learn", "device": MAC, "finish": "yes"}, "finish has the wrong type"),
     ({"do": "forget", "device": "*", "destination": "*"}, "device: '*' is no MAC"),
+    ({"do": "dismiss", "alert": "7"}, "alert has the wrong type"),
+    ({"do": "dismiss", "alert": True}, "alert has the wrong type"),
+    ({"do": "remove-rule", "device": MAC, "destination": "no.rule"}, "there is no rule"),
+    ({"do": "rename", "device": MAC, "name": "a\x07b"}, "name is no line"),
     ({"do": "x" * 10_000}, "is unknown"),
 ]
 
@@ -244,3 +280,79 @@ def test_what_makes_no_sense_is_refused_in_words_and_changes_nothing(
     assert len(answer["error"]) < 500
     assert config.read_text() == CONFIG
     assert household.asked == []
+
+
+# -- what a settings page asks for -------------------------------------------------------------------------
+
+
+def test_several_options_are_set_as_one_change(household: Paper, config: Path) -> None:
+    options = {"retention": "30d", "resolver": ["9.9.9.9"]}
+    request = {"do": "set", "section": "smartrouter", "options": options, "place": 0}
+    assert order(household, request, WEB) == {"ok": {"applied": True, "note": ""}}
+    main = load(config).main
+    assert (main.retention, main.resolver) == (30 * 86400, ("9.9.9.9",))
+
+
+def test_only_root_says_where_root_writes(household: Paper, config: Path) -> None:
+    request = {"do": "set", "section": "smartrouter", "options": {"database": "/srv/x.db"}}
+    assert "only root" in order(household, request, WEB)["error"]
+    assert "only root" in order(household, request, MEMBER)["error"]
+    order(household, request, ROOT)
+    assert load(config).main.database == "/srv/x.db"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"a": 1}, {"a": ["b", 2]}, {"a": "x\ny"}, {"a": "x" * 5000}, {"a": ["x"] * 300},
+     {str(n): "" for n in range(70)}],
+    ids=["a number", "a number in a list", "two lines", "long", "many", "many options"],
+)  # fmt: skip
+def test_options_that_are_no_texts_are_refused(
+    household: Paper, config: Path, options: dict[str, object]
+) -> None:
+    answer = order(household, {"do": "set", "section": "smartrouter", "options": options})
+    assert "options:" in answer["error"]
+    assert config.read_text() == CONFIG
+
+
+def test_sections_come_and_go(household: Paper, config: Path) -> None:
+    order(household, {"do": "add-section", "section": "notify", "options": {"type": "ntfy", "channel": "x"}})
+    assert load(config).notify[0].channel == "x"
+    order(household, {"do": "drop-section", "section": "notify", "place": 0})
+    assert load(config).notify == ()
+
+
+def test_a_trial_is_written_with_its_end_and_can_be_kept(household: Paper, config: Path) -> None:
+    order(household, {"do": "try-mode", "mode": "enforce", "seconds": 600})
+    main = load(config).main
+    assert main.mode_until is not None
+    assert 590 < main.mode_until - time.time() <= 600
+    order(household, {"do": "keep"})
+    assert (load(config).main.mode, load(config).main.mode_until) == ("enforce", None)
+    assert "no mode is on trial" in order(household, {"do": "keep"})["error"]
+
+
+@pytest.mark.parametrize("seconds", [0, -1, 3601, 1e9])
+def test_a_trial_lasts_an_hour_at_most(household: Paper, config: Path, seconds: float) -> None:
+    assert "seconds" in order(household, {"do": "try-mode", "mode": "enforce", "seconds": seconds})["error"]
+    assert config.read_text() == CONFIG
+
+
+def test_the_passwords_hash_is_written(household: Paper, config: Path) -> None:
+    order(household, {"do": "set-password", "hash": "scrypt$1"}, WEB)
+    web = load(config).web
+    assert web is not None
+    assert web.password_hash == "scrypt$1"
+    assert "scrypt$x y" not in str(order(household, {"do": "set-password", "hash": "scrypt$x y"}, WEB))
+
+
+def test_a_channel_is_tried_by_the_analyzer(household: Paper, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, Mapping[str, object]]] = []
+
+    def ask(do: str, arguments: Mapping[str, object], now: float, then: Then, patience: float = 2.0) -> None:
+        asked.append((do, arguments))
+        then({"ok": {"error": ""}})
+
+    monkeypatch.setattr(household.children["analyzer"], "ask", ask)
+    assert order(household, {"do": "test-channel", "name": "hook"}) == {"ok": {"error": ""}}
+    assert asked == [("test_channel", {"name": "hook"})]

@@ -9,7 +9,7 @@ from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import Ether
 from scapy.utils import rdpcap
 
-from smartrouter.cli.pcap import ROUTER_MAC, CannotExport, write_pcap
+from smartrouter.listings.pcap import ROUTER_MAC, CannotExport, write_pcap
 from smartrouter.store.exhibits import Exhibit, Role
 
 TV = "3c:2e:ff:29:4d:93"

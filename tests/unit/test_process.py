@@ -94,5 +94,5 @@ def test_the_environment_leads_to_our_code_and_holds_nothing_meant_for_us_alone(
     environment = process.environment()
     assert environment["LANG"] == "C"
     assert environment["PYTHONPATH"] == f"{Path(smartrouter.__file__).parent.parent}:/some/where:/else/where"
-    assert environment["MALLOC_ARENA_MAX"] == "1"
+    assert environment["MALLOC_ARENA_MAX"] == environment["PYTHONNODEBUGRANGES"] == "1"
     assert "NOTIFY_SOCKET" not in environment

@@ -22,6 +22,7 @@ from smartrouter.supervisor.relay import (
     sound_names,
     sound_packets,
     sound_rules,
+    sound_serving,
 )
 
 ANSWER: dict[str, Any] = {"name": "a.example", "addresses": ["198.51.100.5", "2001:db8::5"], "ttl": 300}
@@ -173,3 +174,29 @@ def test_rules_are_ended_if_they_can_be_rules() -> None:
 def test_each_doubt_is_a_reason_of_the_judge() -> None:
     for reason in ("other-system", "two-places"):
         assert Reason(reason) in REASONS
+
+
+@pytest.mark.parametrize(
+    ("given", "passed"),
+    [
+        ({}, {"urls": [], "problems": [], "setup_code": ""}),
+        (
+            {"urls": "x", "problems": 1, "setup_code": None},
+            {"urls": [], "problems": [], "setup_code": ""},
+        ),
+        (
+            {
+                "urls": ["http://192.168.1.1:8081", "a\nb"],
+                "problems": ["no"],
+                "setup_code": "1234-5678",
+                "x": 1,
+            },
+            {"urls": ["http://192.168.1.1:8081", "a b"], "problems": ["no"], "setup_code": "1234-5678"},
+        ),
+    ],
+    ids=["nothing", "nonsense", "where it is"],
+)
+def test_where_the_web_interface_says_it_is_is_text_on_one_line(
+    given: dict[str, Any], passed: dict[str, Any]
+) -> None:
+    assert sound_serving(given) == passed

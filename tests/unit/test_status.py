@@ -12,9 +12,9 @@ import pytest
 from unit.made_home import NOW, PLUG, RUNNING, TV, Home, noted, sighting
 
 from smartrouter.cli import main
-from smartrouter.cli.status import STATUS
 from smartrouter.core.effects import Kind, Severity
 from smartrouter.core.policy import Reason
+from smartrouter.listings.status import STATUS
 from smartrouter.store.changes import set_meta, upsert_devices
 from smartrouter.store.connect import open_writer
 from smartrouter.store.runs import Run, keep_run

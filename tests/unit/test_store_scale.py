@@ -16,58 +16,25 @@ from pathlib import Path
 import pytest
 from counting import steps
 from unit.made_effects import NOON, record
+from unit.made_full_store import ALERTS, ATTEMPTS, DESTINATIONS, DEVICES, HOURS, MAC, full_store
 
 from smartrouter.core.effects import Attempt, Record, another_of
-from smartrouter.store import batch, open_reader, open_writer, queries
+from smartrouter.store import batch, inbox, log, open_reader, open_writer, queries, timeline
 from smartrouter.store.alerts import AlertState, alert, alerts, alerts_after, merged_alerts, nameless_alerts
 from smartrouter.store.attempts import attempts_after, attempts_of, hours
 from smartrouter.store.connect import COMPANIONS, LOG_LIMIT
 from smartrouter.store.pending import empty
 from smartrouter.store.sorts import Sorts
 from smartrouter.store.transaction import transaction
+from smartrouter.store.volumes import lately_of
 from smartrouter.store.writer import Writer
-
-ATTEMPTS, DEVICES, ALERTS, DESTINATIONS = 500_000, 50, 3000, 10
-SORTS = 2000  # after so many, device, address and name are all the same again
-HOURS = 30 * 24  # of each device and destination
-MAC = "02:00:00:00:00:07"
-
-FULL = f"""
-    INSERT INTO words (word) VALUES ('outside'), ('dns'), ('learned');
-    CREATE TEMP TABLE n AS
-        WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {ATTEMPTS}) SELECT i FROM n;
-    INSERT INTO devices (id, mac, first_seen, last_seen)
-        SELECT i, printf('02:00:00:00:00:%02x', i), {NOON}, {NOON} FROM n LIMIT {DEVICES};
-    INSERT INTO sorts
-        SELECT i, {ATTEMPTS} >> 12, i % {DEVICES} + 1, '192.168.1.20', '203.0.113.' || (i % 250), 443, 6,
-            'web', 'api' || (i % 400) || '.example.com', 1, 2, 1, 3
-        FROM n LIMIT {SORTS};
-    INSERT INTO tries
-        SELECT i, {NOON} + i * 0.3, (i - 1) % {SORTS} + 1, 40000, nullif(max(i - {DEVICES}, 0), 0) FROM n;
-    INSERT INTO activity SELECT device, max(id), max(at), count(*), 0 FROM attempts GROUP BY device;
-    INSERT INTO hours
-        SELECT h.i, d.i, 'host' || t.i || '.example.com', 'web', 1, 7
-        FROM (SELECT i FROM n LIMIT {HOURS}) h, (SELECT i FROM n LIMIT {DEVICES}) d,
-            (SELECT i FROM n LIMIT {DESTINATIONS}) t;
-    INSERT INTO alerts (device, kind, destination, service, reason, severity, evidence, name, first, last,
-            count, blocked, state)
-        SELECT i % {DEVICES} + 1, 'new-destination', i || '.example', 'web', 'unknown-name', 'warning', 'dns',
-            '', {NOON}, {NOON} + i, 9, 0, CASE WHEN i % 3 THEN 'open' ELSE 'allowed' END
-        FROM n LIMIT {ALERTS};
-    INSERT INTO alert_addresses SELECT a.i, '203.0.113.' || t.i, 443, 6, t.i
-        FROM (SELECT i FROM n LIMIT {ALERTS}) a, (SELECT i FROM n LIMIT 8) t;
-    INSERT INTO learned SELECT d.i, 'host' || t.i || '.example.com', 'web', 9, 90, 1, 1, 1
-        FROM (SELECT i FROM n LIMIT {DEVICES}) d, (SELECT i FROM n LIMIT 40) t;
-    DROP TABLE n;
-"""
 
 
 @pytest.fixture(scope="module")
 def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sqlite3.Connection]:
     """A reader of a store that has seen a month."""
     path = str(tmp_path_factory.mktemp("full") / "store.db")
-    with contextlib.closing(open_writer(path)) as conn:
-        conn.executescript(f"BEGIN; {FULL} COMMIT;")
+    full_store(path)
     conn = open_reader(path)
     yield conn
     conn.close()
@@ -104,6 +71,33 @@ QUESTIONS = {
     "new attempts": (lambda conn: attempts_after(conn, ATTEMPTS - 2000, 2000), 2000, 80_000),
     "hours of a day": (lambda conn: hours(conn, MAC, (HOURS - 23) * 3600.0), 24 * DESTINATIONS, 10_000),
     "hours of a month": (lambda conn: hours(conn, MAC, 0.0), HOURS * DESTINATIONS, 150_000),
+    "a page of the log": (lambda conn: log.page(conn, log.Wanted(), 100, 250_006).attempts, 100, 10_000),
+    "a page of a device's log": (
+        lambda conn: log.page(conn, log.Wanted(mac=MAC), 100, 250_006).attempts, 100, 10_000,
+    ),
+    "a device's log before a time": (
+        lambda conn: log.page(conn, log.Wanted(mac=MAC, until=NOON + 9000.0), 100).attempts, 100, 10_000,
+    ),
+    "what the log has not": (
+        lambda conn: log.page(conn, log.Wanted(destination="no such"), 100).attempts, 0, 300_000,
+    ),
+    "what a device's log has not": (
+        lambda conn: log.page(conn, log.Wanted(mac=MAC, accepted=False), 100).attempts, 0, 300_000,
+    ),
+    "what is new in the log": (
+        lambda conn: log.newer(conn, log.Wanted(), 100, ATTEMPTS - 50), 50, 5_000,
+    ),
+    "a day by the hour": (lambda conn: timeline.by_hour(conn, NOON + ATTEMPTS * 0.3, 24), 24, 50_000),
+    "a device's day by the hour": (
+        lambda conn: timeline.of_device(conn, MAC, NOON + ATTEMPTS * 0.3, 24)[0], 24, 250_000,
+    ),
+    "a device's fortnight": (lambda conn: timeline.days_of(conn, MAC, 1, 15), 15, 5_000),
+    "a device's volumes of a week": (
+        lambda conn: lately_of(conn, MAC, (HOURS - 167) * 3600.0), 3, 40_000,
+    ),
+    "the inbox": (lambda conn: inbox.groups(conn, ("open",), 3), DEVICES, 120_000),
+    "a device's inbox": (lambda conn: inbox.of_device(conn, MAC, ("open",), 20, 20), 20, 10_000),
+    "alerts of a page": (lambda conn: inbox.read(conn, range(100, 130)), 30, 20_000),
     "what the shell shows": (
         lambda conn: conn.execute("SELECT * FROM timeline ORDER BY id DESC LIMIT 100").fetchall(), 100, 6_000,
     ),

@@ -16,7 +16,7 @@ from smartrouter.store.connect import open_writer
 from smartrouter.store.pending import Pending
 from smartrouter.store.retention import Limits, prune, used_bytes
 from smartrouter.store.schema import STEPS
-from smartrouter.store.volumes import HOUR, Sums, kept_since, load_usual, volumes, volumes_of
+from smartrouter.store.volumes import HOUR, Sums, kept_since, lately_of, load_usual, volumes, volumes_of
 
 CLOUD, OTHER = Destination("example.com", "web"), Destination("example.net", "udp/5000")
 NOW = int(NOON // HOUR)
@@ -59,6 +59,15 @@ def test_the_largest_of_lately_comes_first(conn: sqlite3.Connection) -> None:
     write(conn, volume(10**9, hour=NOW - 48), volume(5, destination=OTHER))
     assert [each.destination for each in volumes_of(conn, TV, NOON - 86400)] == ["example.net", "example.com"]
     assert [each.destination for each in volumes_of(conn, TV, 0.0)] == ["example.com", "example.net"]
+
+
+def test_of_lately_alone_is_what_lately_was_carried(conn: sqlite3.Connection) -> None:
+    write(conn, volume(10, 100), volume(7, hour=NOW - 1), volume(1000, hour=NOW - 30), volume(9, mac=PLUG))
+    write(conn, volume(3, destination=OTHER))
+    lately = {each[:2]: each.lately for each in volumes_of(conn, TV, NOON - HOUR)}
+    assert lately_of(conn, TV, NOON - HOUR) == lately
+    assert lately[CLOUD].bytes_out == 17
+    assert lately_of(conn, TV, NOON + HOUR) == {}
 
 
 def test_each_device_has_its_own(conn: sqlite3.Connection) -> None:

@@ -23,6 +23,17 @@ return baseclass.extend({
 					values: ['monitor', 'enforce']
 				},
 				{
+					name: 'mode_until', title: _('Mode until'), widget: 'value', default: '', required: false,
+					help: _('Until when `mode` is on trial: then it is `mode_after` again, unless somebody says that it stays.'),
+					pattern: '(?:19[7-9]|[2-9][0-9]{2})[0-9](?:-[0-9]{2}){2}T[0-9]{2}(?::[0-9]{2}){1,2}Z',
+					allowed: _('a moment in UTC such as `2026-12-24T18:00:00Z`')
+				},
+				{
+					name: 'mode_after', title: _('Mode after'), widget: 'choice', default: 'monitor', required: false,
+					help: _('The mode after a trial.'),
+					values: ['monitor', 'enforce']
+				},
+				{
 					name: 'learning', title: _('Learning'), widget: 'value', default: 'auto', required: false,
 					help: _('How long a new device learns, counted in time that it was watched: `auto` until nothing new comes any more, or a fixed time.'),
 					pattern: 'auto|(?=.*[1-9])(?=.*[0-9])(?:[0-9]{1,9}d)?(?:[0-9]{1,9}h)?(?:[0-9]{1,9}m)?(?:[0-9]{1,9}s)?',
@@ -347,19 +358,60 @@ return baseclass.extend({
 		},
 		{
 			type: 'web', title: _('Web interface of its own'),
-			help: _('The web interface. Without this section there is none. Read and checked, but without effect in this version.'),
+			help: _('The web interface. Without this section there is none.'),
 			options: [
 				{
 					name: 'listen', title: _('Listen'), widget: 'value', default: 'lan', required: false,
-					help: _('Where it listens; `lan` is the LAN address, port 8081.'),
+					help: _('Where it listens; `lan` is port 8081 of every address of the LAN\'s interfaces, but for those where every device is watched. An address that is no interface of the LAN\'s needs an `allow_from`.'),
 					pattern: 'lan|.+:[1-9][0-9]{0,4}',
 					allowed: _('`lan`, or an address and port such as `192.168.1.1:8081` or `[fd00::1]:8081`')
 				},
 				{
 					name: 'password_hash', title: _('Password hash'), widget: 'secret', default: '', required: false,
-					help: _('The hash of the password.'),
+					help: _('The hash of the password; `smartrouter web --set-password` writes it.'),
 					pattern: 'scrypt[$][!-~]{1,500}',
 					allowed: _('a hash that begins with `scrypt$`')
+				},
+				{
+					name: 'tls', title: _('TLS'), widget: 'choice', default: '0', required: false,
+					help: _('Whether it speaks HTTPS: `0` no, `self` with a certificate that smartrouter makes, `1` with yours.'),
+					values: ['0', 'self', '1']
+				},
+				{
+					name: 'certificate', title: _('Certificate'), widget: 'value', default: '/etc/smartrouter/web.crt', required: false,
+					help: _('The certificate (PEM), with what stands between it and its root.'),
+					pattern: '\\/.*[^\\/]',
+					allowed: _('the path of a file, from `/` on')
+				},
+				{
+					name: 'key', title: _('Key'), widget: 'value', default: '/etc/smartrouter/web.key', required: false,
+					help: _('Its private key (PEM, without a password).'),
+					pattern: '\\/.*[^\\/]',
+					allowed: _('the path of a file, from `/` on')
+				},
+				{
+					name: 'host', title: _('Host'), widget: 'list', default: '', required: false,
+					help: _('Names by which it may be called, besides its addresses and the router\'s own names.'),
+					pattern: '[A-Za-z0-9](?:[A-Za-z0-9.\\-]{0,252})',
+					allowed: _('a host name such as `router.lan`')
+				},
+				{
+					name: 'allow_from', title: _('Allow from'), widget: 'list', default: '', required: false,
+					help: _('Networks beyond the LAN, such as that of a VPN, from which it may be used.'),
+					pattern: '(?:[0-9]{1,3}(?:[.][0-9]{1,3}){3}|[0-9a-fA-F.]*:[0-9a-fA-F:.]+)(?:\\/[0-9]{1,3})?',
+					allowed: _('a network such as `10.8.0.0/24`')
+				},
+				{
+					name: 'url', title: _('URL'), widget: 'value', default: '', required: false,
+					help: _('Where messages say that its pages are, if not at the first of `host`, or the LAN address: as `https://router.example:8443` behind a proxy of yours. What that calls it belongs in `host`, too.'),
+					pattern: 'https?:\\/\\/[!-~]{1,190}',
+					allowed: _('an address that begins with `https://` or `http://`')
+				},
+				{
+					name: 'token', title: _('Token'), widget: 'list', default: '', required: false,
+					help: _('What programs may use it with, as hashes; the page *Account* makes and removes them.'),
+					pattern: '[A-Za-z0-9][A-Za-z0-9_.\\-]{0,31}:[a-z]+(?:,[a-z]+){0,3}:[0-9a-f]{64}',
+					allowed: _('`name:scopes:hash`; scopes are some of `read`, `decide`, `configure` and `metrics`, with commas between')
 				}
 			]
 		}

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What commands know of the running system without asking it: the configuration, the store, and which
-device a person means by a name.
+"""What is known of the running system without asking it: the configuration, the store, and which device a
+person means by a name.
 
 Changes nothing by itself. A device's host name is its own word: the name that the user gave stands above it,
 and one that several devices use names none of them.
@@ -9,8 +9,8 @@ and one that several devices use names none of them.
 import contextlib
 import re
 import sqlite3
-from argparse import Namespace
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from smartrouter.config import Config, load
 from smartrouter.core.errors import SmartrouterError, Unavailable
@@ -30,15 +30,19 @@ class UnknownDevice(SmartrouterError):
 
 
 class Known:
-    """See the module. The configuration is read at once, the store when it is needed.
+    """See the module. What the store says of devices is read when it is needed, and once: through `conn`, a
+    reader's connection, or where there is none through one of its own."""
 
-    Raises BadConfig.
-    """
+    def __init__(self, config: Config, conn: sqlite3.Connection | None = None):
+        self.config = config
+        self.settings: Settings = config.settings(frozenset())
+        self._found = None if conn is None else _present(conn)
+        self._labels: Mapping[str, str] | None = None
 
-    def __init__(self, arguments: Namespace):
-        self.config: Config = load(arguments.config)
-        self.settings: Settings = self.config.settings(frozenset())
-        self._found: list[Device] | None = None
+    @classmethod
+    def at(cls, path: str | Path) -> "Known":
+        """By the configuration file at `path`. Raises BadConfig."""
+        return cls(load(path))
 
     @contextlib.contextmanager
     def store(self) -> Iterator[sqlite3.Connection]:
@@ -81,7 +85,7 @@ class Known:
         if self._found is None:
             self._found = []
             with contextlib.suppress(Unavailable), self.store() as conn:
-                self._found = [device for device in devices(conn) if not device.became]
+                self._found = _present(conn)
         return self._found
 
     def hostnames(self) -> Mapping[str, str]:
@@ -90,7 +94,9 @@ class Known:
 
     def labels(self) -> Mapping[str, str]:
         """What to call each device, by MAC."""
-        return {device.mac: self.name_of(device) for device in self.found()}
+        if self._labels is None:
+            self._labels = {device.mac: self.name_of(device) for device in self.found()}
+        return self._labels
 
     def given_name(self, mac: str) -> str:
         """The name that the user gave the device, '' if none."""
@@ -134,6 +140,10 @@ class Known:
         known.iot, known.on_iot_network = device.iot, device.on_iot_network
         roster.refresh(known)
         return known.watched, known.told.mode or self.settings.mode
+
+
+def _present(conn: sqlite3.Connection) -> list[Device]:
+    return [device for device in devices(conn) if not device.became]
 
 
 def _cannot_write(path: str, error: sqlite3.Error) -> Unavailable:

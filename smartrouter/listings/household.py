@@ -6,7 +6,7 @@ other devices. Said by `status` and `doctor` alike, so that nobody has to guess 
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from smartrouter.cli.known import Known
+from smartrouter.listings.known import Known
 from smartrouter.terminal import inert
 
 _SHOWN = 5  # devices by name

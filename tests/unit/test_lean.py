@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What is never used is not imported; and whoever wants it afterwards gets it."""
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = (
+    "click", "multiprocessing", "logging.handlers", "http.client", "email.message", "pickle",
+    "netfilterqueue", "pyroute2", "scapy", "slack_sdk", "dns", "httpx", "encodings.idna",
+)  # fmt: skip
+
+
+def said(script: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True
+    )
+    return done.stdout.strip()
+
+
+def test_the_process_imports_nothing_heavy() -> None:
+    script = f"import sys, smartrouter.web.daemon; print([n for n in {HEAVY!r} if n in sys.modules])"
+    assert said(script) == "[]"
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        "import http.client; print(http.client.HTTPConnection.__name__)",
+        "import logging.config; print(logging.config.dictConfig.__name__)",
+        "import uvicorn.main; print(uvicorn.main.Server.__name__)",
+        "import html; from html.entities import html5; print(html5['amp;'])",
+        "import jinja2.bccache; print(jinja2.bccache.Bucket.__name__)",
+        "from starlette.exceptions import HTTPException; print(HTTPException(404).detail)",
+    ],
+    ids=["http.client", "logging.config", "uvicorn.main", "html.entities", "jinja2.bccache", "a reason"],
+)
+def test_whoever_wants_it_gets_it(use: str) -> None:
+    wanted = {"HTTPConnection", "dictConfig", "Server", "&", "Bucket", "Not Found"}
+    assert said(f"import smartrouter.web.daemon; {use}") in wanted

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Every page is there for who is logged in, and for nobody else."""
+
+from pathlib import Path
+
+import pytest
+from unit.made_home import alert
+from unit.made_site import made_site, owner, stranger
+
+from smartrouter.store.writer import Writer
+
+PAGES = ("/", "/inbox", "/devices", "/log", "/rules", "/settings", "/account")
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_stranger_sees_no_page(path: str, tmp_path: Path) -> None:
+    answer = stranger(made_site(tmp_path, "\toption password_hash 'scrypt$x'\n")).get(path)
+    assert answer.status_code == 303
+    assert answer.headers["location"].startswith("/login")
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_the_owner_sees_each_page(path: str, tmp_path: Path) -> None:
+    answer = owner(made_site(tmp_path)).get(path)
+    assert answer.status_code == 200
+    assert "<main" in answer.text
+
+
+def test_a_button_is_an_order_in_the_owners_name(tmp_path: Path) -> None:
+    site = made_site(tmp_path)
+    client = owner(site)
+    answer = client.send_form("/pause", seconds="3600", to="/inbox")
+    assert answer.headers["location"] == "/inbox"
+    assert site.asked == [{"do": "pause", "seconds": 3600}]
+    assert "Nothing unknown is blocked for 1 h." in client.get("/rules").text
+
+
+@pytest.mark.parametrize(
+    ("chosen", "shown"), [("dark", 'data-theme="dark"'), ("light", 'data-theme="light"')]
+)
+def test_a_theme_is_kept_by_the_browser(tmp_path: Path, chosen: str, shown: str) -> None:
+    client = owner(made_site(tmp_path))
+    assert "data-theme" not in client.get("/rules").text
+    answer = client.send_form("/account/theme", theme=chosen, to="/rules")
+    assert answer.headers["location"] == "/rules"
+    assert shown in client.get("/rules").text
+    client.send_form("/account/theme", theme="", to="/rules")
+    assert "data-theme" not in client.get("/rules").text
+
+
+def test_a_theme_that_there_is_not_is_none(tmp_path: Path) -> None:
+    client = owner(made_site(tmp_path))
+    client.cookies.set("smartrouter_theme", '"><script>')
+    client.send_form("/account/theme", theme="x; Domain=evil.example", to="//evil.example")
+    assert "data-theme" not in client.get("/rules").text
+
+
+@pytest.mark.parametrize(
+    ("zone", "shown"),
+    [("60", "UTC+0100"), ("-210", "UTC-0330"), ("0", "UTC+0000"), ("", "UTC"), ("9999", "UTC"), ("x", "UTC")],
+)
+def test_times_are_in_the_readers_zone_with_the_exact_one_on_hover(
+    tmp_path: Path, zone: str, shown: str
+) -> None:
+    site = made_site(tmp_path)
+    client = owner(site)
+    if zone:
+        client.cookies.set("smartrouter_zone", zone)
+    page = client.get("/account").text
+    assert '<time datetime="2027-01-15T08:00:00Z"' in page
+    assert shown in page.partition('title="')[2].partition('"')[0]
+    assert ">just now</time>" in page
+
+
+def test_alerts_txt_is_the_posters_file(tmp_path: Path) -> None:
+    site = made_site(tmp_path)
+    writer = Writer(site.config.main.database)
+    for name in ("am2-005-edge.digitalhub.com", "b.example", "<c>.example"):
+        writer.put(alert("cc:44:63:ea:63:63", name))
+    assert writer.flush(20.0)
+    writer.close()
+    answer = owner(site).get("/alerts.txt")
+    assert answer.headers["content-type"].startswith("text/plain")
+    lines = answer.text.splitlines()
+    assert lines[0].startswith("cc:44:63:ea:63:63 -> am2-005-edge.digitalhub.com @ ")
+    assert [line.split()[2] for line in lines][1:] == ["b.example", "<c>.example"]
+    assert len(owner(site).get("/alerts.txt?lines=1").text.splitlines()) == 1
