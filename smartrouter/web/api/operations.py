@@ -248,7 +248,7 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         "getSettings", "GET", "/settings", "settings", _READ, settings.settings, settings.SETTINGS,
-        "The options of `config smartrouter`, as texts; docs/configuration.md explains them.",
+        "The options of `config smartrouter`, as texts; docs/uci.md explains them.",
     ),
     Operation(
         "changeSettings", "PATCH", "/settings", "settings", _CONFIGURE, settings.change, settings.SETTINGS,
