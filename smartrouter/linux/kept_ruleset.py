@@ -8,6 +8,7 @@ only.
 """
 
 import contextlib
+import glob
 import os
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -54,20 +55,22 @@ def keep(path: str, plan: Plan) -> int:
     with contextlib.suppress(FileNotFoundError), open(path, "rb") as file:
         if file.read() == found:
             return 0
-    new = f"{path}.new"
-    with open(new, "wb", opener=_for_root_alone) as file:
-        file.write(found)
-        file.flush()
-        os.fsync(file.fileno())
-    os.rename(new, path)
+    new = f"{path}.new-{os.getpid()}"  # somebody else may be at it
+    try:
+        with open(new, "wb", opener=_for_root_alone) as file:
+            file.write(found)
+            file.flush()
+            os.fsync(file.fileno())
+        os.rename(new, path)
+    finally:
+        _remove(new)
     return len(found)
 
 
 def drop(path: str) -> None:
     """There shall be no such file."""
-    for each in (path, f"{path}.new"):
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(each)
+    for each in (path, *glob.glob(f"{glob.escape(path)}.new-*")):
+        _remove(each)
 
 
 def _additions(rows: dict[str, dict[str, None]]) -> Iterator[str]:
@@ -81,6 +84,11 @@ def _additions(rows: dict[str, dict[str, None]]) -> Iterator[str]:
 def _macs(link: Netlink, name: str) -> Iterator[str]:
     for element in nftables.list_elements(link, name):
         yield element[1][4:10].hex(":")  # NFTA_SET_ELEM_KEY, and in it NFTA_DATA_VALUE
+
+
+def _remove(path: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
 
 
 def _for_root_alone(path: str, flags: int) -> int:

@@ -24,7 +24,7 @@ USUAL_PATHS = tuple(
         "/var/lib/misc/dnsmasq.leases",
         "/tmp/hosts/odhcpd",  # noqa: S108
         "/tmp/odhcpd.leases",  # noqa: S108
-        "/tmp/smartrouter.leases",  # noqa: S108
+        "/var/run/smartrouter.leases",
     )
 )
 _CONFIG = Path("/etc/config/dhcp")

@@ -98,6 +98,7 @@ class Supervisor:
         yield server
         yield from server.clients
         yield self._household.errands
+        yield self._household.chores
         yield from self._household.children.values()
 
     def _on_signal(self, number: signal.Signals, now: float) -> None:
@@ -132,6 +133,7 @@ def main(arguments: "Namespace") -> int:
     """`smartrouter run [--config PATH] [--run-dir DIR]`. Raises Unavailable, or does not come back."""
     if os.geteuid() != 0:
         raise Unavailable("smartrouter run needs root: it gives each part the rights that it needs, no more")
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # "read it again" must not end who has not read it yet
     command = (sys.executable, "-S", "-P", "-m", "smartrouter.supervisor.daemon")
     files = (os.path.abspath(arguments.config), os.path.abspath(arguments.run_dir))
     # The memory that reading the command line took would be ours for good. So begin anew without that, and

@@ -59,7 +59,8 @@ class Household:
         self.fatal: SmartrouterError | None = None  # what `run` is to end with
         self.queues: Mapping[int, queue_stats.QueueStats] = {}
         self.errands = Errands()
-        self.keeping = Keeping(self.errands, user)
+        self.chores = Errands()  # that nobody waits for
+        self.keeping = Keeping(self.chores, user)
         environment = process.environment()
         self.children = {part.name: Child(part, environment, self._greet, self._hear) for part in parts}
         self.relays: defaultdict[str, Relay] = defaultdict(Relay)  # by what they have done
@@ -104,7 +105,7 @@ class Household:
     def is_over(self) -> bool:
         """After `end`: is everything gone?"""
         stopped = all(child.state is State.STOPPED for child in self.children.values())
-        must = self._table_must_go or self._state_must_be_kept or self.errands.busy
+        must = self._table_must_go or self._state_must_be_kept or self.errands.busy or self.chores.busy
         return self._stopping and stopped and not must
 
     def reload(self, then: Then, now: float) -> None:
@@ -149,7 +150,7 @@ class Household:
     def next_deadline(self) -> float | None:
         """When `step` has something to do, if nothing happens before."""
         due = [child.next_deadline() for child in self.children.values()]
-        due.append(self.errands.next_deadline())
+        due += [self.errands.next_deadline(), self.chores.next_deadline()]
         return min((moment for moment in due if moment is not None), default=None)
 
     def step(self, now: float) -> None:
@@ -157,6 +158,7 @@ class Household:
         for child in self.children.values():
             child.step(now)
         self.errands.step(now)
+        self.chores.step(now)
         self._watch_queues(now)
         self._look_around(now)
         self._end_trial(now)

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 PACKAGES = {
     "smartrouter.cli.classify": "smartrouter-analyzer",
     "smartrouter.cli.digest": "smartrouter-analyzer",
+    "smartrouter.listings.digest": "smartrouter-analyzer",
     "smartrouter.analyzer": "smartrouter-analyzer",
     "smartrouter.evaluate": "smartrouter-tools",
     "smartrouter.lab": "smartrouter-tools",

@@ -4,8 +4,8 @@
     DIRECTORY/ruleset.nft   with `closed`: what the init script loads before the network (root's alone)
     DIRECTORY/state/        the copy of the store and the journal of what was learned (the service group's)
 
-All of it is errands, and those that open the store give up root first: whom the group lets in could have put
-anything in its place.
+All of it is done by errands, for which nothing else waits: flash is slow. Those that open the store give up
+root first: whom the group lets in could have put anything in its place.
 """
 
 import functools

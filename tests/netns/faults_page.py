@@ -114,6 +114,21 @@ ELSEWHERE = (
         "Alerts wait in the store and are delivered later; no verdict waits",
         "netns/test_delivery.py::test_kills_in_the_middle_lose_nothing",
     ),
+    Elsewhere(
+        "Power is lost, and with it the memory that the store lies in (`option snapshot`)",
+        "What was learned is known again, but for the last minute; with `closed` nothing unknown passes",
+        "netns/test_kept_state.py::test_closed_holds_between_power_and_guard_and_what_was_learned_survives",
+    ),
+    Elsewhere(
+        "Whoever copies the store to flash is killed, at any moment",
+        "What is kept there is the old copy or the new one, whole",
+        "unit/test_store_snapshot.py::test_whenever_it_is_killed_what_is_kept_can_be_taken_up",
+    ),
+    Elsewhere(
+        "Flash takes nothing any more",
+        "Judging goes on; `status` says what would be lost",
+        "netns/test_kept_state.py::test_a_disk_that_takes_nothing_is_said",
+    ),
 )
 
 _HEAD = """\

@@ -5,13 +5,15 @@
 
 import os
 import shutil
+import signal
 import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from time import sleep
 
 import pytest
-from netns.guard_lab import KNOWN, STRANGER, VERSIONS, Home, eventually, learned_home
+from netns.guard_lab import KNOWN, STRANGER, VERSIONS, Home, eventually, home, learned_home
 
 from smartrouter.lab.traffic import Result
 from smartrouter.supervisor.keeping import STATE
@@ -95,3 +97,30 @@ def test_a_disk_that_takes_nothing_is_said(flash: Path) -> None:
         assert "would not survive a restart" in home.product.command("status").stdout
         (flash / STATE).chmod(0o2770)
         assert eventually(lambda: not home.status()["not_kept"], 20)
+
+
+def test_a_reload_that_comes_too_early_ends_nothing(flash: Path) -> None:
+    """procd's triggers come in numbers while a router boots."""
+    with home({"snapshot": str(flash)}) as found:
+        assert found.product.stop() == 0
+        with found.product.log.open("ab") as log:
+            process = found.product.process = found.router.popen(
+                found.product._argv("run"), stdout=log, stderr=log
+            )
+        assert eventually(lambda: _ignores_hup(process.pid) or process.poll() is not None, 30.0)
+        for _ in range(200):
+            if process.poll() is not None or found.product.run_dir.joinpath("control.sock").exists():
+                break
+            process.send_signal(signal.SIGHUP)
+            sleep(0.005)
+        assert eventually(found.product.is_guarding, 30.0), found.product.last_words()
+
+
+def _ignores_hup(pid: int) -> bool:
+    """Of the process and what it started: the test's own programs run before it."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
+    line = next(line for line in status.splitlines() if line.startswith("SigIgn:"))
+    return bool(int(line.split()[1], 16) >> (signal.SIGHUP - 1) & 1)

@@ -245,7 +245,7 @@ class Leases:
         self.path = folder / "leases"
         self.script = folder / "dhcp"
         text = (FILES / "smartrouter.dhcp").read_text()
-        self.script.write_text(text.replace("/tmp/smartrouter.leases", str(self.path)))
+        self.script.write_text(text.replace("/var/run/smartrouter.leases", str(self.path)))
 
     def happen(self, action: str, mac: str, ip: str, name: str = "") -> list[str]:
         event = {"ACTION": action, "MACADDR": mac, "IPADDR": ip, "HOSTNAME": name}

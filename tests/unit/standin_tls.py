@@ -10,6 +10,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+_SIGNS = x509.KeyUsage(
+    digital_signature=True, content_commitment=False, key_encipherment=False, data_encipherment=False,
+    key_agreement=False, key_cert_sign=True, crl_sign=True, encipher_only=False, decipher_only=False,
+)  # fmt: skip
+
 
 class Authority:
     """`file`: its certificate, for SSL_CERT_FILE."""
@@ -19,8 +24,9 @@ class Authority:
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "stand-in authority")])
         made = (
-            _begun(self._name, self._name, self._key.public_key())
+            _begun(self._name, self._name, self._key.public_key(), self._key.public_key())
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .add_extension(_SIGNS, critical=True)
             .sign(self._key, hashes.SHA256())
         )
         self.file = folder / "authority.pem"
@@ -35,7 +41,7 @@ class Authority:
         except ValueError:
             meant = x509.DNSName(host)
         made = (
-            _begun(name, self._name, key.public_key())
+            _begun(name, self._name, key.public_key(), self._key.public_key())
             .add_extension(x509.SubjectAlternativeName([meant]), critical=False)
             .sign(self._key, hashes.SHA256())
         )
@@ -57,7 +63,10 @@ class Authority:
         return context
 
 
-def _begun(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+def _begun(
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, signer: ec.EllipticCurvePublicKey
+) -> x509.CertificateBuilder:
+    """With the key identifiers without which Python takes none since 3.13 (RFC 5280 section 4.2.1.1)."""
     now = datetime.now(UTC)
     return (
         x509.CertificateBuilder()
@@ -67,4 +76,6 @@ def _begun(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(hours=1))
         .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer), critical=False)
     )
