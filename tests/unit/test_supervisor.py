@@ -23,7 +23,7 @@ def test_without_root_it_says_why_it_needs_it(monkeypatch: pytest.MonkeyPatch) -
 
 def test_parts_are_started_with_command_lines_that_the_command_understands() -> None:
     parts = supervisor.usual_parts("/etc/config/smartrouter", "/run/smartrouter")
-    assert [part.name for part in parts] == ["guard", "analyzer"]
+    assert [part.name for part in parts] == ["guard", "analyzer", "web"]
     for part in parts:
         program, *options = part.command
         assert program == sys.executable
