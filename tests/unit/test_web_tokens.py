@@ -23,7 +23,8 @@ def test_a_token_is_found_by_its_secret_alone() -> None:
     known = read([kept_one, kept_other])
     found = find(other, known)
     assert found is not None
-    assert (found.name, found.scopes) == ("other", frozenset({Scope.DECIDE, Scope.CONFIGURE}))
+    assert found.name == "other"
+    assert set(map(str, found.scopes)) == {Scope.DECIDE, Scope.CONFIGURE}
     assert one != made("one", ["read"])[0]
     for wrong in ("", "smr_", one[:-1], one + "x", kept_one, found.digest, "\ud800"):
         assert find(wrong, known) is None

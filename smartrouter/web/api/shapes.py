@@ -20,9 +20,6 @@ from smartrouter.web.api.forms import (
     ALERT_STATE,
     BOOLEAN,
     COUNT,
-    EVIDENCE,
-    KIND,
-    MAC,
     MAYBE_WHEN,
     MODE,
     NUMBER,
@@ -194,7 +191,3 @@ APPLIED = answer(
     },
     "Applied",
 )
-__all__ = [
-    "ALERT", "APPLIED", "ATTEMPT", "CHANNEL", "CONSEQUENCES", "DETAILS", "DEVICE", "DIGEST", "EVIDENCE",
-    "EXPLAINED", "KIND", "MAC", "RULE", "STATUS",
-]  # fmt: skip
