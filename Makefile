@@ -172,5 +172,8 @@ $(VENV)/supplied: $(VENV)/installed
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[supply]'
 	@touch $@
 
+screenshots: develop test-packages ## Take the pictures in docs/screenshots anew
+	cd tests && PYTHONPATH=.:unit ../$(BIN)/python -m web.pictures
+
 clean: ## Remove what these verbs made
 	rm -rf $(VENV) $(LINT) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

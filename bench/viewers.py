@@ -102,7 +102,7 @@ class _Web:
             "--run-dir",
             self._folder,
         ]
-        self._process = self._router.popen(command)
+        self._process = self._router.popen(list(map(str, command)))
         end = time.monotonic() + _PATIENCE
         while not self._router.inside(_answers):
             if time.monotonic() > end:

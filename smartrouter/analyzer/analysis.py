@@ -74,7 +74,7 @@ def settle(conn: sqlite3.Connection, settings: Settings, wall: float) -> int:
             if not found.destination:
                 continue  # about what the device does, not about where to: no rule speaks of that
             rules = [rule for rule in settings.rules if rule.device in ("*", found.mac)]
-            about = _about(found)
+            about = attempted_of(found)
             action = ruling(rules, about, wall)
             if action is not None:
                 rule = next(r for r in rules if r.action is action and applies(r, about, wall))
@@ -83,7 +83,7 @@ def settle(conn: sqlite3.Connection, settings: Settings, wall: float) -> int:
     return settled
 
 
-def _about(found: StoredAlert) -> Attempted:
+def attempted_of(found: StoredAlert) -> Attempted:
     """What the alert says was attempted. Not every alert is about a packet that went to an address."""
     name = found.name or ("" if is_address(found.destination) else found.destination)
     called = (Called(name, (), (found.destination,)),) if name else ()

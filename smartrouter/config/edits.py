@@ -11,7 +11,7 @@ from pathlib import Path
 from smartrouter.config import Config
 from smartrouter.config.changes import changed
 from smartrouter.config.fingerprint import fingerprint
-from smartrouter.config.options import Section, options_of, time_text
+from smartrouter.config.options import PATH, Section, options_of, time_text
 from smartrouter.config.sections import SECTIONS
 from smartrouter.config.uci import find, parse
 from smartrouter.config.uci_edit import add_section, delete_section, set_options
@@ -19,7 +19,6 @@ from smartrouter.core.errors import BadConfig
 
 MAIN, WEB = "smartrouter", "web"
 SINGLE = (MAIN, WEB)  # of which there is one at most
-_PATHS = frozenset({"database", "alert_file", "certificate", "key"})
 OWN_WAY = frozenset({"password_hash", "mode_until", "mode_after"})  # set by other functions alone
 
 Texts = Mapping[str, str | Sequence[str]]
@@ -119,13 +118,13 @@ def _end_trial(path: str | Path, *, keep: bool) -> Config:
 def _check(kind: str, options: Texts, *, paths: bool) -> None:
     if kind not in SECTIONS:
         raise BadConfig(f"there is no section {kind!r:.40}; there are {', '.join(SECTIONS)}")
-    known = {option.name for option in options_of(SECTIONS[kind])}
+    known = {option.name: option for option in options_of(SECTIONS[kind])}
     for name in options:
         if name not in known:
             raise BadConfig(f"{kind} has no option {name!r:.40}")
         if name in OWN_WAY:
             raise BadConfig(f"option {name}: it is not set like this")
-        if name in _PATHS and not paths:
+        if known[name].kind is PATH and not paths:
             raise BadConfig(
                 f"option {name}: it names a file that root writes or reads, so that only root may change it: "
                 f"edit the configuration file on the router"

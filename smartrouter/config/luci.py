@@ -112,7 +112,7 @@ def _widget(option: Option) -> str:
         return "list"
     if option.secret:
         return "secret"
-    if option.kind in (kinds.BOOLEAN, kinds.FLAG):
+    if option.kind.allowed == kinds.BOOLEAN.allowed:
         return "flag"
     return "choice" if _choices(option.kind) else "value"
 

@@ -93,7 +93,6 @@ class Judge(Protocol):
     def handle(self, event: Event, now: Moment) -> list[Effect]: ...
     def repeat(self, event: FlowOpened) -> Repeat | None: ...
     def hears(self, mac: str, now: Moment) -> bool: ...
-    def addresses(self) -> dict[str, str]: ...
     def repeated(
         self, packets: Collection[Repeated], now: Moment, *, judged: bool = True
     ) -> list[Effect]: ...
@@ -161,11 +160,6 @@ class Bench:
         """May the first data of another connection of this device be looked at?"""
         with self.lock:
             return self.judge.hears(mac, now())
-
-    def addresses(self) -> dict[str, str]:
-        """The local addresses of watched devices, and their MACs."""
-        with self.lock:
-            return self.judge.addresses()
 
     def repeat(self, event: FlowOpened) -> Repeat | None:
         """What to judge packets like `event` by, see `Judge.repeat`."""

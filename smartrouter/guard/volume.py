@@ -70,9 +70,7 @@ class Ledger:
         side that began."""
         self.totals: Counter[str] = Counter()  # since the start, for `status`
         self.uncounted = 0  # connections that ended, and that the kernel has not counted
-        self.offloaded: Counter[str] = (
-            Counter()
-        )  # open ones that may pass uncounted, by MAC, at the last look
+        self.offloaded: Counter[str] = Counter()  # open ones of each MAC that may pass uncounted
         self._old = dict(old or {})
         self._open: dict[int, _Open] = {}
         self._sums: dict[_Place, list[int]] = {}
@@ -197,6 +195,7 @@ class Volume:
         totals = self._ledger.totals
         return {
             "accounting": accounting.is_on(),
+            "events": accounting.tells_ends(),
             "problem": self._problem,
             "addresses": len(self._devices),
             "heard": self._heard,

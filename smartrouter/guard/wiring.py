@@ -12,7 +12,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from smartrouter.channel import Request
 from smartrouter.core.effects import LookUp
@@ -49,6 +49,7 @@ from smartrouter.guard.inspection import Inspections
 from smartrouter.guard.settling import Settling
 from smartrouter.guard.share import Share
 from smartrouter.guard.table import Table
+from smartrouter.guard.volume import Volume
 from smartrouter.journal import Journal
 from smartrouter.linux import conntrack, ruleset
 from smartrouter.linux.latency import Latency
@@ -60,9 +61,6 @@ from smartrouter.linux.sets import Sets
 from smartrouter.store.connect import open_reader
 from smartrouter.store.queries import load_state
 from smartrouter.store.writer import Writer
-
-if TYPE_CHECKING:
-    from smartrouter.guard.volume import Volume
 
 log = Journal("smartrouter.guard")
 
@@ -160,14 +158,16 @@ class Guard:
     def _count_bytes(self) -> None:
         """Verdicts do not hang on this, nor wait for it at the start: it gives no sign of life, and needs
         none."""
-        from smartrouter.guard.volume import Volume
-
-        self._volume = Volume(self._share.lan, self._bench.addresses, self._tell)
+        self._volume = Volume(self._share.lan, self._addresses, self._tell)
         thread = threading.Thread(
             target=self._volume.serve, args=(self._stopping,), name="volume", daemon=True
         )
         thread.start()
         self._threads.append(thread)
+
+    def _addresses(self) -> dict[str, str]:
+        with self._bench.lock:
+            return self._judge.addresses()
 
     def turn(self) -> bool:
         """Do what is due; False while a queue's thread gives no sign of life: then no heartbeat either."""

@@ -9,6 +9,7 @@ the supervisor asks.
 from smartrouter.core.errors import Unavailable
 
 _SWITCH = "/proc/sys/net/netfilter/nf_conntrack_acct"
+_EVENTS = "/proc/sys/net/netfilter/nf_conntrack_events"
 _SOCKETS = "/proc/thread-self/net/netlink"
 _NETFILTER = "12"  # NETLINK_NETFILTER
 _OF_CONNECTIONS = 0b111  # NFNLGRP_CONNTRACK_NEW, _UPDATE and _DESTROY
@@ -19,6 +20,15 @@ def is_on(switch: str = _SWITCH) -> bool | None:
     try:
         with open(switch) as file:
             return file.read().strip() == "1"
+    except OSError:
+        return None
+
+
+def tells_ends(switch: str = _EVENTS) -> bool | None:
+    """Does the kernel tell when a connection ends? None if that cannot be told."""
+    try:
+        with open(switch) as file:
+            return file.read().strip() != "0"  # 1: always; 2: to those that listen, which is usual
     except OSError:
         return None
 

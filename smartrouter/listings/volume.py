@@ -94,6 +94,11 @@ def trouble(counted: Mapping[str, Any] | None) -> tuple[str, str] | None:
             "told of.",
             "`sysctl -w net.netfilter.nf_conntrack_acct=1`; it counts for connections that begin then.",
         )
+    if counted["events"] is False:
+        return (
+            "The kernel does not tell when connections end: what short ones carry is not counted.",
+            "`sysctl -w net.netfilter.nf_conntrack_events=2` (1 before Linux 5.19).",
+        )
     if counted["offloaded"]:
         return (
             f"Open connections of watched devices that are offloaded: {sum(counted['offloaded'].values())}. "

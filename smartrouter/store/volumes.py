@@ -44,7 +44,7 @@ _HOURS = """WITH RECURSIVE stored (hour) AS (
     UNION ALL SELECT (SELECT min(hour) FROM volumes WHERE hour > stored.hour) FROM stored
     WHERE stored.hour IS NOT NULL)"""
 _SUMS = ", ".join(f"sum({column})" for column in _COLUMNS)
-_LATELY = ", ".join(f"sum({column} * (hour >= :since))" for column in _COLUMNS)
+_LATELY = ", ".join(f"sum({column} * (hour >= :lately))" for column in _COLUMNS)
 
 
 def write_volumes(conn: sqlite3.Connection, devices: Mapping[str, int], volumes: Iterable[AddVolume]) -> None:
@@ -89,9 +89,11 @@ def volumes_of(conn: sqlite3.Connection, mac: str, since: float) -> list[Volume]
     """What went between a device and each destination, the largest of lately first: since `since`, by whole
     hours, and over all time that is kept."""
     rows = conn.execute(
-        f"""SELECT destination, service, {_LATELY}, {_SUMS} FROM volumes
-            WHERE device = (SELECT id FROM devices WHERE mac = :mac) GROUP BY destination, service""",  # noqa: S608
-        {"since": int(since // HOUR), "mac": mac},
+        f"""{_HOURS} SELECT destination, service, {_LATELY}, {_SUMS}
+            FROM stored CROSS JOIN volumes USING (hour)
+            WHERE device = (SELECT id FROM devices WHERE mac = :mac)
+            GROUP BY destination, service""",  # noqa: S608
+        {"since": 0, "lately": int(since // HOUR), "mac": mac},
     )
     found = [Volume(name, service, Sums(*sums[:5]), Sums(*sums[5:])) for name, service, *sums in rows]
     return sorted(found, key=_by_size)

@@ -27,13 +27,19 @@ def main() -> int:
     except SmartrouterError as error:
         for line in str(error).splitlines():
             print(f"smartrouter: {plain(line)}", file=sys.stderr)
+        _tell(channel, error)
         return 1
     except ImportError as error:
-        # A descriptor that is closed already belonged to a channel that has told the same.
-        with contextlib.suppress(OSError, ValueError), Channel(channel):
-            raise error
+        _tell(channel, error)
         raise
     return status
+
+
+def _tell(channel: int, error: Exception) -> None:
+    """Have the supervisor know, for its status, why the part ends."""
+    # A descriptor that is closed already belonged to a channel that has told the same.
+    with contextlib.suppress(Exception), Channel(channel):
+        raise error
 
 
 def begin(part: str, arguments: SimpleNamespace) -> int:

@@ -12,10 +12,12 @@ from urllib.parse import urlsplit
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from smartrouter.config.options import time_text
 from smartrouter.core.errors import SmartrouterError
 from smartrouter.web.pages.render import user_of
 from smartrouter.web.sessions import Flash
 
+_UNTOLD = frozenset({"do", "by", "hash", "expected"})
 _WITH_BY = frozenset({"allow", "deny", "dismiss", "mute", "reopen"})  # orders that note who decided
 
 
@@ -74,7 +76,15 @@ def own_path(given: str) -> str:
 
 
 def _told(wanted: Mapping[str, Any]) -> str:
-    """An order in a line of the audit log; nothing secret is ever among what is told."""
-    return ", ".join(
-        f"{key} {value}" for key, value in wanted.items() if key not in ("do", "hash", "options", "tokens")
-    )
+    """An order in a line of the audit log. Of options it has the names: values may be secret."""
+    told = []
+    for key, value in wanted.items():
+        if key in _UNTOLD or value in (None, ""):
+            continue
+        if key == "options":
+            told.append(f"options {', '.join(value)}")
+        elif key == "until" and isinstance(value, float):
+            told.append(f"until {time_text(value)}")
+        else:
+            told.append(f"{key} {value}")
+    return ", ".join(told)

@@ -22,6 +22,7 @@ from smartrouter.web.pages import (
     inbox,
     log,
     login,
+    metrics,
     mode,
     rules,
     settings,
@@ -30,7 +31,21 @@ from smartrouter.web.pages import (
 from smartrouter.web.pages.render import page
 from smartrouter.web.site import Site
 
-_PAGES = (home, inbox, devices, device, log, rules, settings, mode, login, setup, account, alerts_txt)
+_PAGES = (
+    home,
+    inbox,
+    devices,
+    device,
+    log,
+    rules,
+    settings,
+    mode,
+    login,
+    setup,
+    account,
+    alerts_txt,
+    metrics,
+)
 
 
 def make_app(site: Site) -> Starlette:

@@ -22,9 +22,10 @@ from smartrouter.channel import Channel, Gone, Request
 from smartrouter.config import Config, WebConfig, load
 from smartrouter.core.errors import SmartrouterError, Unavailable
 from smartrouter.core.names import registrable_domain
-from smartrouter.linux import local_addresses, privileges
+from smartrouter.linux import local_addresses, privileges, seccomp
 from smartrouter.linux.heap import give_back, give_back_what_is_large
 from smartrouter.web import assets, certificate
+from smartrouter.web.api.events import feed_of
 from smartrouter.web.app import make_app
 from smartrouter.web.origins import own_names
 from smartrouter.web.pages import render
@@ -52,7 +53,7 @@ def main(arguments: "Namespace") -> int:
         share = _own_share(arguments.config)
         _prepare()
         tls = _tls(share)
-        privileges.drop(privileges.service_user(), keep_net_admin=False)
+        _drop_rights()
         asyncio.run(_Web(share, arguments.run_dir, None, tls).run())
         return 0
     with Channel(arguments.channel) as channel:
@@ -63,7 +64,7 @@ def main(arguments: "Namespace") -> int:
                 return 0
             try:
                 tls = _tls(first.arguments)
-                privileges.drop(privileges.service_user(), keep_net_admin=False)
+                _drop_rights()
                 web = _Web(first.arguments, arguments.run_dir, channel, tls)
             except SmartrouterError as error:
                 channel.answer(first.id, error=str(error))
@@ -92,6 +93,12 @@ def _prepare() -> None:
     registrable_domain("example.com")
     assets.assets()
     render.load()
+
+
+def _drop_rights() -> None:
+    privileges.drop(privileges.service_user(), keep_net_admin=False)
+    if why := seccomp.install(seccomp.NETWORK):
+        log.warning("no filter of system calls: %s", why)
 
 
 def _tls(share: dict[str, Any]) -> ssl.SSLContext | None:
@@ -165,6 +172,7 @@ class _Web:
             raise self._lost
 
     def _end(self) -> None:
+        feed_of(self._site).close()
         self._server.should_exit = True
 
     async def _beat(self, channel: Channel) -> None:

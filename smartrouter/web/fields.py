@@ -16,8 +16,6 @@ from smartrouter.config.sections import SECTIONS
 from smartrouter.core.errors import BadConfig
 
 REMOVE = "remove."  # and an option's name: the box that takes a secret away
-# Root writes or reads there, so that only root says where (see supervisor/editing).
-ROOTS = frozenset({"database", "alert_file", "certificate", "key"})
 # These have a way of their own: buttons, pages.
 ELSEWHERE: Mapping[str, frozenset[str]] = {
     "smartrouter": frozenset({"mode", "mode_until", "mode_after"}),
@@ -72,7 +70,7 @@ def read(share: Mapping[str, Any], kind: str, place: int | None, form: Mapping[s
     changes: dict[str, str | list[str]] = {}
     before: dict[str, str] = {}
     for option in options_of(SECTIONS[kind]):
-        if option.name in ELSEWHERE.get(kind, ()) or option.name in ROOTS:
+        if option.name in ELSEWHERE.get(kind, ()) or _is_roots(option):
             continue
         if option.secret:
             if form.get(REMOVE + option.name):
@@ -95,6 +93,11 @@ def choices(kind: Kind[Any]) -> tuple[str, ...]:
     return found if len(found) > 1 and kinds.words(*found).allowed == kind.allowed else ()
 
 
+def _is_roots(option: Option) -> bool:
+    """Does root write or read there, so that only root says where (see supervisor/editing)?"""
+    return option.kind is kinds.PATH
+
+
 def _field(option: Option, texts: Texts, sent: Mapping[str, str], faults: Mapping[str, str]) -> Field:
     now = _now(option, texts)
     shown = "\n".join(now) if not isinstance(now, str) else now
@@ -115,7 +118,7 @@ def _field(option: Option, texts: Texts, sent: Mapping[str, str], faults: Mappin
         many=option.many,
         secret=option.secret,
         required=option.required,
-        fixed=option.name in ROOTS,
+        fixed=_is_roots(option),
         error=faults.get(option.name, ""),
     )
 

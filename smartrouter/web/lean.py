@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What we take of others' libraries, without what they import and we never use: uvicorn's command line (with
-click and multiprocessing), what reads settings of logs, an HTTP client (with all of `email`), two thousand named characters of HTML, Jinja's caches on disk (with pickle). Together they are 4 MB,
-for good.
+click and multiprocessing), what reads settings of logs, an HTTP client (with all of `email`), two thousand
+named characters of HTML, Jinja's caches on disk (with pickle). Together they are 3 MB, for good.
 
 To be imported before anything else of these libraries. Afterwards each is there for who wants it.
 """

@@ -6,6 +6,7 @@ A session's name is not in it, only the hash of that. Where the file cannot be w
 process and the log keeps what fits into memory: nothing else depends on it. Times are epoch seconds.
 """
 
+import hashlib
 import logging
 import os
 import sqlite3
@@ -30,7 +31,7 @@ _PATIENCE = 2.0  # seconds that a connection waits for another
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS sessions (
     key TEXT PRIMARY KEY, csrf BLOB NOT NULL, created REAL NOT NULL, seen REAL NOT NULL,
-    source TEXT NOT NULL, agent TEXT NOT NULL
+    source TEXT NOT NULL, agent TEXT NOT NULL, password TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS audit (
     id INTEGER PRIMARY KEY, at REAL NOT NULL, who TEXT NOT NULL, source TEXT NOT NULL, what TEXT NOT NULL,
@@ -39,6 +40,7 @@ CREATE TABLE IF NOT EXISTS audit (
 """
 
 _APPEND = "INSERT INTO audit (at, who, source, what, about, outcome) VALUES (?, ?, ?, ?, ?, ?)"
+_SESSIONS = "SELECT key, csrf, created, seen, source, agent FROM sessions WHERE password = ?"
 _LAST = "SELECT id, at, who, source, what, about, outcome FROM audit WHERE id < ? ORDER BY id DESC LIMIT ?"
 
 
@@ -67,18 +69,23 @@ class Ledger:
         self._unwritten: deque[Line] = deque(maxlen=_IN_MEMORY)
         self._said = ""
 
-    def sessions(self) -> list[Session]:
-        """Those that were kept."""
-        rows = self._with(lambda conn: conn.execute("SELECT * FROM sessions").fetchall())
+    def sessions(self, password_hash: str) -> list[Session]:
+        """Those that were kept while this was the password: whoever changed it since, even while we did not
+        run, has logged all others out."""
+        found = (_mark(password_hash),)
+        rows = self._with(lambda conn: conn.execute(_SESSIONS, found).fetchall())
         return [Session(*row) for row in rows or ()]
 
-    def keep_sessions(self, sessions: Iterable[Session]) -> None:
+    def keep_sessions(self, sessions: Iterable[Session], password_hash: str) -> None:
         """These are all that there are."""
-        rows = [(each.key, each.csrf, each.created, each.seen, each.source, each.agent) for each in sessions]
+        mark = _mark(password_hash)
+        rows = [
+            (each.key, each.csrf, each.created, each.seen, each.source, each.agent, mark) for each in sessions
+        ]
 
         def keep(conn: sqlite3.Connection) -> None:
             conn.execute("DELETE FROM sessions")
-            conn.executemany("INSERT INTO sessions VALUES (?, ?, ?, ?, ?, ?)", rows)
+            conn.executemany("INSERT INTO sessions VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
 
         self._with(keep)
 
@@ -123,6 +130,11 @@ class Ledger:
                 log.warning("%s cannot be used: %s; logins and the audit log end with us", self._path, error)
             return None
         return found
+
+
+def _mark(password_hash: str) -> str:
+    """What tells one password's hash from another's, and gives neither away."""
+    return hashlib.sha256(b"smartrouter sessions" + password_hash.encode()).hexdigest()
 
 
 def _make(path: str) -> None:

@@ -54,10 +54,10 @@ class Site:
         self.lockout = Lockout()
         self.web = WebConfig()
         self.sessions = Sessions()
-        self.changing = ""  # key of the session that changes the password, and stays
+        self.changing = ("", "")  # key of the session that changes the password, and stays; and to what hash
         self.configure(share)
         self.ledger = Ledger(os.path.dirname(self.config.main.database))
-        self.sessions = Sessions(self.ledger.sessions())
+        self.sessions = Sessions(self.ledger.sessions(self.web.password_hash))
         self.setup = SetUp()
 
     def configure(self, share: Mapping[str, Any]) -> None:
@@ -65,7 +65,8 @@ class Site:
         config = Config.from_share(share["config"])
         before, after = self.web.password_hash, config.web.password_hash if config.web else ""
         if before and before != after:
-            self.sessions.close_all(but=self.changing)
+            key, chosen = self.changing
+            self.sessions.close_all(but=key if chosen == after else "")
         self.config: Config = config
         self.settings: Settings = config.settings(frozenset())
         self.web = config.web or WebConfig()
@@ -98,7 +99,8 @@ class Site:
 
     async def keep_sessions(self) -> None:
         """Have those that there are survive us."""
-        await anyio.to_thread.run_sync(self.ledger.keep_sessions, self.sessions.all(self.clock()))
+        sessions = self.sessions.all(self.clock())
+        await anyio.to_thread.run_sync(self.ledger.keep_sessions, sessions, self.web.password_hash)
 
     def visitor(self, scope: Mapping[str, Any]) -> Visitor:
         """Who makes the request with this scope."""

@@ -12,6 +12,7 @@ PAGE = (CHECKOUT / "docs" / "threats.md").read_text(encoding="utf-8")
 NAMED = sorted(set(re.findall(r"`(tests/[a-z_/]+\.py)::([a-z0-9_]+)`", PAGE)))
 TOPICS = [
     "resolver of its own choice", "device sends replies", "nobody asked for", "bailiwick", "rebinding", "CDN",
+    "DNS rebinding of the web interface",
     "`fib`", "MAC", "odd TCP flags", "fragments", "extension headers", "GRE", "IPIP", "6in4", "SCTP",
     "one-way UDP", "privacy addresses", "rogue router advertisements", "hostile names", "control socket",
     "reads the store", "secrets",

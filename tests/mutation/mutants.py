@@ -281,7 +281,7 @@ MUTANTS = (
         12,
         "smartrouter/core/judge.py",
         "        if isinstance(event, FlowOpened):\n            effects = self._attempts.opened(event, now)",
-        "        now = now._replace(running=__import__('time').monotonic())\n"
+        "        now = now._replace(wall=__import__('time').time())\n"
         "        if isinstance(event, FlowOpened):\n            effects = self._attempts.opened(event, now)",
         ("tests/property/test_judge.py::test_same_events_give_the_same_effects",),
     ),

@@ -64,13 +64,24 @@ ALLOWED = {
         }),
         USUAL | STORE | {"alerts.txt", "anon_inode:inotify", "anon_inode:[eventfd]"},
     ),
+    "web": Rights(
+        USER,
+        0,
+        True,
+        frozenset({
+            UNIX, (socket.AF_NETLINK, ROUTE), (socket.AF_INET, socket.IPPROTO_TCP),
+            (socket.AF_INET6, socket.IPPROTO_TCP),
+        }),
+        USUAL | STORE | {"anon_inode:[eventpoll]", "anon_inode:[eventfd]"},
+    ),
 }  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Home]:
     """With an alert and its reverse lookup behind it."""
-    with learned_home() as found:
+    with learned_home(more="config web\n\toption listen 'lan'\n") as found:
+        assert eventually(lambda: found.status()["parts"][-1]["state"] == "running", 15.0)
         found.visit(found.camera, "stranger.example")
         found.camera.connect("198.51.100.90", 443)
         assert eventually(lambda: found.alerts(found.camera))

@@ -21,6 +21,14 @@ def test_the_switch_is_read_and_turned(tmp_path: Path) -> None:
         assert accounting.is_on(str(switch)) is wanted
 
 
+@pytest.mark.parametrize(("written", "tells"), [("0\n", False), ("1\n", True), ("2\n", True)])
+def test_whether_the_kernel_tells_of_ends_is_read(tmp_path: Path, written: str, tells: bool) -> None:
+    switch = tmp_path / "nf_conntrack_events"
+    assert accounting.tells_ends(str(switch)) is None
+    switch.write_text(written)
+    assert accounting.tells_ends(str(switch)) is tells
+
+
 def test_who_may_not_turn_it_is_told_what_to_type(tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match=r"sysctl -w net\.netfilter\.nf_conntrack_acct=1"):
         accounting.turn(on=True, switch=str(tmp_path))

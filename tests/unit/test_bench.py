@@ -3,12 +3,15 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import cycle
 from typing import Any, get_args
 
 import pytest
 from unit.made_effects import alias, forget, keep, label, learn, raised, record, told, withdraw
 
+from smartrouter.core.destinations import Destination
 from smartrouter.core.effects import (
+    AddVolume,
     AdmitReplies,
     Block,
     Cut,
@@ -16,9 +19,11 @@ from smartrouter.core.effects import (
     Disconnect,
     DismissReplies,
     Effect,
+    End,
     Enforce,
     Flow,
     Inspect,
+    KeepUsual,
     Know,
     LookUp,
     Pair,
@@ -32,7 +37,8 @@ from smartrouter.core.effects import (
 )
 from smartrouter.core.errors import Unavailable
 from smartrouter.core.events import Event, Moment, Shortcut, Tick
-from smartrouter.core.policy import Reason
+from smartrouter.core.policy import Action, Reason, Rule
+from smartrouter.core.uploads import Usual
 from smartrouter.guard.bench import Bench
 from smartrouter.guard.settling import Settling
 from smartrouter.linux.pairs import PairChange
@@ -45,6 +51,8 @@ ONE, TWO = Pair(MAC, "203.0.113.9", 6, 443), Pair(MAC, "203.0.113.9", 17, 443)
 YES = Verdict(True, Reason.LEARNED)
 
 STORED: list[Effect] = [
+    AddVolume(MAC, 1, Destination("a.example", "web"), 1, 2, 3, 4, 5),
+    KeepUsual(MAC, Destination("a.example", "web"), Usual(6, 7)),
     RecordMore([]),
     record(), raised(), withdraw(), label(), learn(), forget(), told(), alias(), keep(),
 ]  # fmt: skip
@@ -63,6 +71,9 @@ SET_CHANGES: list[tuple[Effect, tuple[Any, ...]]] = [
 ]
 PAIRS: list[Know | Block | Deny] = [Know(ONE, 60.0), Block(ONE, 60.0), Deny(ONE, 60.0)]
 NOTHING_TO_CHANGE: list[Effect] = [Inspect(OVER_UDP, held=True), Release(OVER_UDP), Cut(OVER_UDP)]
+
+
+RULE = Rule(MAC, "a.example", "web", Action.ALLOW, once=True)
 
 
 class Around:
@@ -99,6 +110,9 @@ class Around:
 
     def look_up(self, name: str) -> None:
         self.done.append(("look_up", name))
+
+    def end(self, rule: Rule) -> None:
+        self.done.append(("end", rule))
 
     def change_pairs(self, changes: Sequence[PairChange]) -> int:
         self._do("change_pairs", list(changes))
@@ -148,7 +162,7 @@ def around() -> Around:
 
 @pytest.fixture
 def bench(around: Around) -> Bench:
-    return Bench(around, around, around.store, fail_open=True, look_up=around.look_up)
+    return Bench(around, around, around.store, fail_open=True, look_up=around.look_up, end=around.end)
 
 
 def test_every_effect_is_spoken_of_here() -> None:
@@ -158,6 +172,7 @@ def test_every_effect_is_spoken_of_here() -> None:
         *PAIRS,
         YES,
         LookUp(""),
+        End(RULE),
         Unsettle(ONE, Shortcut.KNOWN),
     ]
     assert {type(effect) for effect in spoken_of} == set(get_args(Effect))
@@ -165,7 +180,7 @@ def test_every_effect_is_spoken_of_here() -> None:
 
 def test_what_is_stored_is_stored_with_one_call_in_its_order(bench: Bench, around: Around) -> None:
     mixed: list[Effect] = [YES]
-    for stored, (change, _) in zip(STORED, SET_CHANGES, strict=False):
+    for stored, (change, _) in zip(STORED, cycle(SET_CHANGES), strict=False):
         mixed += [stored, change]
     assert bench.carry_out(mixed)
     calls = [call for call in around.done if call[0] == "store"]
@@ -241,6 +256,11 @@ def test_a_name_is_handed_on_to_whom_looks_it_up(bench: Bench, around: Around) -
     assert around.done == [("look_up", "a.example"), ("look_up", "b.example")]
 
 
+def test_a_rule_that_is_over_is_handed_on_to_whom_ends_it(bench: Bench, around: Around) -> None:
+    assert bench.carry_out([YES, End(RULE)])
+    assert around.done == [("end", RULE)]
+
+
 def test_what_must_come_before_a_verdict_is_done_and_the_rest_is_given_back_in_order(
     bench: Bench, around: Around
 ) -> None:
@@ -250,7 +270,7 @@ def test_what_must_come_before_a_verdict_is_done_and_the_rest_is_given_back_in_o
     ]  # fmt: skip
     others: list[Effect] = [
         YES, *STORED, *PAIRS, Watch(MAC), Unwatch(MAC), Enforce(MAC), Relax(MAC), LookUp("a.example"),
-        Disconnect(OVER_TCP),
+        Disconnect(OVER_TCP), End(RULE),
     ]  # fmt: skip
     mixed: list[Effect] = []
     for number, other in enumerate(others):

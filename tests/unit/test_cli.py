@@ -20,7 +20,7 @@ from smartrouter.cli.reference import commands
 RUN = [sys.executable, "-m", "smartrouter"]
 WORDS = (
     "status devices device alerts alert digest allow deny forget learn same watch mode mute pause "
-    "notify replay evaluate classify doctor demo run guard analyzer"
+    "notify replay evaluate classify metrics doctor demo run guard analyzer web"
 )
 # What each command needs at least, besides its name.
 NEEDED = {

@@ -9,7 +9,8 @@ from smartrouter.guard.volume import STARTING
 from smartrouter.listings.volume import losses, told, trouble
 
 WELL: dict[str, Any] = {
-    "accounting": True, "problem": "", "addresses": 3, "heard": 9, "lost": 0, "uncounted": 0, "open": 1,
+    "accounting": True, "events": True, "problem": "", "addresses": 3, "heard": 9, "lost": 0,
+    "uncounted": 0, "open": 1,
     "offloaded": {}, "bytes_out": 1_500_000, "bytes_in": 10, "packets_out": 1, "packets_in": 1, "flows": 1,
 }  # fmt: skip
 
@@ -23,6 +24,7 @@ def test_where_all_is_well_it_is_said_how_much_there_was() -> None:
     ("change", "said", "mend"),
     [
         ({"accounting": False}, "The kernel does not count bytes", "nf_conntrack_acct=1"),
+        ({"events": False}, "does not tell when connections end", "nf_conntrack_events"),
         ({"problem": "no such module."}, "is not counted: no such module.", ""),
         ({"offloaded": {"a": 2, "b": 3}}, "that are offloaded: 5. What they carry", "flow_offloading=0"),
     ],

@@ -39,3 +39,17 @@ def test_the_process_imports_nothing_heavy() -> None:
 def test_whoever_wants_it_gets_it(use: str) -> None:
     wanted = {"HTTPConnection", "dictConfig", "Server", "&", "Bucket", "Not Found"}
     assert said(f"import smartrouter.web.daemon; {use}") in wanted
+
+
+def test_what_is_missing_is_said_with_what_to_do() -> None:
+    script = """
+import importlib.util
+usual = importlib.util.find_spec
+importlib.util.find_spec = lambda name: None if name in ("starlette", "uvicorn") else usual(name)
+from smartrouter.core.errors import Unavailable
+try:
+    import smartrouter.web
+except Unavailable as error:
+    print(error)
+"""
+    assert "needs the Python modules starlette, uvicorn: install what is missing" in said(script)

@@ -59,7 +59,8 @@ def status() -> dict[str, Any]:
             "trouble": "disk full",
         },
         "volume": {
-            "accounting": True, "problem": "", "addresses": 2, "heard": 9, "lost": 6, "uncounted": 7,
+            "accounting": True, "events": True, "problem": "", "addresses": 2, "heard": 9, "lost": 6,
+            "uncounted": 7,
             "open": 1, "offloaded": {TV: 2}, "bytes_out": 1234, "bytes_in": 2**40, "packets_out": 3,
             "packets_in": 4, "flows": 5,
         },

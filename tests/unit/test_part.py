@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from smartrouter.channel import Channel, Gone, Lines, decode
+from smartrouter.core.errors import Unavailable
 from smartrouter.supervisor import part
 
 
@@ -58,3 +59,15 @@ def test_the_status_of_the_command_is_that_of_the_process(
     monkeypatch.setattr(part, "begin", lambda *_: 7)
     assert part.main() == 7
     assert supervisor.receive() == []
+
+
+def test_a_part_that_refuses_to_be_imported_tells_what_it_needs(
+    supervisor: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuses(*_: object) -> int:
+        raise Unavailable("the web interface needs the Python module starlette: install what is missing")
+
+    monkeypatch.setattr(part, "begin", refuses)
+    assert part.main() == 1
+    (line,) = supervisor.receive()
+    assert "starlette: install" in decode(line)["why"]

@@ -128,6 +128,24 @@ def test_what_was_decided_is_shown_with_by_whom_and_can_be_undone(conn: sqlite3.
     assert over.blocks[0].places[0].rows[0].undo is None, "that rule has ended"
 
 
+@pytest.mark.parametrize(
+    ("destination", "action", "covered"),
+    [
+        ("example.net", "allow", "allow"),
+        ("*.example.net", "deny", "deny"),
+        ("203.0.113.9", "allow", "allow"),
+        ("other.example", "allow", ""),
+    ],
+)
+def test_what_a_new_rule_is_about_to_decide_is_not_asked_again(
+    conn: sqlite3.Connection, destination: str, action: str, covered: str
+) -> None:
+    furnish(conn, raised(TV), raised(PLUG))
+    text = f"config rule\n\toption device '{TV}'\n\toption destination '{destination}'\n"
+    blocks = {b.mac: b for b in seen(conn, f"{text}\toption action '{action}'\n").blocks}
+    assert [blocks[mac].places[0].rows[0].covered for mac in (TV, PLUG)] == [covered, ""]
+
+
 def test_that_a_device_is_muted_is_said(conn: sqlite3.Connection) -> None:
     furnish(conn, raised(TV))
     muted = f"config device\n\toption mac '{TV}'\n\toption mute_until '2026-11-21T13:00:00Z'\n"

@@ -38,14 +38,15 @@ def test_it_is_bounded(tmp_path: Path, monkeypatch) -> None:  # type: ignore[no-
 def test_sessions_come_back(tmp_path: Path) -> None:
     sessions = Sessions()
     name, session = sessions.open("192.168.1.50", "a browser", NOW)
-    Ledger(str(tmp_path)).keep_sessions(sessions.all(NOW))
-    again = Sessions(Ledger(str(tmp_path)).sessions())
+    Ledger(str(tmp_path)).keep_sessions(sessions.all(NOW), "scrypt$1")
+    again = Sessions(Ledger(str(tmp_path)).sessions("scrypt$1"))
     found = again.find(name, NOW)
     assert found is not None
     assert (found.csrf, found.source) == (session.csrf, "192.168.1.50")
+    assert Ledger(str(tmp_path)).sessions("scrypt$2") == [], "somebody changed the password since"
     assert name.encode() not in (tmp_path / module.NAME).read_bytes()
-    Ledger(str(tmp_path)).keep_sessions([])
-    assert Ledger(str(tmp_path)).sessions() == []
+    Ledger(str(tmp_path)).keep_sessions([], "scrypt$1")
+    assert Ledger(str(tmp_path)).sessions("scrypt$1") == []
 
 
 def test_the_file_is_for_its_user_alone(tmp_path: Path) -> None:
@@ -59,8 +60,8 @@ def test_without_a_disk_the_latest_lines_are_in_memory_and_are_written_later(tmp
     for number in range(3):
         ledger.write(line(number))
     assert [found for _, found in ledger.lines(9)] == [line(2), line(1), line(0)]
-    assert ledger.sessions() == []
-    ledger.keep_sessions([])
+    assert ledger.sessions("scrypt$1") == []
+    ledger.keep_sessions([], "scrypt$1")
     folder.mkdir()
     ledger.write(line(3))
     assert [found for _, found in Ledger(str(folder)).lines(9)] == [line(3), line(2), line(1), line(0)]

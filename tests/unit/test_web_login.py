@@ -236,6 +236,9 @@ def test_who_changes_the_password_stays_and_the_others_go(site: MadeSite) -> Non
     site.configure(share)
     assert mine.get("/account").status_code == 200
     assert other.get("/account").status_code == 303
+    later = {**share["config"], "web": [{"password_hash": cheap_hash("from the command line")}]}
+    site.configure({**share, "config": later})
+    assert mine.get("/account").status_code == 303, "somebody else's change logs everybody out"
 
 
 def test_changing_the_password_takes_the_old_one_and_guessing_it_is_locked_out(site: MadeSite) -> None:
@@ -308,3 +311,13 @@ def test_a_wrong_token_is_a_stranger_also_to_the_login_form(site: MadeSite) -> N
     wrong = {"Authorization": "Bearer smr_wrong"}
     assert client.get("/alerts.txt", headers=wrong).status_code == 401
     assert client.post("/login", data={"csrf": "", "password": PASSWORD}, headers=wrong).status_code == 403
+
+
+def test_a_link_from_a_chat_leads_to_its_page_once_our_own_page_has_asked_again(site: MadeSite) -> None:
+    elsewhere = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
+    answer = stranger(site).get("/login?next=/alerts/7", headers=elsewhere)
+    assert answer.status_code == 200
+    assert '<meta http-equiv="refresh" content="0">' in answer.text
+    assert owner(site).get("/login?next=/alerts/7").headers["location"] == "/alerts/7"
+    here = {"Sec-Fetch-Site": "same-origin"}
+    assert "password" in stranger(site).get("/login?next=/alerts/7", headers=here).text

@@ -7,7 +7,10 @@ import pytest
 from unit.made_home import alert
 from unit.made_site import made_site, owner, stranger
 
+from smartrouter.core.errors import Unavailable
+from smartrouter.metrics import CONTENT_TYPE
 from smartrouter.store.writer import Writer
+from smartrouter.web import tokens
 
 PAGES = ("/", "/inbox", "/devices", "/log", "/rules", "/settings", "/account")
 
@@ -85,3 +88,43 @@ def test_alerts_txt_is_the_posters_file(tmp_path: Path) -> None:
     assert lines[0].startswith("cc:44:63:ea:63:63 -> am2-005-edge.digitalhub.com @ ")
     assert [line.split()[2] for line in lines][1:] == ["b.example", "<c>.example"]
     assert len(owner(site).get("/alerts.txt?lines=1").text.splitlines()) == 1
+
+
+def test_metrics_are_for_prometheus_with_a_token_for_them_alone(tmp_path: Path) -> None:
+    site = made_site(tmp_path)
+    secret, kept = tokens.made("prometheus", [tokens.Scope.METRICS])
+    site.tokens = tokens.read([kept])
+    program = stranger(site)
+    answer = program.get("/metrics", headers={"Authorization": f"Bearer {secret}"})
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == CONTENT_TYPE
+    assert "\nsmartrouter_up 1" in answer.text
+    assert program.get("/alerts.txt", headers={"Authorization": f"Bearer {secret}"}).status_code == 403
+    assert program.get("/metrics").status_code == 401
+
+
+def test_metrics_say_that_smartrouter_does_not_answer(tmp_path: Path) -> None:
+    site = made_site(tmp_path)
+    site.answers["status"] = Unavailable("it does not run")
+    (tmp_path / "store.db").unlink()
+    assert "\nsmartrouter_up 0" in owner(site).get("/metrics").text
+
+
+def test_the_audit_log_tells_what_was_done_and_no_secret(tmp_path: Path) -> None:
+    site = made_site(tmp_path, "config notify\n\toption type 'ntfy'\n\toption channel 'x'\n")
+    client = owner(site)
+    client.send_form("/rules/add", device="*", destination="a.example", action="deny", time="1h")
+    client.send_form("/settings/smartrouter", retention="30d", name_grace="1d")
+    client.send_form("/settings/notify/0", type="ntfy", channel="s3cret-topic")
+    site.answers["mode"] = Unavailable("it is stopping")
+    client.send_form("/mode", mode="monitor")
+    told = [(line.what, line.about, line.outcome) for _, line in site.ledger.lines(9)]
+    assert told == [
+        ("mode", "mode monitor", "it is stopping"),
+        ("set", "section notify, options channel, place 0", "done"),
+        ("set", "section smartrouter, options name_grace, retention, place 0", "done"),
+        ("deny", "device *, destination a.example, until 2027-01-15T09:00:00Z", "done"),
+    ]
+    page = client.get("/account").text
+    assert "web:admin" in page
+    assert "s3cret" not in page

@@ -13,6 +13,7 @@ from jsonschema import Draft202012Validator
 from smartrouter.config.options import DESTINATION, MAC, MAC_OR_ANY, SERVICE, Kind, options_of
 from smartrouter.config.sections import MainConfig
 from smartrouter.web.api import forms
+from smartrouter.web.api.operation import Operation
 from smartrouter.web.api.operations import OPERATIONS
 from smartrouter.web.api.schema import KEYWORDS, MAX_FAULTS, Fault, Schema, faults, keywords
 from smartrouter.web.api.settings import CHANGE
@@ -78,6 +79,17 @@ def test_the_table_says_nothing_that_is_not_checked() -> None:
         for schema in (operation.body, operation.answer, *(each.schema for each in operation.query)):
             assert set(keywords(schema or {})) <= KEYWORDS.keys(), operation.name
             Draft202012Validator.check_schema(dict(schema or {}))
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=[each.name for each in OPERATIONS])
+def test_every_key_of_an_answer_has_a_shape(operation: Operation) -> None:
+    def shapeless(schema: Schema, at: str) -> list[str]:
+        found = [] if {"type", "anyOf"} & schema.keys() or not at else [at]
+        for name, inner in schema.get("properties", {}).items():
+            found += shapeless(inner, f"{at}/{name}")
+        return found + (shapeless(schema["items"], f"{at}/-") if "items" in schema else [])
+
+    assert shapeless(operation.answer, "") == []
 
 
 # -- forms -------------------------------------------------------------------------------------------------

@@ -38,8 +38,10 @@ from smartrouter.store.writer import Writer
 from smartrouter.supervisor.editing import take_back
 from smartrouter.supervisor.household import ANALYZER, GUARD, Household
 from smartrouter.supervisor.orders import Orders
+from smartrouter.supervisor.relay import NO_WEB
 from smartrouter.supervisor.trial import Trial
 from smartrouter.web import tokens
+from smartrouter.web.api.events import feed_of
 from smartrouter.web.app import make_app
 from smartrouter.web.serving import Server
 from smartrouter.web.site import Site
@@ -165,7 +167,9 @@ class _Site(Site):
 class _Household:
     """What orders are carried out on."""
 
-    problem = config_error = setup_code = ""
+    problem = config_error = ""
+    keeping = SimpleNamespace(problem="")
+    web: Mapping[str, Any] = NO_WEB
     enabled = True
 
     def __init__(self, house: House):
@@ -177,6 +181,7 @@ class _Household:
         self.queues: dict[int, Any] = {}
         self.relays: defaultdict[str, Any] = defaultdict(SimpleNamespace)
         self.trial = Trial()
+        self.keeping = SimpleNamespace(problem="")
         self.children = {
             GUARD: SimpleNamespace(ask=self._guard),
             ANALYZER: SimpleNamespace(ask=self._analyzer),
@@ -266,11 +271,13 @@ class _Serving:
         return f"http://127.0.0.1:{port}"
 
     def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(feed_of(self._site).close)
         self._server.should_exit = True
         self._thread.join(PATIENCE)
         assert not self._thread.is_alive()
 
     async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
         self._problems = await self._server.listen([("127.0.0.1", 0)], None)
         self._ready.set()
         ticking = asyncio.create_task(self._tick())

@@ -18,6 +18,7 @@ from smartrouter.core.effects import Kind
 from smartrouter.core.policy import Reason
 from smartrouter.store.alerts import alerts
 from smartrouter.store.connect import open_reader
+from smartrouter.web.api import deciding
 from smartrouter.web.api.endpoint import BASE, MOST_BODY
 from smartrouter.web.api.openapi import document
 from smartrouter.web.api.operation import Operation
@@ -210,7 +211,11 @@ def test_an_alert_is_allowed_and_that_is_taken_back(house: House, program: TestC
 
 @pytest.mark.parametrize(
     ("body", "lasts"),
-    [({"once": True}, 120), ({"seconds": 3600}, 3600), ({"seconds": 3600, "all_devices": True}, 3600)],
+    [
+        ({"once": True}, deciding.ONCE),
+        ({"seconds": 3600}, 3600),
+        ({"seconds": 3600, "all_devices": True}, 3600),
+    ],
 )
 def test_it_is_denied_for_a_time(body: dict[str, Any], lasts: int, house: House, program: TestClient) -> None:
     answer = program.post(f"{BASE}/alerts/1/deny", json=body).json()

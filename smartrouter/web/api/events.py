@@ -27,7 +27,6 @@ from starlette.responses import Response, StreamingResponse
 from smartrouter.core.effects import Severity
 from smartrouter.core.errors import SmartrouterError
 from smartrouter.listings.alerts import alert_json
-from smartrouter.listings.devices import device_json, kept_prior
 from smartrouter.listings.known import Known
 from smartrouter.listings.status import problem_of
 from smartrouter.store import queries
@@ -35,6 +34,7 @@ from smartrouter.store.alerts import alerts_changed, latest_change
 from smartrouter.store.inbox import open_by_severity
 from smartrouter.web.api.operation import Call
 from smartrouter.web.api.problems import Problem
+from smartrouter.web.api.reading import listed_devices
 from smartrouter.web.sessions import is_alive
 
 if TYPE_CHECKING:
@@ -80,6 +80,12 @@ class Viewer:
         except asyncio.QueueFull:
             self.is_behind = True
 
+    def end(self) -> None:
+        """Nothing more is told; who looks may come again."""
+        self.is_behind = True
+        with contextlib.suppress(asyncio.QueueFull):
+            self.events.put_nowait(Event("reset", {}))
+
 
 class Feed:
     """What all viewers of a site are told. Lives in the event loop."""
@@ -122,6 +128,11 @@ class Feed:
             self._task.cancel()
             self._task = None
 
+    def close(self) -> None:
+        """Have all viewers go: the process ends."""
+        for viewer in self._viewers:
+            viewer.end()
+
     @property
     def viewers(self) -> int:
         """How many there are."""
@@ -134,6 +145,9 @@ class Feed:
                 await self._look()
             except SmartrouterError as error:
                 log.debug("nothing to tell viewers: %s", error)  # said on every page
+            except Exception:
+                log.exception("a fault of smartrouter's")
+                await asyncio.sleep(LOOK_AROUND)
 
     async def _look(self) -> None:
         now = asyncio.get_running_loop().time()
@@ -198,13 +212,7 @@ class Feed:
         if before is None:
             return []
         changed = [each for each in devices if before.get(each.mac) != standing[each.mac]]
-        if not changed:
-            return []
-        progress = queries.progress(conn)
-        prior = kept_prior(conn)
-        return [
-            Event("device", device_json(known, conn, each, progress.get(each.mac), prior)) for each in changed
-        ]
+        return [Event("device", each) for each in listed_devices(known, conn, changed)] if changed else []
 
     def _missed(self, last: str) -> list[Event]:
         """What happened to alerts since the event with the id `last`, up to where the others are."""

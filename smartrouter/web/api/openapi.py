@@ -172,6 +172,7 @@ def _hoisted(schema: Schema, named: dict[str, Schema]) -> Schema:
     if not title or "null" in str(made["type"]):
         made.pop("title", None)
         return made
+    about = {"description": made.pop("description")} if "description" in made else {}
     if named.setdefault(title, made) != made:
         raise TypeError(f"two schemas are called {title}")
-    return {"$ref": f"#/components/schemas/{title}"}
+    return {"$ref": f"#/components/schemas/{title}", **about}

@@ -96,8 +96,8 @@ OPERATIONS: tuple[Operation, ...] = (
         "Is it working, what is it doing, what needs you?",
     ),
     Operation(
-        "listDevices", "GET", "/devices", "devices", _READ, reading.devices, _page(shapes.DEVICE, TEXT),
-        "The devices of the network, by MAC.",
+        "listDevices", "GET", "/devices", "devices", _READ, reading.devices, _page(shapes.LISTED, TEXT),
+        "The devices of the network, by MAC.", "How much each sends is told of one alone: it takes long.",
         query=(
             Parameter("state", STATE, "only those in this state of learning"),
             Parameter("watched", BOOLEAN, "only those that are watched, or (false) are not"),

@@ -5,7 +5,9 @@ Pages of a list go by a cursor, which stays good whatever comes or goes meanwhil
 the last thing on the page.
 """
 
+import sqlite3
 import time
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import anyio.to_thread
@@ -58,13 +60,19 @@ def devices(call: Call) -> dict[str, Any]:
     """A page of devices, by MAC."""
     query = call.query
     with call.reading() as (known, conn):
-        progress = queries.progress(conn)
-        prior = kept_prior(conn)
         after = query.get("cursor", "")
         wanted = [each for each in known.found() if each.mac > after and _is_wanted(known, each, query)]
         shown = wanted[: query.get("limit", PAGE)]
-        items = [device_json(known, conn, each, progress.get(each.mac), prior) for each in shown]
+        items = listed_devices(known, conn, shown)
     return {"items": items, "next": items[-1]["mac"] if len(shown) < len(wanted) else None}
+
+
+def listed_devices(
+    known: Known, conn: sqlite3.Connection, found: Iterable[queries.Device]
+) -> list[dict[str, Any]]:
+    """These devices, but for their volumes: to sum up what all have sent takes as long as there is much."""
+    progress, prior = queries.progress(conn), kept_prior(conn)
+    return [device_json(known, conn, each, progress.get(each.mac), prior) for each in found]
 
 
 def _is_wanted(known: Known, device: queries.Device, query: Any) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from smartrouter.config import options as kinds
-from smartrouter.config.options import Kind, Option, options_of, texts_of
+from smartrouter.config.options import Option, options_of, texts_of
 from smartrouter.config.sections import MainConfig
 from smartrouter.web.api.deciding import ordered
 from smartrouter.web.api.forms import IPV4, IPV6, answer, described, listed, request, text, word
@@ -21,20 +21,7 @@ from smartrouter.web.api.schema import Fault, Schema
 
 SECTION = "smartrouter"
 # Where the API is reached hangs on these; `mode` has an operation of its own, and a trial.
-ELSEWHERE = frozenset(
-    {
-        "enabled",
-        "network",
-        "device",
-        "iot_network",
-        "database",
-        "alert_file",
-        "snapshot",
-        "mode",
-        "mode_until",
-        "mode_after",
-    }
-)
+ELSEWHERE = frozenset(("enabled", "network", "device", "iot_network", "mode", "mode_until", "mode_after"))
 _MOST_VALUES = 64
 _TIME = "([0-9]{1,3}d)?([0-9]{1,5}h)?([0-9]{1,6}m)?([0-9]{1,7}s)?"
 # The forms of those kinds that are no choice of words. They let through whatever the table takes, but for
@@ -69,6 +56,11 @@ async def change(call: Call) -> dict[str, Any]:
     return settings(call)
 
 
+def is_changed_here(option: Option) -> bool:
+    """Is it one of those that a program may set?"""
+    return option.name not in ELSEWHERE and option.kind is not kinds.PATH
+
+
 def _wrong(name: str, value: str | list[str]) -> str:
     """Why the table refuses what its schema let through; '' if it does not."""
     option = next(option for option in options_of(MainConfig) if option.name == name)
@@ -85,15 +77,10 @@ def _value(option: Option) -> Schema:
     pattern = _PATTERNS.get(option.kind.allowed)
     if pattern is not None:
         return {"type": "string", "pattern": f"^{pattern}$"}
-    return word(*_words(option.kind), *([] if option.many else [""]))
-
-
-def _words(kind: Kind[Any]) -> list[str]:
-    """The words that a choice offers, which its text has between backticks."""
-    found = re.findall("`([^`]*)`", kind.allowed)
-    if kind.allowed != kinds.words(*found).allowed:
-        raise TypeError(f"nothing is known of the form of {kind.allowed}")
-    return found
+    found = re.findall("`([^`]*)`", option.kind.allowed)  # the words of a choice
+    if found and option.kind.allowed == kinds.words(*found).allowed:
+        return word(*found, *([] if option.many else [""]))
+    return text(longest=kinds.MAX_VALUE)  # of which the table says whether it will do
 
 
 def _schema(option: Option) -> Schema:
@@ -107,6 +94,6 @@ SETTINGS = answer(
     "Settings",
 )
 CHANGE = request(
-    {option.name: _schema(option) for option in options_of(MainConfig) if option.name not in ELSEWHERE},
+    {option.name: _schema(option) for option in options_of(MainConfig) if is_changed_here(option)},
     least=1,
 )

@@ -46,7 +46,7 @@ async def change_password(request: Request) -> Response:
     except passwords.BadPassword as error:
         session.tell(Flash(str(error), "bad"))
         return back("/account")
-    site.changing = session.key
+    site.changing = (session.key, kept)
     said = "There is a new password; whoever else was logged in is not any more."
     return await act(request, {"do": "set-password", "hash": kept}, said, "/account")
 

@@ -24,6 +24,10 @@ async def show(request: Request) -> Response:
         return RedirectResponse(to, 303)
     if not site.web.password_hash:
         return RedirectResponse("/setup", 303)
+    if request.headers.get("sec-fetch-site") == "cross-site":
+        # Who follows a link from elsewhere (an alert in a chat) comes without the strict cookie: our own page
+        # asks again, and then it comes along.
+        return page(request, "again.html")
     return page(request, "login.html", next=to, error="")
 
 

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 from smartrouter.core.errors import Unavailable
 from smartrouter.core.inert import cut
 from smartrouter.core.learning import Progress, State
-from smartrouter.core.policy import Mode
 from smartrouter.listings import forecast
 from smartrouter.listings.channels import complaint, standing
 from smartrouter.listings.devices import kept_prior
@@ -20,7 +19,6 @@ from smartrouter.notify.wording import title
 from smartrouter.store import inbox, queries, timeline
 from smartrouter.store.queries import Device
 from smartrouter.store.runs import TROUBLE
-from smartrouter.terminal import duration
 from smartrouter.web.views.words import LONGEST, counted
 
 HOURS = 24  # of the timeline
@@ -278,13 +276,3 @@ def _learners(
         else:
             found.append(Learner(device.mac, label, end["share"], end["expected"], end["latest"]))
     return sorted(found, key=lambda each: (each.ends is None, each.ends or 0.0, each.label))
-
-
-def pause_text(seconds: float) -> str:
-    """How long a pause goes on."""
-    return duration(seconds) if seconds < 60 else duration(seconds // 60 * 60)
-
-
-def is_enforcing(mode: str) -> bool:
-    """Does that mode block what is not known?"""
-    return mode == Mode.ENFORCE

@@ -10,13 +10,15 @@ import sqlite3
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
+from smartrouter.analyzer.analysis import attempted_of
 from smartrouter.config import RuleConfig
 from smartrouter.core import explanations
 from smartrouter.core.effects import Evidence, Kind
 from smartrouter.core.inert import cut
 from smartrouter.core.names import registrable_domain
+from smartrouter.core.policy import ruling
 from smartrouter.listings.decisions import Decision, NoRule, decision, ruled_by
-from smartrouter.listings.known import Known
+from smartrouter.listings.known import EVERY_DEVICE, Known
 from smartrouter.notify.wording import about, tried, why
 from smartrouter.store import inbox as stored
 from smartrouter.store.alerts import AlertState, StoredAlert
@@ -52,9 +54,10 @@ class Scope(NamedTuple):
 
 class Row(NamedTuple):
     """One alert. `what`: the destination, or what there is to say instead; `verdict`: `blocked`, `let
-    through`, `partly blocked` or ''; `can_rule`: a rule can decide about it; `can_cut`: what
-    helps is to cut the device off; `scopes`: what such a rule may
-    be about, the usual first; `undo`: the rule that has decided, if it still is there."""
+    through`, `partly blocked` or ''; `covered`: `allow` or `deny` where it waits no more, as a rule that was
+    just made is about to decide it, else ''; `can_rule`: a rule can decide about it; `can_cut`: what helps
+    is to cut the device off; `scopes`: what such a rule may be about, the usual first; `undo`: the rule that
+    has decided, if it still is there."""
 
     id: int
     kind: str
@@ -78,6 +81,7 @@ class Row(NamedTuple):
     decided_by: str
     decided_at: float | None
     until: float | None
+    covered: str
     can_rule: bool
     can_cut: bool
     scopes: Sequence[Scope]
@@ -189,11 +193,20 @@ def row(known: Known, found: StoredAlert, now: float) -> Row:
         decided_by=found.decided_by,
         decided_at=found.decided_at,
         until=None if rule is None else rule.until,
+        covered=_covered(known, found, now),
         can_rule=about_destination and bool(found.destination),
         can_cut=found.kind in _CUT,
         scopes=scopes(found),
         undo=rule,
     )
+
+
+def _covered(known: Known, found: StoredAlert, now: float) -> str:
+    """What a rule says of an open alert that the analyzer has not seen to yet."""
+    if found.state != AlertState.OPEN or not found.destination:
+        return ""
+    rules = [rule for rule in known.settings.rules if rule.device in (EVERY_DEVICE, found.mac)]
+    return str(ruling(rules, attempted_of(found), now) or "") if rules else ""
 
 
 def scopes(found: StoredAlert) -> list[Scope]:
