@@ -97,7 +97,12 @@ def web(config: Config) -> Iterator[Check]:
     if config.web is None:
         return
     missing = [name for name in _WEB_LIBRARIES if importlib.util.find_spec(name) is None]
-    if missing:
+    if not is_installed("web"):
+        yield Check(
+            "web", Level.PROBLEM, "There is to be a web interface, but it is not installed.",
+            "Install the package smartrouter-web, or take `config web` away.",
+        )  # fmt: skip
+    elif missing:
         yield Check(
             "web", Level.PROBLEM, f"The web interface lacks Python packages: {', '.join(missing)}.",
             f"Install them, as with `pip install {' '.join(missing)}`, or take `config web` away.",

@@ -228,3 +228,14 @@ def test_a_part_that_is_not_installed_is_told_with_what_it_would_do(monkeypatch:
     assert check.level is Level.WARNING
     assert "no device is found by itself" in check.text
     assert "smartrouter-analyzer" in check.mend
+
+
+def test_a_web_interface_that_is_wanted_and_not_installed_is_a_problem(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    wanted = from_text("config web\n")
+    monkeypatch.setattr(checks, "is_installed", lambda part: part != "web")
+    check = only(checks.web(wanted))
+    assert check.level is Level.PROBLEM
+    assert "smartrouter-web" in check.mend
+    assert list(checks.web(Config())) == []
