@@ -7,6 +7,7 @@ read from our own files is read before the rights go: afterwards they may be clo
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import select
 import signal
@@ -39,8 +40,9 @@ log = logging.getLogger("smartrouter.web")
 
 TURN = 0.4  # seconds between two heartbeats
 LOOK_AROUND = 5.0  # seconds between two looks at the addresses to listen on
-KEEP_EVERY = 300.0  # seconds between two notes of which sessions there are
-_THREADS = 3  # that read the store for pages
+TRIM_EVERY = 10.0  # seconds between two times that free memory is given back
+KEEP_EVERY = 30  # of those, between two notes of which sessions there are
+_THREADS = 2  # that read the store for pages
 
 
 def main(arguments: "Namespace") -> int:
@@ -182,11 +184,12 @@ class _Web:
             await asyncio.sleep(TURN)
 
     async def _keep(self) -> None:
-        """Note now and then who was here."""
-        while True:
-            await asyncio.sleep(KEEP_EVERY)
-            await self._site.keep_sessions()
+        """Note now and then who was here; and keep no memory that pages needed."""
+        for turn in itertools.count(1):
+            await asyncio.sleep(TRIM_EVERY)
             give_back()
+            if turn % KEEP_EVERY == 0:
+                await self._site.keep_sessions()
 
     async def _follow(self) -> None:
         """Listen where we should, wherever addresses go."""
