@@ -97,6 +97,14 @@ def test_a_viewer_is_told_of_devices_that_come_and_change(
     stream.close()
 
 
+def test_each_first_viewer_is_told_how_things_stand(house: House, url: str) -> None:
+    for _ in range(3):
+        stream = Stream(url, house.secrets["read"])
+        assert stream.event("status")[1]["working"]
+        stream.close()
+        wait_until(lambda: feed_of(house.site).viewers == 0)
+
+
 def test_who_comes_back_gets_what_was_missed_and_no_more(house: House, url: str) -> None:
     stream = Stream(url, house.secrets["read"])
     stream.event("status")

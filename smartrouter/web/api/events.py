@@ -23,6 +23,7 @@ from weakref import WeakKeyDictionary
 
 import anyio.to_thread
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from smartrouter.core.effects import Severity
 from smartrouter.core.errors import SmartrouterError
@@ -98,6 +99,7 @@ class Feed:
         self._devices: dict[str, tuple[Any, ...]] | None = None
         self._status: dict[str, Any] = {}
         self._next_around = 0.0
+        self._beginning = asyncio.Lock()
 
     async def join(self, last: str) -> Viewer:
         """A viewer more, whose last event had the id `last`; with what it has missed. Raises Problem."""
@@ -107,12 +109,13 @@ class Feed:
         viewer = Viewer()
         self._viewers.add(viewer)
         try:
-            if self._task is None or self._task.done():
-                self._cursor, self._devices, self._next_around = None, None, 0.0
-                await self._look()
-                self._task = asyncio.create_task(self._run())
-            else:
-                viewer.give(Event("status", self._status))
+            async with self._beginning:
+                if self._task is None or self._task.done():
+                    self._cursor, self._devices, self._status, self._next_around = None, None, {}, 0.0
+                    await self._look()
+                    self._task = asyncio.create_task(self._run())
+                else:
+                    viewer.give(Event("status", self._status))
             if last:
                 for event in await anyio.to_thread.run_sync(self._missed, last):
                     viewer.give(event)
@@ -254,23 +257,31 @@ async def events(call: Call) -> Response:
     """The stream."""
     feed = feed_of(call.site)
     viewer = await feed.join(call.request.headers.get("last-event-id", "").strip()[:20])
-    return StreamingResponse(
-        _stream(feed, viewer, call),
-        media_type="text/event-stream",
-        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
-    )
+    return _Telling(feed, viewer, call)
 
 
-async def _stream(feed: Feed, viewer: Viewer, call: Call) -> AsyncIterator[bytes]:
-    try:
-        yield f"retry: {_RETRY}\n: smartrouter\n\n".encode()
-        while not viewer.is_behind and _is_admitted(call):
-            event = None
-            with contextlib.suppress(TimeoutError):
-                event = await asyncio.wait_for(viewer.events.get(), HEARTBEAT)
-            yield event.text() if event else b": it lives\n\n"
-    finally:
-        feed.leave(viewer)
+class _Telling(StreamingResponse):
+    """The answer; however it ends, be it before it has begun, its viewer goes with it."""
+
+    def __init__(self, feed: Feed, viewer: Viewer, call: Call):
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        super().__init__(_stream(viewer, call), media_type="text/event-stream", headers=headers)
+        self._feed, self._viewer = feed, viewer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._feed.leave(self._viewer)
+
+
+async def _stream(viewer: Viewer, call: Call) -> AsyncIterator[bytes]:
+    yield f"retry: {_RETRY}\n: smartrouter\n\n".encode()
+    while not viewer.is_behind and _is_admitted(call):
+        event = None
+        with contextlib.suppress(TimeoutError):
+            event = await asyncio.wait_for(viewer.events.get(), HEARTBEAT)
+        yield event.text() if event else b": it lives\n\n"
 
 
 def _is_admitted(call: Call) -> bool:
