@@ -19,6 +19,7 @@ def pytest_configure() -> None:
         os.environ.pop(name, None)
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests that build networks, or boot a kernel, want the machine: with several workers they go to one of
     them, one after the other, while another runs all else. A browser is for one worker, too."""
