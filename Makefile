@@ -34,7 +34,7 @@ OURS = $(DESTDIR)$(PREFIX)
 SYSTEM_FILES := etc/systemd/system/smartrouter.service usr/lib/sysusers.d/smartrouter.conf usr/local/bin/smartrouter
 STATE := etc/config/smartrouter etc/smartrouter var/lib/smartrouter run/smartrouter
 
-.PHONY: help install install-system uninstall-system develop packages test-packages demo test test-long check fix bench makers training docs reliability fuzz mutants dist lock sbom audit clean
+.PHONY: help install install-system uninstall-system develop packages test-packages demo test test-long check fix bench makers training docs reliability soak fuzz mutants dist lock sbom audit clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r verb text; do printf '  make %-16s %s\n' "$$verb" "$$text"; done
@@ -174,6 +174,9 @@ $(VENV)/supplied: $(VENV)/installed
 
 screenshots: develop test-packages ## Take the pictures in docs/screenshots anew
 	cd tests && PYTHONPATH=.:unit ../$(BIN)/python -m web.pictures
+
+soak: develop ## Minutes of traffic with faults at random, and what must hold at the end (as root); MINUTES=5, ARGS="--seed 2"
+	PYTHONPATH=tests $(BIN)/python -m netns.soak --minutes $(or $(MINUTES),5) $(ARGS)
 
 clean: ## Remove what these verbs made
 	rm -rf $(VENV) $(LINT) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
