@@ -108,10 +108,10 @@ def _option(option: Option) -> str:
 
 
 def _widget(option: Option) -> str:
-    if option.many:
-        return "list"
     if option.secret:
         return "secret"
+    if option.many:
+        return "list"
     if option.kind.allowed == kinds.BOOLEAN.allowed:
         return "flag"
     return "choice" if _choices(option.kind) else "value"

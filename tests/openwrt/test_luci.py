@@ -16,6 +16,7 @@ from openwrt.template import APPLICATION
 from unit.made_home import PLUG, RUNNING, TV, Home, alert
 
 from smartrouter.cli import main
+from smartrouter.config import options as kinds
 from smartrouter.config.options import options_of
 from smartrouter.config.sections import SECTIONS
 from smartrouter.core.effects import Kind
@@ -368,10 +369,9 @@ def test_the_form_has_every_option_of_the_table_with_its_default() -> None:
         for option in options_of(section):
             default = shown[option.name].get("default", shown[option.name].get("placeholder", ""))
             assert option.secret or default == option.default, option.name
-            assert shown[option.name]["rmempty"] is not (option.required or option.default in ("0", "1"))
-            assert shown[option.name]["widget"] == (
-                "DynamicList" if option.many else shown[option.name]["widget"]
-            )
+            is_set = option.kind.allowed == kinds.BOOLEAN.allowed and option.default != ""
+            assert shown[option.name]["rmempty"] is not (option.required or is_set)
+            assert option.secret or (shown[option.name]["widget"] == "DynamicList") is option.many
     assert sections["smartrouter"]["name"] == "main"
     assert all(option["tab"] for option in sections["smartrouter"]["options"])
 

@@ -165,6 +165,9 @@ RIGHT = {
     "notify.quiet_from": ["00:00", "22:00"],
     "web.listen": ["lan", "192.168.1.1:8081", "[fd00::1]:8081"],
     "web.password_hash": ["scrypt$x"],
+    "web.host": ["router.lan", "router"],
+    "web.allow_from": ["10.8.0.0/24", "fd00::/8"],
+    "web.token": [f"grafana:metrics:{'0' * 64}", f"a.b:read,decide:{'f' * 64}"],
 }  # fmt: skip
 WRONG = {
     "smartrouter.learning": ["never", "14", "0s", "d", "1h 30m", "1h1d"],
@@ -188,6 +191,9 @@ WRONG = {
     "notify.quiet_from": ["24:00", "7:00"],
     "web.listen": ["wan", "192.168.1.1"],
     "web.password_hash": ["md5$x"],
+    "web.host": ["a b", "-a", ".lan"],
+    "web.allow_from": ["lan", "10.8.0/24"],
+    "web.token": ["grafana", f"grafana:metrics:{'0' * 63}"],
 }
 
 

@@ -408,7 +408,7 @@ return baseclass.extend({
 					allowed: _('an address that begins with `https://` or `http://`')
 				},
 				{
-					name: 'token', title: _('Token'), widget: 'list', default: '', required: false,
+					name: 'token', title: _('Token'), widget: 'secret', default: '', required: false,
 					help: _('What programs may use it with, as hashes; the page *Account* makes and removes them.'),
 					pattern: '[A-Za-z0-9][A-Za-z0-9_.\\-]{0,31}:[a-z]+(?:,[a-z]+){0,3}:[0-9a-f]{64}',
 					allowed: _('`name:scopes:hash`; scopes are some of `read`, `decide`, `configure` and `metrics`, with commas between')

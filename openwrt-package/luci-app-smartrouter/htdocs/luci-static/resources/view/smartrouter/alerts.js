@@ -15,7 +15,7 @@ const STEP = 25;     /* alerts at once */
 
 /* Kinds of alerts that are about one destination, so that a rule can decide. */
 const DECIDABLE = [
-	'new-destination', 'new-port', 'foreign-resolver', 'encrypted-dns', 'fronting', 'new-name', 'after-outage', 'unused'
+	'new-destination', 'new-port', 'foreign-resolver', 'encrypted-dns', 'fronting', 'new-name', 'after-outage', 'unused', 'upload'
 ];
 
 /* For how long a decision holds; '': for good. */

@@ -93,7 +93,7 @@ return view.extend({
 		widget.rmempty = !option.required;
 		if (option.widget == 'flag') {
 			widget.default = option.default;
-			widget.rmempty = false;
+			widget.rmempty = !option.default;
 			/* UCI has five words for each. */
 			widget.cfgvalue = section_id => {
 				const value = uci.get('smartrouter', section_id, option.name);
