@@ -293,10 +293,11 @@ def test_it_ends_and_begins_with_its_section(home: Home) -> None:
     without = text.partition("config web")[0]
     home.product.config.write_text(without)
     home.network.router.run(["kill", "-HUP", str(home.product.json("status")["pid"])])
-    home.until(lambda: not home.web())
-    assert not _connects(home.phone, HOME.router4)
-    home.product.config.write_text(text)
-    home.network.router.run(["kill", "-HUP", str(home.product.json("status")["pid"])])
+    try:
+        home.until(lambda: not home.web() and not _connects(home.phone, HOME.router4))
+    finally:
+        home.product.config.write_text(text)
+        home.network.router.run(["kill", "-HUP", str(home.product.json("status")["pid"])])
     home.until(home.is_up)
 
 
