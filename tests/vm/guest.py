@@ -21,6 +21,8 @@ from vm.kernel import Kernel, Missing
 CHECKOUT = Path(__file__).resolve().parents[2]
 QEMU = "qemu-system-x86_64"
 _MEMORY = "1536"  # MB; what tests write stays there
+# Plugins of pytest that take long to load there.
+_NOT_NEEDED = ("anyio", "hypothesispytest", "platformdirs", "schemathesis")
 _ROUNDS = 0.2  # of the host's: a loop takes several times as long
 _MARGIN = 120.0  # seconds that the guest has for booting, and for ending its tests when their time is up
 # Process 1 must not end; it restarts the machine, and that ends QEMU.
@@ -103,7 +105,9 @@ def _arguments(kernel: Kernel, work: Path) -> list[str]:
 
 def _script(tests: Sequence[str], seconds: float) -> str:
     pytest = [
-        *(sys.executable, "-m", "pytest", "-v", "-ra", "-p", "no:cacheprovider", "-p", "no:hypothesispytest"),
+        *(sys.executable, "-m", "pytest", "-v", "-ra", "-p", "no:cacheprovider"),
+        *(word for plugin in _NOT_NEEDED for word in ("-p", f"no:{plugin}")),
+        *("--numprocesses", "2", "--dist", "loadfile"),  # as many as the guest has processors
         *(f"--timeout={seconds / 3:.0f}", f"--junitxml={REPORTS}/report.xml", "-o", "junit_family=xunit1"),
         *tests,
     ]
