@@ -22,13 +22,15 @@ class Sorts:
 
     def __init__(self) -> None:
         self._rows: dict[tuple[int, Alike], int] = {}  # a device that comes back has another row
+        # The same by identity, which is quicker to ask; so each is kept with what it stands for.
+        self._same: dict[int, tuple[int, int, Alike]] = {}
         self._block = -1
         self._last = 0
         self._new: list[int | str] = []  # the columns of rows to be written, one row behind the other
 
     def begin(self, conn: sqlite3.Connection, number: int) -> None:
         """What comes is for the block of attempt `number`, and as many after it as a transaction holds."""
-        if number >> BLOCK_BITS != self._block or len(self._rows) > MAX_SORTS:
+        if number >> BLOCK_BITS != self._block or len(self._same) > MAX_SORTS:
             self.forget()
             self._block = number >> BLOCK_BITS
         self._last = conn.execute("SELECT coalesce(max(id), 0) FROM sorts").fetchone()[0]
@@ -36,11 +38,15 @@ class Sorts:
     def find(self, device: int, alike: Alike, row: Callable[[Alike], tuple[int | str, ...]]) -> int:
         """The row that stands for `alike` of that device; a new one gets the columns `row(alike)` behind
         `device`."""
+        same = self._same.get(id(alike))
+        if same is not None and same[0] == device:
+            return same[1]
         found = self._rows.get((device, alike))
         if found is None:
             self._last += 1
             found = self._rows[device, alike] = self._last
             self._new += (found, self._block, device, *row(alike))
+        self._same[id(alike)] = device, found, alike
         return found
 
     def write(self, conn: sqlite3.Connection) -> None:
@@ -55,6 +61,7 @@ class Sorts:
     def forget(self) -> None:
         """Know of no row."""
         self._rows.clear()
+        self._same.clear()
         self._new.clear()
         self._block = -1
 

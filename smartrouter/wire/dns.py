@@ -24,6 +24,7 @@ MAX_RECORDS = 1024  # questions included
 MAX_ADDRESSES = 1024  # of which a record may hold many
 _REMEMBERED_UP_TO = 512  # bytes; so what is remembered takes 2 MB at most, and usually 0.5
 _MAX_HOPS = 16
+_NO_LABELS = b"\x41\x41"  # of a type that there is not (RFC 6891 section 5)
 
 _HEADER = struct.Struct("!6H")  # id, flags, and the counts of the four sections
 _RECORD = struct.Struct("!HHIH")  # type, class, TTL, length of the data
@@ -61,8 +62,14 @@ def _read_reply(message: bytes) -> Reply:
 @lru_cache(maxsize=512)
 def _remembered(message: bytes) -> Reply | None:
     """A home's devices ask for the same few hundred names over and over, and often get the very same answer.
-    None where a pointer may lead to the two bytes in which such answers differ."""
-    return None if b"\xc0\0" in message or b"\xc0\1" in message else _read_reply(message)
+    None where a name leads to the two bytes in which such answers differ. What looks like a pointer there may
+    be an address, as of 192.0.2.0/24; if it is none, these may be what no label begins with."""
+    if b"\xc0\0" in message or b"\xc0\1" in message:
+        try:
+            _read_reply(_NO_LABELS + message[2:])
+        except BadPacket:
+            return None
+    return _read_reply(message)
 
 
 def parse_query(message: bytes) -> Query:

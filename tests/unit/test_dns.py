@@ -335,6 +335,14 @@ def is_accepted_by_dnspython(wire: bytes) -> bool:
     return wire[2] >= 0x80 or len(read.question) == 1
 
 
+def test_an_answer_is_remembered_though_an_address_in_it_looks_like_a_pointer() -> None:
+    wire = message([question("a.example")], [record(TO_QUESTION, A, ipv4("192.0.2.1"))], ident=1)
+    assert b"\xc0\0" in wire
+    first, again = parse_reply(wire), parse_reply(b"\0\2" + wire[2:])
+    assert (first.ident, again.ident) == (1, 2)
+    assert first.addresses is again.addresses
+
+
 @pytest.mark.parametrize("at", [0, 1])
 def test_a_name_that_lies_in_the_messages_number_is_read_with_that_number(at: int) -> None:
     """Two answers that differ in it alone are not the same then, however alike they look."""
