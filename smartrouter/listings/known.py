@@ -10,6 +10,7 @@ import contextlib
 import re
 import sqlite3
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from smartrouter.config import Config, load
@@ -18,7 +19,7 @@ from smartrouter.core.identity.called import human_name
 from smartrouter.core.policy import Mode, Settings
 from smartrouter.core.roster import Roster
 from smartrouter.store.alerts import StoredAlert, alert
-from smartrouter.store.connect import open_reader, open_writer
+from smartrouter.store.connect import open_reader, open_writer, reading
 from smartrouter.store.queries import Device, devices
 
 _MAC = re.compile(r"[0-9a-f]{2}(?:[:-]?[0-9a-f]{2}){5}")
@@ -44,17 +45,9 @@ class Known:
         """By the configuration file at `path`. Raises BadConfig."""
         return cls(load(path))
 
-    @contextlib.contextmanager
-    def store(self) -> Iterator[sqlite3.Connection]:
+    def store(self) -> AbstractContextManager[sqlite3.Connection]:
         """A connection that cannot write. Raises Unavailable, also for trouble while it is used."""
-        path = self.config.main.database
-        conn = open_reader(path)
-        try:
-            yield conn
-        except sqlite3.Error as error:
-            raise Unavailable(f"cannot read the store {path}: {error}; is its disk in order?") from error
-        finally:
-            conn.close()
+        return reading(self.config.main.database)
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:

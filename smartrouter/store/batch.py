@@ -24,6 +24,7 @@ from smartrouter.core.effects import (
 )
 from smartrouter.store.alert_rows import withdraw, write_alerts
 from smartrouter.store.exhibits import BUDGET, write_exhibits
+from smartrouter.store.inserts import inserts
 from smartrouter.store.labels import write_labels
 from smartrouter.store.pending import Batch
 from smartrouter.store.sorts import Sorts
@@ -35,12 +36,8 @@ MAX_NAMES = 65_536
 MAX_DEVICE_ALIASES = 4096
 MAX_ALIASES = 65_536
 
-_ROW = f"({', '.join('?' * 5)})"
 # So many attempts a statement. Two hundred keep the interpreter for 0.1 ms, and SQLite busy for another.
-_INSERTS = [
-    (rows, f"INSERT INTO tries VALUES {', '.join([_ROW] * rows)}")  # noqa: S608 - question marks
-    for rows in (200, 20, 1)
-]
+_INSERTS = inserts("tries", 5, 200, 20, 1)
 
 
 def write(

@@ -94,6 +94,18 @@ def open_reader(path: str) -> sqlite3.Connection:
     return conn
 
 
+@contextlib.contextmanager
+def reading(path: str) -> Iterator[sqlite3.Connection]:
+    """`open_reader` for as long as the block lasts. Raises Unavailable, also for trouble while it is used."""
+    conn = open_reader(path)
+    try:
+        yield conn
+    except sqlite3.Error as error:
+        raise Unavailable(f"cannot read the store {path}: {error}; is its disk in order?") from error
+    finally:
+        conn.close()
+
+
 def prepare(path: str) -> str | None:
     """Make sure that `path` can be written: made, up to date, and its state not damaged.
 

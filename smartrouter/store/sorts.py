@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Callable
 
 from smartrouter.core.effects import Alike
+from smartrouter.store.inserts import inserts
 
 BLOCK_BITS = 12
 MAX_SORTS = 2048  # that a writer keeps, about 0.6 MB; a scan makes one for each attempt
@@ -67,11 +68,7 @@ class Sorts:
 
 
 _COLUMNS = 13
-_ROW = f"({', '.join('?' * _COLUMNS)})"
-_INSERTS = [
-    (rows, f"INSERT INTO sorts VALUES {', '.join([_ROW] * rows)}")  # noqa: S608 - question marks
-    for rows in (100, 10, 1)
-]
+_INSERTS = inserts("sorts", _COLUMNS, 100, 10, 1)
 
 
 def drop_unused(conn: sqlite3.Connection) -> int:

@@ -3,13 +3,13 @@
 smartrouter. Knows no request and no page.
 """
 
-import contextlib
 import logging
 import os
 import socket
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 import anyio
@@ -20,7 +20,7 @@ from smartrouter.control import ask
 from smartrouter.core.errors import SmartrouterError, Unavailable
 from smartrouter.core.inert import inert
 from smartrouter.core.policy import Settings
-from smartrouter.store.connect import open_reader
+from smartrouter.store.connect import reading
 from smartrouter.web import passwords, tokens
 from smartrouter.web.ledger import Ledger, Line
 from smartrouter.web.lockout import Lockout
@@ -110,18 +110,10 @@ class Site:
         """What a failure of whoever makes this request is counted under."""
         return self.visitor(scope).source
 
-    @contextlib.contextmanager
-    def store(self) -> Iterator[sqlite3.Connection]:
+    def store(self) -> AbstractContextManager[sqlite3.Connection]:
         """A connection that cannot write, for one thread. Raises Unavailable, also for trouble in its use:
         let it pass, and the reader gets a page that says so."""
-        path = self.config.main.database
-        conn = open_reader(path)
-        try:
-            yield conn
-        except sqlite3.Error as error:
-            raise Unavailable(f"cannot read the store {path}: {error}; is its disk in order?") from error
-        finally:
-            conn.close()
+        return reading(self.config.main.database)
 
     async def ask(self, request: Mapping[str, object], patience: float = PATIENCE) -> dict[str, Any]:
         """Ask the running smartrouter, see `control.ask`; the event loop goes on meanwhile.

@@ -191,17 +191,6 @@ def _disk_full(home: Home) -> Iterator[None]:
 
 
 @contextmanager
-def _disk_read_only(home: Home) -> Iterator[None]:
-    folder = home.product.database.parent
-    subprocess.run(["mount", "-o", "remount,ro,force", folder], capture_output=True)
-    subprocess.run(["mount", "-o", "remount,ro", folder], capture_output=True)
-    try:
-        yield
-    finally:
-        subprocess.run(["mount", "-o", "remount,rw", folder], check=True)
-
-
-@contextmanager
 def _disk_stuck(home: Home) -> Iterator[None]:
     """Another process has the store locked, and keeps it so."""
     with closing(sqlite3.connect(home.product.database, isolation_level=None, timeout=10.0)) as other:
@@ -246,7 +235,7 @@ def disk_of_its_own(folder: Path) -> Iterator[None]:
 
 _STATUS = "`status` says so, and the log"
 _FLUSHED = "`status`: the rules were removed, and put back"
-_UNSTORED = "`status`: the guard cannot store, and why"
+UNSTORED = "`status`: the guard cannot store, and why"
 _EMPTY_WATCHED = ("flush", "set", "inet", "smartrouter", "watched")
 FAULTS = (
     Fault("guard-dead", "The guard is killed, and nothing starts another", no_guard, without_guard, 3.0,
@@ -263,9 +252,8 @@ FAULTS = (
           passing, 1.0, _FLUSHED),
     Fault("tracking-flushed", "Connection tracking forgets everything", _tracking_forgotten,
           healthy, 0.0, "-"),
-    Fault("disk-full", "The store's disk is full", _disk_full, healthy, 6.0, _UNSTORED),
-    Fault("disk-read-only", "The store's disk becomes read-only", _disk_read_only, healthy, 6.0, _UNSTORED),
-    Fault("disk-stuck", "The store is locked by somebody else", _disk_stuck, healthy, 6.0, _UNSTORED),
+    Fault("disk-full", "The store's disk is full", _disk_full, healthy, 6.0, UNSTORED),
+    Fault("disk-stuck", "The store is locked by somebody else", _disk_stuck, healthy, 6.0, UNSTORED),
     Fault("config-half-written", "The configuration is cut off in the middle, and read", _config_broken,
           healthy, 0.0, "`status`: it was refused: file, section, option, what is allowed"),
     Fault("lan-down", "The LAN interface goes down and comes up again", _lan_down, cut_off, 3.0, "-"),

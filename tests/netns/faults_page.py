@@ -110,6 +110,11 @@ ELSEWHERE = (
         "netns/test_supervisor.py::test_a_second_one_is_refused_and_the_first_goes_on",
     ),
     Elsewhere(
+        "The store's disk is read-only",
+        "It can be read, and is written once it can be",
+        "unit/test_store_survival.py::test_a_read_only_disk_can_be_read_and_is_written_once_it_can_be",
+    ),
+    Elsewhere(
         "A service that gets alerts is away, slow, or hangs",
         "Alerts wait in the store and are delivered later; no verdict waits",
         "netns/test_delivery.py::test_kills_in_the_middle_lose_nothing",

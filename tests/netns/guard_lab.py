@@ -21,6 +21,7 @@ import dns.name
 import dns.rrset
 
 from smartrouter.control import ask
+from smartrouter.lab import traffic
 from smartrouter.lab.dnsmasq import Names
 from smartrouter.lab.hosts import Host
 from smartrouter.lab.network import Network
@@ -261,6 +262,13 @@ def queued(kernel: Mapping[str, int]) -> int:
 def logged(kernel: Mapping[str, int]) -> int:
     """How many packets the ruleset settled by itself, and logged, by its counters."""
     return kernel["known"] + kernel["blocked_again"] + kernel["denied"]
+
+
+def opened(device: Host, address: str) -> socket.socket:
+    """A connection of `device` to an echo server there, over which something was said."""
+    sock = device.new_socket(family_of(address), socket.SOCK_STREAM)
+    assert traffic.connect(sock, address, 443, 2.0, b"hello").ok
+    return sock
 
 
 def eventually(condition: Callable[[], object], patience: float = 5.0) -> bool:

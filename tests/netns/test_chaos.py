@@ -3,7 +3,6 @@
 
 import os
 import signal
-import socket
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -24,12 +23,13 @@ from netns.guard_lab import (
     alive,
     eventually,
     learned_home,
+    opened,
 )
 
 from smartrouter.config import uci
 from smartrouter.lab import packets, traffic
 from smartrouter.lab.hosts import Host
-from smartrouter.lab.traffic import Result, family_of
+from smartrouter.lab.traffic import Result
 
 pytestmark = pytest.mark.netns
 
@@ -51,12 +51,6 @@ def ends(pid: int) -> bool:
 def another_guard_runs(home: Home, pid: int) -> bool:
     """Is there soon a guard that is not `pid`?"""
     return eventually(lambda: part_pid(home, "guard") != pid)
-
-
-def opened(device: Host, address: str) -> socket.socket:
-    sock = device.new_socket(family_of(address), socket.SOCK_STREAM)
-    assert traffic.connect(sock, address, 443, 2.0, b"hello").ok
-    return sock
 
 
 class Load:

@@ -10,6 +10,7 @@ import pytest
 from netns.faults import (
     FAULTS,
     SETTINGS,
+    UNSTORED,
     Expected,
     Fault,
     Probe,
@@ -113,6 +114,8 @@ def test_a_fault_is_seen_as_it_should_be_and_then_all_is_as_before(
     begun = monotonic()
     with fault.making(home):
         assert observed(device, expected) == expected
+        if fault.told == UNSTORED:
+            assert eventually(lambda: home.status()["guard"]["store"]["trouble"], 10.0), "it can be stored"
         ends = monotonic()
     after = healthy(setting)
     patience = 2 * fault.back + 1.0

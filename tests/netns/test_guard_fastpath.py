@@ -29,6 +29,7 @@ from netns.guard_lab import (
     eventually,
     learned_home,
     logged,
+    opened,
     query,
     queued,
 )
@@ -36,7 +37,7 @@ from netns.test_guard_life import dead_guard, until_another_guard_runs
 
 from smartrouter.lab import traffic
 from smartrouter.lab.hosts import Host
-from smartrouter.lab.traffic import Result, family_of
+from smartrouter.lab.traffic import Result
 from smartrouter.linux import conntrack
 from smartrouter.linux.netlink import Netlink
 from smartrouter.linux.queue_rule import DNS_QUEUE, FLOWS_QUEUE
@@ -386,12 +387,6 @@ def test_a_rule_that_ends_ends_in_the_kernel_too(home: Home, version: int) -> No
 
 
 # -- denied connections that are open ------------------------------------------------------------------
-
-
-def opened(device: Host, address: str) -> socket.socket:
-    sock = device.new_socket(family_of(address), socket.SOCK_STREAM)
-    assert traffic.connect(sock, address, 443, 2.0, b"hello").ok
-    return sock
 
 
 def ends(sock: socket.socket) -> tuple[int, str]:

@@ -7,12 +7,13 @@ The guard and the supervisor here are the real processes of `smartrouter run`, h
 import os
 import shutil
 import signal
-import socket
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic, sleep
 
 import pytest
+from netns.faults import no_guard
 from netns.guard_lab import (
     KNOWN,
     STRANGER,
@@ -22,14 +23,14 @@ from netns.guard_lab import (
     assert_nothing_is_lost,
     eventually,
     learned_home,
+    opened,
     processes_mentioning,
     status_of,
 )
 
 import smartrouter
 from smartrouter.lab import traffic
-from smartrouter.lab.hosts import Host
-from smartrouter.lab.traffic import Result, family_of
+from smartrouter.lab.traffic import Result
 
 pytestmark = pytest.mark.netns
 
@@ -85,12 +86,6 @@ def least(times: int, limit: float, take: Callable[[], float]) -> float:
         times -= 1
         found = min(found, take())
     return found
-
-
-def opened(device: Host, address: str) -> socket.socket:
-    sock = device.new_socket(family_of(address), socket.SOCK_STREAM)
-    assert traffic.connect(sock, address, 443, 2.0, b"hello").ok
-    return sock
 
 
 # A guard that dies young comes back the later the oftener it does: so deaths are far apart here.
@@ -278,25 +273,15 @@ def test_it_runs_from_a_directory_that_only_root_may_enter(home: Home) -> None:
 # -- no guard at all -------------------------------------------------------------------------------------
 
 
-class dead_guard:  # noqa: N801 - reads as a statement
+@contextmanager
+def dead_guard(home: Home) -> Iterator[None]:
     """While entered, there is no guard, and nobody who would start another."""
-
-    def __init__(self, home: Home) -> None:
-        self._home = home
-
-    def __enter__(self) -> None:
-        status = self._home.status()
-        self._supervisor = int(status["pid"])
-        self._guard = self._home.guard_pid()
-        os.kill(self._supervisor, signal.SIGSTOP)
-        os.kill(self._guard, signal.SIGKILL)
-        # Its queues outlive it for a moment, and what is in them then is lost.
-        queues = ["cat", "/proc/net/netfilter/nfnetlink_queue"]
-        assert eventually(lambda: not alive(self._guard) and not self._home.router.run(queues).stdout)
-
-    def __exit__(self, *_: object) -> None:
-        os.kill(self._supervisor, signal.SIGCONT)
-        until_another_guard_runs(self._home, self._guard)
+    guard = home.guard_pid()
+    try:
+        with no_guard(home):
+            yield
+    finally:
+        until_another_guard_runs(home, guard)
 
 
 def test_without_a_guard_on_failure_open_lets_everything_through(home: Home) -> None:

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """One device, and what can be decided about it."""
 
-import re
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +11,7 @@ from starlette.routing import BaseRoute, Route
 
 from smartrouter.core.policy import Mode, Watching
 from smartrouter.listings.known import Known
+from smartrouter.supervisor.seen import is_mac
 from smartrouter.terminal import duration
 from smartrouter.web.acting import act
 from smartrouter.web.pages.render import local, page, zone_of
@@ -20,7 +20,6 @@ from smartrouter.web.views.charts import bars, day_ticks, hour_ticks
 from smartrouter.web.views.device import Device, device
 from smartrouter.web.views.inbox import TIMES
 
-_MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 _MUTES = {"1h": 3600.0, "1d": 86400.0, "7d": 7 * 86400.0, "end": 0.0}  # seconds
 _LONGEST_NAME = 63  # characters
 
@@ -101,7 +100,7 @@ def _order(mac: str, label: str, form: dict[str, str]) -> tuple[dict[str, Any], 
             silent = f"Nothing of {label} is sent for {duration(seconds)}."
             said = silent if seconds else f"What {label} does is sent again."
             return {"do": "mute", "device": mac, "seconds": seconds}, said
-        case "same" if _MAC.fullmatch(form.get("other", "")):
+        case "same" if is_mac(form.get("other")):
             order = {"do": "same", "device": mac, "other": form["other"]}
             return order, "It takes the other one's place, with all that that one was seen to need."
         case _:
@@ -110,7 +109,7 @@ def _order(mac: str, label: str, form: dict[str, str]) -> tuple[dict[str, Any], 
 
 def _mac(request: Request) -> str:
     mac = str(request.path_params["mac"]).lower()
-    if not _MAC.fullmatch(mac):
+    if not is_mac(mac):
         raise HTTPException(404, "A device is named by its MAC, as 3c:2e:ff:29:4d:93.")
     return mac
 

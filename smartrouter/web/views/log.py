@@ -8,7 +8,6 @@ Cells of a file for spreadsheets begin with nothing that one would calculate: ho
 import csv
 import io
 import json
-import re
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -21,6 +20,7 @@ from smartrouter.core.policy import REASONS, Reason
 from smartrouter.listings.known import Known
 from smartrouter.store import log as stored
 from smartrouter.store.attempts import StoredAttempt
+from smartrouter.supervisor.seen import is_mac
 from smartrouter.web.views import words
 
 ON_A_PAGE = 100
@@ -28,7 +28,6 @@ AT_ONCE = 500  # attempts of a file that are in memory
 LONGEST = 300  # characters of what is looked for
 _FIELDS = ("device", "verdict", "reason", "destination", "service", "since", "until")
 _VERDICTS: Mapping[str, bool] = {"passed": True, "blocked": False}
-_MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 _CALCULATES = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
 COLUMNS = (
     "id", "time", "mac", "device", "source", "source_port", "name", "address", "port", "protocol", "service",
@@ -86,7 +85,7 @@ def read_filter(given: Mapping[str, str], zone: timezone | None) -> Filter:
     said = {field: given.get(field, "").strip()[:LONGEST] for field in _FIELDS}
     faults: dict[str, str] = {}
     mac = said["device"].lower()
-    if mac and not _MAC.fullmatch(mac):
+    if mac and not is_mac(mac):
         faults["device"] = "a device is named by its MAC here, as 3c:2e:ff:29:4d:93"
         mac = ""
     if said["verdict"] and said["verdict"] not in _VERDICTS:
