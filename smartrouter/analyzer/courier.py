@@ -66,6 +66,7 @@ class Courier:
         self.key = key
         self.config = config
         self.busy_since: float | None = None  # CLOCK_MONOTONIC; None while it has nothing in hand
+        self.telling = ""  # the key of the message that it has in hand
         self.listens = False
         self._done = done
         self._heard = heard
@@ -78,7 +79,7 @@ class Courier:
 
     def give(self, row: Row, message: Message, now: float) -> None:
         """Hand `message` over; one at a time."""
-        self.busy_since = now
+        self.busy_since, self.telling = now, row.key
         self._jobs.put(_Job(row, message))
 
     def listen(self, now: float) -> None:
@@ -90,6 +91,10 @@ class Courier:
     def show(self, devices: tuple[Standing, ...]) -> None:
         """How the devices stand now, for a channel that shows that."""
         self._jobs.put(_Shown(devices))
+
+    def ended(self) -> None:
+        """What came of what it had in hand is noted."""
+        self.busy_since, self.telling = None, ""
 
     @property
     def trouble(self) -> str:

@@ -251,7 +251,7 @@ class Delivery:
             except sqlite3.Error:
                 self._done.put(done)  # once the store can be written again
                 raise
-            done.courier.busy_since = None
+            done.courier.ended()
 
     def _note(self, conn: sqlite3.Connection, done: Done, now: Moment) -> None:
         key, row = done.courier.key, done.row
@@ -363,7 +363,8 @@ class Delivery:
     ) -> Answered | None:
         """What the answer is about; None if it was never asked, or has been answered."""
         row = outbox.rows(conn, channel, [key]).get(key)
-        if row is None or not row.sent_revision:
+        # What is on its way, or was when something went wrong, may be before people's eyes already.
+        if row is None or not (row.sent_revision or row.tries or self._lines[channel].is_telling(key)):
             return None
         kind, _, number = key.partition(":")
         if kind == "flood" and answer is Answer.MUTE:

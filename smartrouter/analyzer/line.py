@@ -34,6 +34,10 @@ class Line:
         """Is anything being handed over?"""
         return any(each is not None and each.busy_since is not None for each in (self.courier, self.retired))
 
+    def is_telling(self, key: str) -> bool:
+        """Is the message `key` being handed over?"""
+        return any(each is not None and each.telling == key for each in (self.courier, self.retired))
+
     @property
     def disabled(self) -> bool:
         """Is nothing tried until it is configured anew?"""

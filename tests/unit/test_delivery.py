@@ -642,6 +642,9 @@ class Chat:
         self.sent: list[tuple[Message, str]] = []
         self.answered: Callable[[str, Answer, str], None] | None = None
         self.opened = threading.Event()
+        self.goes_on = threading.Event()  # what it is sent is told once this is set
+        self.goes_on.set()
+        self.fails = False  # although people have seen the message
 
     def listen(self, answered: Callable[[str, Answer, str], None]) -> None:
         self.answered = answered
@@ -649,6 +652,9 @@ class Chat:
 
     def send(self, message: Message, receipt: str) -> str:
         self.sent.append((message, receipt))
+        assert self.goes_on.wait(10)
+        if self.fails:
+            raise NotDelivered("no answer within 10 s")
         return f"thread of {message.key}"
 
     def close(self) -> None:
@@ -682,6 +688,29 @@ def test_an_answer_is_taken_up_with_who_gave_it(world: World, chat: Chat, answer
     assert found.alert is not None
     assert (found.alert.destination, found.alert.service, found.mac) == ("example.net", "web", TV)
     assert (found.answer, found.by) == (answer, "slack:U024BE7LH")
+
+
+def test_who_answers_before_the_service_has_said_that_it_took_the_message_is_heard(
+    world: World, chat: Chat
+) -> None:
+    write(world.guard, raised(destination="b.example"))
+    chat.goes_on.clear()
+    world.waits_for_all = False
+    world.go(2)
+    assert [message.key for message, _ in chat.sent] == ["alert:1", "alert:2"]
+    chat.press("alert:2", Answer.MUTE)
+    world.go(STEP)
+    assert [answered.mac for answered in world.answered] == [TV]
+    chat.goes_on.set()
+
+
+def test_who_answers_what_was_not_known_to_have_arrived_is_heard(world: World, chat: Chat) -> None:
+    write(world.guard, raised(destination="b.example"))
+    chat.fails = True
+    world.go(2)
+    chat.press("alert:2", Answer.MUTE)
+    world.go(STEP)
+    assert [answered.mac for answered in world.answered] == [TV]
 
 
 def test_the_outcome_goes_where_the_message_is(world: World, chat: Chat) -> None:
