@@ -66,8 +66,7 @@ def open_writer(path: str) -> sqlite3.Connection:
     except BaseException as error:
         if conn is not None:
             conn.close()
-        if _code(error) == sqlite3.SQLITE_CANTOPEN and (obstacle := _obstacle(path)):
-            raise sqlite3.OperationalError(f"{error}: {path}: {obstacle}") from error
+        raise_with_obstacle(path, error)
         raise
     return conn
 
@@ -229,6 +228,14 @@ def _make_file(path: str) -> None:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o660)
         os.fchmod(descriptor, 0o660)
         os.close(descriptor)
+
+
+def raise_with_obstacle(path: str, error: BaseException) -> None:
+    """Raise sqlite3.OperationalError with what stands in the way, if `error` says only that the file cannot
+    be opened, or written."""
+    told_little = _code(error) in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
+    if told_little and (obstacle := _obstacle(path)):
+        raise sqlite3.OperationalError(f"{error}: {path}: {obstacle}") from error
 
 
 def _obstacle(path: str) -> str:
