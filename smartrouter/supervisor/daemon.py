@@ -20,7 +20,7 @@ from smartrouter.core.errors import SmartrouterError, Unavailable
 from smartrouter.journal import Journal
 from smartrouter.linux import process
 from smartrouter.linux.instance import Instance, Signals, notify
-from smartrouter.linux.privileges import User, service_user
+from smartrouter.linux.privileges import User, remember_service_user, service_user
 from smartrouter.supervisor.children import Part
 from smartrouter.supervisor.household import ANALYZER, GUARD, WEB, Household
 from smartrouter.supervisor.installed import is_installed
@@ -136,6 +136,7 @@ def main(arguments: "Namespace") -> int:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # "read it again" must not end who has not read it yet
     command = (sys.executable, "-S", "-P", "-m", "smartrouter.supervisor.daemon")
     files = (os.path.abspath(arguments.config), os.path.abspath(arguments.run_dir))
+    remember_service_user()
     # The memory that reading the command line took would be ours for good. So begin anew without that, and
     # (-S) without what `site` loads: errands find their modules by the path. The folder of the script, or
     # the one that we were started in (-P), is no place to import from.
