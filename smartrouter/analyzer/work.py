@@ -17,7 +17,8 @@ from typing import Any, Protocol
 
 from smartrouter.analyzer.alertlog import AlertLog
 from smartrouter.analyzer.analysis import analyse, settle
-from smartrouter.analyzer.delivery import Answered, Delivery, Switched
+from smartrouter.analyzer.answers import Answered, Switched
+from smartrouter.analyzer.delivery import Delivery
 from smartrouter.analyzer.discovery import Found, Remembered
 from smartrouter.analyzer.forward import Forward
 from smartrouter.analyzer.gallery import Gallery
