@@ -236,6 +236,29 @@ def test_a_jail_is_made_only_where_it_is_wanted_and_can_be(router: Router) -> No
     assert "set_param command /usr/bin/smartrouter run" in said
 
 
+def test_what_a_jailed_supervisor_writes_is_there_before_it_is_put_into_the_jail(
+    router: Router, tmp_path: Path
+) -> None:
+    writes = [tmp_path / name for name in ("run", "store", "kept")]
+    router.configure(jail="1", snapshot=str(writes[2]))
+    router.program("ujail", "exit 0")
+    moved = tmp_path / "init"
+    text = "\n".join(line for line in INIT.read_text().splitlines() if not line.startswith("[ -d /run ]"))
+    for place, instead in {
+        "/sbin/ujail": router.bin / "ujail",
+        "RUN_DIR=/var/run/smartrouter": f"RUN_DIR={writes[0]}",
+        "/var/lib/smartrouter": writes[1],
+    }.items():
+        assert place in text
+        text = text.replace(place, str(instead))
+    moved.write_text(text + "\n")
+    said = router.do("start", moved)
+    assert "add_jail smartrouter log ubus procfs sysfs" in said
+    assert f"add_jail_mount_rw /etc/config {' '.join(map(str, writes))}" in said
+    assert "set_param capabilities /etc/capabilities/smartrouter.json" in said
+    assert all(path.is_dir() for path in writes)
+
+
 # -- leases ------------------------------------------------------------------------------------------------
 
 

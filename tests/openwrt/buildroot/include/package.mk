@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Stands in for OpenWrt's package.mk: `make scan` prints what a recipe says of its packages, `make compile` and
-# `make install-PACKAGE INTO=DIR` do what it says.
+# `make install-PACKAGE INTO=DIR` do what it says, `make script NAME=PACKAGE/postinst` prints what a router runs.
 
 ifndef PKG_NAME
 $(error PKG_NAME is not set)
@@ -36,3 +36,7 @@ compile:
 
 install-%:
 	$(call Py3Package/$*/install,$(INTO))
+
+export SCRIPT=$(Package/$(NAME))
+script:
+	@printf '%s\n' "$$SCRIPT"
