@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The feed's recipes: what they say of their packages, and what is in them."""
 
+import fnmatch
 import importlib.metadata
 import json
 import os
@@ -241,6 +242,13 @@ def test_rpcd_takes_the_plugin_up_when_it_comes_and_lets_it_go_with_the_package(
     assert (said.read_text() if said.exists() else "") == ("" if image else "reload\n")
     for package in OURS[1:]:
         assert script(package, name) == ""
+
+
+@pytest.mark.parametrize("wheel", ["NetfilterQueue-1.1.0-cp311-cp311", "netfilterqueue-1.1.0-cp313-cp313"])
+def test_the_wheel_is_found_as_either_setuptools_spells_it(wheel: str) -> None:
+    fields = scan("python-netfilterqueue")["python3-netfilterqueue"]
+    pattern = f"{fields['PYTHON3_PKG_WHEEL_NAME']}-{fields['PKG_VERSION']}-*.whl"
+    assert fnmatch.fnmatchcase(f"{wheel}-linux_x86_64.whl", pattern)
 
 
 def test_a_change_of_the_checkout_builds_the_package_anew() -> None:

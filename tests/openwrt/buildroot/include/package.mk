@@ -21,7 +21,7 @@ $(foreach field,TITLE SECTION CATEGORY,$(if $($(field)),,$(error $(1) has no $(f
 $(eval PACKAGES+=$(1))
 $(if $(SCAN),$(info Package: $(1))\
 $(foreach field,$(FIELDS),$(info $(field): $($(field))))\
-$(foreach field,PKG_VERSION PKG_LICENSE PKG_MAINTAINER PKG_SOURCE PKG_SOURCE_URL PKG_HASH,$(info $(field): $($(field))))\
+$(foreach field,PKG_VERSION PKG_LICENSE PKG_MAINTAINER PKG_SOURCE PKG_SOURCE_URL PKG_HASH PKG_BUILD_DEPENDS PYTHON3_PKG_WHEEL_NAME,$(info $(field): $($(field))))\
 $(info Description: $(if $(value Package/$(1)/description),yes,no))\
 $(info Conffiles: $(strip $(Package/$(1)/conffiles))))
 endef
