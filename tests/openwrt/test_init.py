@@ -9,6 +9,8 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -51,6 +53,7 @@ class Router:
             "mkdir",
             "chmod",
             "grep",
+            "sleep",
         ):
             (self.bin / applet).symlink_to(str(BUSYBOX))
         (self.bin / "flock").symlink_to(str(shutil.which("flock")))
@@ -95,6 +98,10 @@ class Router:
         )
         assert (done.returncode, done.stderr) == (0, "")
         return self.lines()[len(before) :]
+
+    def note(self, text: str) -> None:
+        with self.said.open("a") as file:
+            file.write(f"{text}\n")
 
     def lines(self) -> list[str]:
         return self.said.read_text().splitlines() if self.said.exists() else []
@@ -175,6 +182,33 @@ def test_what_was_just_started_gets_no_signal(pids: tuple[int, ...], router: Rou
         assert "send_signal smartrouter * HUP" not in router.do("reload", script)
 
 
+def test_stop_is_over_when_the_supervisor_is_gone(router: Router) -> None:
+    supervisor = subprocess.Popen(["sleep", "600"])
+    router.runs_as(supervisor.pid)
+
+    def end_when_told() -> None:  # as procd does it
+        while "delete" not in router.lines():
+            time.sleep(0.01)
+        time.sleep(0.3)
+        supervisor.kill()
+        supervisor.wait()
+        router.note("gone")
+
+    procd = threading.Thread(target=end_when_told)
+    procd.start()
+    assert router.do("stop") == ["delete", "gone", "stopped"]
+    procd.join()
+
+
+def test_stop_does_not_wait_for_ever_nor_for_what_does_not_run(router: Router, tmp_path: Path) -> None:
+    script = tmp_path / "init"
+    script.write_text(INIT.read_text().replace("STOP_PATIENCE=40", "STOP_PATIENCE=-1"))
+    router.runs_as(os.getpid())
+    assert router.do("stop", script) == ["delete", "stopped"]
+    router.runs_as()
+    assert router.do("stop") == ["delete", "stopped"]
+
+
 def test_what_does_not_listen_yet_gets_no_signal(router: Router, tmp_path: Path) -> None:
     script, listener = socket_of(INIT, tmp_path)
     listener.close()
@@ -207,7 +241,17 @@ def test_with_closed_the_kept_ruleset_is_loaded_at_boot_before_anything_is_start
         assert said.index(load) < said.index("service")
     if options.get("on_failure") == "closed" and not kept:
         assert any("everything passes" in line for line in said)
-    assert load not in router.do("start")  # only at boot: a restart keeps the table
+    assert load not in router.do("start")  # a reload does that, and keeps the table
+
+
+def test_a_restart_leaves_no_gap_with_closed(router: Router, tmp_path: Path) -> None:
+    router.configure(snapshot=str(tmp_path), on_failure="closed")
+    (tmp_path / "ruleset.nft").write_text("table inet smartrouter { }\n")
+    said = router.do("restart")
+    load = f"nft -f {tmp_path}/ruleset.nft"
+    assert said.index("stopped") < said.index(load) < said.index("service") < said.index("set")
+    router.configure(snapshot=str(tmp_path), on_failure="open")
+    assert load not in router.do("restart")
 
 
 def test_it_starts_before_the_firewall_and_the_network_and_stops_behind_them() -> None:
