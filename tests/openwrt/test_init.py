@@ -133,11 +133,22 @@ def test_procd_is_told_to_look_after_one_instance_for_ever(router: Router) -> No
         "set_param term_timeout 40",
         "set_param stdout 1",
         "set_param stderr 1",
+        "set_param env SMARTROUTER_LOG=stdout",
         "set_param no_new_privs 1",
         "close_instance",
         "add_reload_trigger smartrouter network firewall dhcp",
         "set",
     ]
+
+
+@pytest.mark.parametrize("log", ["stdout", ""])
+def test_what_is_logged_goes_where_the_init_script_says(log: str) -> None:
+    done = subprocess.run(
+        [sys.executable, str(FILES / "smartrouter"), "no-such-command"],
+        env=os.environ | {"SMARTROUTER_LOG": log}, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert [bool(done.stdout), bool(done.stderr)] == [bool(log), not log]
 
 
 def test_switched_off_it_is_a_service_without_an_instance(router: Router) -> None:
@@ -180,6 +191,16 @@ def test_what_was_just_started_gets_no_signal(pids: tuple[int, ...], router: Rou
         if pids:
             router.runs_as(*pids)
         assert "send_signal smartrouter * HUP" not in router.do("reload", script)
+
+
+def test_what_was_switched_off_gets_no_signal_while_it_ends(router: Router, tmp_path: Path) -> None:
+    script, listener = socket_of(INIT, tmp_path)
+    with listener:
+        router.configure(enabled="0")
+        router.runs_as(4711, 4711)
+        said = router.do("reload", script)
+    assert "set" in said  # by which procd ends it
+    assert "send_signal smartrouter * HUP" not in said
 
 
 def test_stop_is_over_when_the_supervisor_is_gone(router: Router) -> None:
