@@ -80,14 +80,15 @@ def write(
 
 
 def trim_devices(conn: sqlite3.Connection) -> None:
-    """Hold `MAX_DEVICES`: those that are not protected go first, and of these the longest inactive."""
-    count = conn.execute("SELECT count(*) FROM devices").fetchone()[0]
+    """Hold `MAX_DEVICES`: those that are not protected go first, and of these the longest inactive. The
+    router's own row (`core.effects.THE_ROUTER`) is none of them."""
+    count = conn.execute("SELECT count(*) FROM devices WHERE mac != ''").fetchone()[0]
     if count > MAX_DEVICES:
         conn.execute(
             """DELETE FROM devices WHERE id IN (
                 SELECT d.id FROM devices d
                 LEFT JOIN progress p ON p.device = d.id
-                LEFT JOIN activity a ON a.device = d.id
+                LEFT JOIN activity a ON a.device = d.id WHERE d.mac != ''
                 ORDER BY coalesce(p.state, '') = 'protected', coalesce(a.last, 0), d.id LIMIT ?)""",
             (count - MAX_DEVICES,),
         )

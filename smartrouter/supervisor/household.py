@@ -71,6 +71,7 @@ class Household:
         self.web = NO_WEB  # where the web interface is, and what it asks of who sets it up
         self._trial_retry = 0.0
         self._watch = QueueWatch()
+        self._lost = 0  # packets for which the guard's queues had no room, as it was told
         self._accounting = Accounting()
         self._interfaces: frozenset[str] = frozenset()  # at the last look
         self._next_look = 0.0
@@ -383,13 +384,17 @@ class Household:
     def _watch_queues(self, now: float) -> None:
         guard = self.children.get(GUARD)
         if guard is None or guard.state is not State.RUNNING:
-            self.queues = {}
+            self.queues, self._lost = {}, 0
             self._watch.forget()
             return
         try:
             self.queues = queue_stats.read()
         except Unavailable:
             self.queues = {}
+        lost = sum(queue.dropped + queue.user_dropped for queue in self.queues.values())
+        if lost != self._lost:
+            self._lost = lost
+            guard.ask("lost", {"packets": lost}, now, _nobody)
         since = self._watch.standstill(self.found["around"]["queues"], self.queues, now)
         if since is not None:
             guard.hangs("packets wait and none is judged", since, now)
