@@ -40,15 +40,21 @@ _TRANSIENT = frozenset((Reason.AWAITING_HELLO, Reason.UNKNOWN_HELLO, Reason.SPOO
 
 
 class Settled:
-    """How one pair is settled, until when (running seconds), since when, and whether it was used since."""
+    """How one pair is settled, until when (running seconds), for how long the kernel was told, and whether it
+    was used since."""
 
-    __slots__ = ("said", "shortcut", "until", "used")
+    __slots__ = ("seconds", "shortcut", "until", "used")
 
-    def __init__(self, shortcut: Shortcut, said: float, until: float):
+    def __init__(self, shortcut: Shortcut, seconds: float, until: float):
         self.shortcut = shortcut
-        self.said = said
+        self.seconds = seconds  # nearly always the same object: of two times of its own each has one
         self.until = until
         self.used = False
+
+    @property
+    def said(self) -> float:
+        """When the kernel was told."""
+        return self.until - _SLACK - self.seconds
 
 
 class Shortcuts:
@@ -143,7 +149,7 @@ class Shortcuts:
             effects += self._unsettle(pair)
         if self._is_full(pair.mac, shortcut):
             return effects
-        self._settled[pair] = Settled(shortcut, running, running + seconds + _SLACK)
+        self._settled[pair] = Settled(shortcut, seconds, running + seconds + _SLACK)
         of_device = self._roster.devices[pair.mac].settled
         others = _pairs_at(of_device, pair.address)
         of_device[pair.address] = [*others, pair] if others else pair
@@ -217,7 +223,7 @@ class Shortcuts:
         seconds = min(KNOWN_FOR, ends_in(self._roster.devices[pair.mac].rules, now.wall))
         if now.running + seconds <= settled.until:
             return []
-        settled.said, settled.until, settled.used = now.running, now.running + seconds + _SLACK, False
+        settled.seconds, settled.until, settled.used = seconds, now.running + seconds + _SLACK, False
         return [Know(pair, seconds, again=True)]
 
     def _look_again(self, pair: Pair, now: Moment) -> list[Effect]:
@@ -258,7 +264,7 @@ class Shortcuts:
             return [Unsettle(pair, shortcut)]
         longest = {Shortcut.KNOWN: KNOWN_FOR, Shortcut.BLOCKED: BLOCKED_FOR, Shortcut.DENIED: DENIED_FOR}
         self._settle(pair, shortcut, longest[shortcut], now.running)
-        self._settled[pair].said = -inf
+        self._settled[pair].seconds = inf  # nobody knows when the kernel was told: long ago
         return self._look_again(pair, now)
 
     def open_connection(self, mac: str, flow: Flow, now: Moment) -> list[Effect]:
