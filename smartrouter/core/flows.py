@@ -86,6 +86,6 @@ class Flows:
 
 def sort_of(mac: object, source: object, destination: object, protocol: object, port: object) -> int:
     """What packets have in common that differ in their source port and sequence number at most, as a number.
-    It takes a quarter of what the tuple would. It is 60 bits wide, and keyed by the process through the texts,
-    so that nobody can choose two that look alike."""
+    It takes a quarter of what the tuple would. It is 60 bits wide, and keyed by the process through the
+    texts, so that nobody can choose two that look alike."""
     return hash((mac, source, destination, protocol, port)) >> SPARE

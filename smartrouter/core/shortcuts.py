@@ -16,7 +16,6 @@ Bounded, of each device and in all. Knows no clock and no set: `now` is an argum
 
 from collections import Counter
 from collections.abc import Mapping
-from itertools import islice
 from math import inf
 
 from smartrouter.core.destinations import service_of
@@ -36,6 +35,7 @@ A_ROUND = 256  # pairs that are looked at again with each tick
 _SAY_AGAIN = 60.0  # seconds until a pair, of which the kernel still asks, is told once more
 _SLACK = 1.0  # seconds that a pair is thought to be in the kernel beyond its time
 _HTTPS_PORT = 443
+_PORTS = 256  # numbers of ports that are kept once
 _TRANSIENT = frozenset((Reason.AWAITING_HELLO, Reason.UNKNOWN_HELLO, Reason.SPOOFED_SOURCE))
 
 
@@ -63,7 +63,9 @@ class Shortcuts:
     def __init__(self, roster: Roster, naming: Naming):
         self._roster = roster
         self._naming = naming
-        self._settled: dict[Pair, Settled] = {}  # the one looked at longest ago first
+        self._settled: dict[Pair, Settled] = {}
+        self._round: list[Pair] = []  # those that this round comes to yet, the next one last
+        self._ports: dict[int, int] = {}  # so that equal ports of pairs are one object
         self._counts: Counter[tuple[str, Shortcut]] = Counter()  # by MAC, and by '' for all
 
     def __len__(self) -> int:
@@ -149,6 +151,7 @@ class Shortcuts:
             effects += self._unsettle(pair)
         if self._is_full(pair.mac, shortcut):
             return effects
+        pair = pair._replace(port=self._same_port(pair.port))
         self._settled[pair] = Settled(shortcut, seconds, running + seconds + _SLACK)
         of_device = self._roster.devices[pair.mac].settled
         others = _pairs_at(of_device, pair.address)
@@ -156,6 +159,11 @@ class Shortcuts:
         self._counts[pair.mac, shortcut] += 1
         self._counts["", shortcut] += 1
         return [*effects, _settling(pair, shortcut, seconds, again=before is not None)]
+
+    def _same_port(self, port: int) -> int:
+        if len(self._ports) >= _PORTS:
+            self._ports.clear()
+        return self._ports.setdefault(port, port)
 
     def _is_full(self, mac: str, shortcut: Shortcut) -> bool:
         counts = self._counts
@@ -206,12 +214,17 @@ class Shortcuts:
     def tick(self, now: Moment) -> list[Effect]:
         """Go on with the round."""
         effects: list[Effect] = []
-        for pair in list(islice(self._settled, A_ROUND)):
-            settled = self._settled[pair]
+        if not self._round:
+            self._round = list(reversed(self._settled))
+        turn = self._round[-A_ROUND:]
+        del self._round[-A_ROUND:]
+        for pair in reversed(turn):
+            settled = self._settled.get(pair)
+            if settled is None:  # taken out since the round began
+                continue
             if settled.until <= now.running:
                 self._drop(pair)
                 continue
-            self._settled[pair] = self._settled.pop(pair)
             again = self._look_again(pair, now)
             is_old = settled.until - now.running < KNOWN_FOR / 2
             if not again and settled.shortcut is Shortcut.KNOWN and settled.used and is_old:

@@ -12,7 +12,6 @@ from enum import Enum, auto
 from functools import lru_cache
 from ipaddress import IPv4Network, ip_address
 from math import inf
-from sys import intern
 from typing import NamedTuple
 
 from smartrouter.core.effects import Evidence
@@ -181,7 +180,6 @@ def _alone(name: str) -> tuple[str, ...]:
     if found is None:
         if len(_one_name) >= MAX_ALONE:
             _one_name.clear()
-        name = intern(name)
         found = _one_name[name] = (name,)
     return found
 
@@ -228,7 +226,7 @@ class _Entry:
             return self._again(until, source, now)
         facts = self._facts()
         if name not in names:
-            self._keep((intern(name), *names[: MAX_NAMES - 1]), (_Fact(until, source, until), *facts))
+            self._keep((_alone(name)[0], *names[: MAX_NAMES - 1]), (_Fact(until, source, until), *facts))
             return _ALL
         at = names.index(name)
         order = [at, *[other for other in range(len(facts)) if other != at]]
