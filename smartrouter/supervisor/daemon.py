@@ -122,8 +122,8 @@ def _survive(do: Callable[[float], None], now: float) -> None:
 
 def usual_parts(config_path: str, run_dir: str) -> tuple[Part, ...]:
     """The parts that are installed, in the order in which they are started and told to stop."""
-    # -P: the directory that we happen to be started in is no place to import from.
-    python = (sys.executable, "-P", "-m", "smartrouter.supervisor.part")
+    # As ourselves, see `main`: without what `site` loads, and from nowhere but the path that we were given.
+    python = (sys.executable, "-S", "-P", "-m", "smartrouter.supervisor.part")
     files = ("--config", config_path, "--run-dir", run_dir)
     names = [name for name in (GUARD, ANALYZER, WEB) if is_installed(name)]
     return tuple(Part(name, (*python, name, *files), name == WEB) for name in names)
