@@ -48,10 +48,11 @@ _NASTY = (
 
 
 class Bad(NamedTuple):
-    """A reply to the question for `name`."""
+    """A reply to the question `ident` for `name`."""
 
     kind: str
     name: str
+    ident: int
     message: bytes
 
 
@@ -331,11 +332,11 @@ KINDS: tuple[Kind, ...] = (
 
 def bad_replies(domain: str, seed: int = 1) -> Iterator[Bad]:
     """Replies without an end, of each kind in turn, each to the question for another name below `domain`; the
-    same for the same arguments. The number of a message is that of its place, in 16 bits."""
+    same for the same arguments."""
     chance = random.Random(seed)
     for number, kind in enumerate(cycle(KINDS)):
-        asked = f"n{number}.{domain}"
-        yield Bad(kind.__name__, asked, kind(Asked(chance, asked, number & 0xFFFF)))
+        asked = Asked(chance, f"n{number}.{domain}", number & 0xFFFF)
+        yield Bad(kind.__name__, asked.name, asked.ident, kind(asked))
 
 
 def in_pieces(messages: Iterator[bytes], seed: int = 1) -> Iterator[list[bytes]]:
