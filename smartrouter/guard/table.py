@@ -6,7 +6,7 @@ changed at all, whoever changed them, is our table looked for.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Set
 
 from smartrouter.linux import nftables, ruleset
 from smartrouter.linux.netlink import Netlink, unavailable
@@ -22,7 +22,8 @@ class Table:
         self.loaded = plan
         self._link = Netlink()
         self._generation = self._whole = -1  # when the table was there, and when its sets lacked nothing
-        self._lacked = self._refilled = False
+        self._lacked: Set[object] = frozenset()  # at the last look
+        self._refilled = False
         self._next_look = 0.0
 
     def load(self, plan: Plan) -> None:
@@ -43,17 +44,18 @@ class Table:
             self._generation = generation
         return not is_there
 
-    def was_emptied(self, lack: Callable[[], bool]) -> bool:
-        """Do its sets lack what they should hold, as `lack` looks? Only the second look in a row counts: the
-        first may have come while this guard itself was about to change one. After `was_taken_away`."""
+    def was_emptied(self, lack: Callable[[], Set[object]]) -> bool:
+        """Do its sets lack what they should hold, as `lack` looks? Only what was lacking at the look before,
+        too: the first may have come while this guard itself was about to put it in, as it is at every look
+        while new devices keep coming. After `was_taken_away`."""
         if self._generation == self._whole or time.monotonic() < self._next_look:
             return False
         before, self._lacked = self._lacked, lack()
         if not self._lacked:
             self._whole, self._refilled = self._generation, False
-        elif before:
+        elif before & self._lacked:
             self._next_look = time.monotonic() + AGAIN * self._refilled
-            self._lacked, self._refilled = False, True
+            self._lacked, self._refilled = frozenset(), True
             return True
         return False
 

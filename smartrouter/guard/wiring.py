@@ -398,7 +398,7 @@ class Guard:
         belongs into its sets if somebody emptied one."""
         if self._table.was_taken_away():
             lost, what = "table", "was taken away"
-        elif self._table.was_emptied(self._members_lack):
+        elif self._table.was_emptied(self._lacking):
             lost, what = "sets", "was emptied in part"
         else:
             return
@@ -412,8 +412,8 @@ class Guard:
             self._sets.admit(client)
         self._bench.pairs.refill(self._wanted_pairs)
 
-    def _members_lack(self) -> bool:
-        """Do the kernel's sets lack a device, or an address whose replies are to be held?"""
+    def _lacking(self) -> frozenset[tuple[str, bytes]]:
+        """Devices that the kernel's sets lack, and addresses whose replies are to be held."""
         with self._bench.lock:
             devices = list(self._judge.roster.devices.values())
             watched = [device.mac for device in devices if device.watched]
