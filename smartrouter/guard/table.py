@@ -12,6 +12,7 @@ from smartrouter.linux import nftables, ruleset
 from smartrouter.linux.netlink import Netlink, unavailable
 from smartrouter.linux.ruleset import Plan
 
+SETTLES = 0.2  # seconds: what this guard is about to put into a set itself is in it by then
 AGAIN = 5.0  # seconds between two looks at sets that lack something though they were filled again
 
 
@@ -45,18 +46,21 @@ class Table:
         return not is_there
 
     def was_emptied(self, lack: Callable[[], Set[object]]) -> bool:
-        """Do its sets lack what they should hold, as `lack` looks? Only what was lacking at the look before,
-        too: the first may have come while this guard itself was about to put it in, as it is at every look
-        while new devices keep coming. After `was_taken_away`."""
-        if self._generation == self._whole or time.monotonic() < self._next_look:
+        """Do its sets lack what they should hold, as `lack` looks? Only what is still lacking a while later
+        counts: this guard itself may have been about to put it in, as it always is while new devices keep
+        coming. After `was_taken_away`."""
+        at = time.monotonic()
+        if self._generation == self._whole or at < self._next_look:
             return False
         before, self._lacked = self._lacked, lack()
         if not self._lacked:
             self._whole, self._refilled = self._generation, False
         elif before & self._lacked:
-            self._next_look = time.monotonic() + AGAIN * self._refilled
+            self._next_look = at + AGAIN * self._refilled
             self._lacked, self._refilled = frozenset(), True
             return True
+        else:
+            self._next_look = at + SETTLES
         return False
 
     def close(self) -> None:

@@ -70,6 +70,7 @@ PATIENCE = 2.0  # seconds without a sign of life from a queue's thread, after wh
 FLUSH_PATIENCE = 1.5  # seconds that a command waits for the store
 LINGER = 3.0  # seconds that attempts wait for more of them, soon after others were stored
 OUTAGE = 1.0  # seconds without a guard that count as an outage
+_NONE: frozenset[str] = frozenset()
 MAX_LOOK_UPS = 4096  # names that wait to be handed over: those of a large household after an outage
 LOOK_UPS_A_TURN = 256
 MAX_ENDED = 256  # rules that wait to be handed over; the judge knows that they are over
@@ -408,6 +409,14 @@ class Guard:
             plan = self._plan(self._share)
             clients = self._clients()
         self._table.load(plan)
+        with self._bench.lock:
+            since = self._plan(self._share)
+            clients |= self._clients()
+        # Some may have been put in just before the sets were filled anew without them.
+        for mac in (since.watched or _NONE) - (plan.watched or _NONE):
+            self._sets.watch(mac)
+        for mac in (since.enforced or _NONE) - (plan.enforced or _NONE):
+            self._sets.enforce(mac)
         for client in clients:
             self._sets.admit(client)
         self._bench.pairs.refill(self._wanted_pairs)

@@ -111,6 +111,13 @@ def test_a_plan_that_was_loaded_is_remembered_and_one_that_was_not_is_not(table:
     assert not table.was_taken_away()
 
 
+@pytest.fixture
+def _settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between two looks there was time enough."""
+    monkeypatch.setattr("smartrouter.guard.table.SETTLES", 0.0)
+
+
+@pytest.mark.usefixtures("_settled")
 def test_sets_count_as_emptied_where_the_same_is_lacking_at_two_looks_in_a_row(table: Table) -> None:
     looks = [({"one"}, False), (set(), False), ({"one"}, False), ({"another"}, False), ({"another"}, True)]
     for lacking, expected in looks:
@@ -133,6 +140,16 @@ def test_sets_are_looked_at_only_when_rules_have_changed(table: Table) -> None:
     assert len(looked) == 1
 
 
+def test_what_lacks_is_given_time_to_be_put_in(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("smartrouter.guard.table.SETTLES", 3600.0)
+    lacking = [frozenset({1}), frozenset({1})]
+    assert not table.was_taken_away()
+    for _ in range(3):
+        assert not table.was_emptied(lacking.pop)
+    assert len(lacking) == 1
+
+
+@pytest.mark.usefixtures("_settled")
 def test_what_lacks_though_it_was_filled_again_is_left_alone_for_a_while(table: Table) -> None:
     nft("add", "table", "inet", "somebody")
     assert not table.was_taken_away()
