@@ -188,7 +188,7 @@ class Analyzer:
         if changed := self._gallery.changed():
             self._scout.shown(changed)
         news = self._scout.look()
-        if news:
+        if news or self._scout.is_behind:
             self._scout.recognise([device.mac for device in news], self._needs())
         for mac, places in self._scout.spread():
             doubts.append([mac, Reason.TWO_PLACES, f"it is on {' and on '.join(places)} at the same time"])
