@@ -83,7 +83,7 @@ def test_of_changes_made_at_the_same_time_none_is_lost(tmp_path: Path) -> None:
         with held(path):
             write_text(path, f"{read_text(path)}{line}\n")
 
-    wanted = [f"{writer}-{number}" for writer in range(4) for number in range(25)]
+    wanted = [f"{writer}-{number}" for writer in range(4) for number in range(5)]
     with ThreadPoolExecutor(4) as pool:  # a lock of a file is one for each opening of it, threads included
         list(pool.map(add, wanted))
     assert sorted(read_text(path).split()) == sorted(wanted)
