@@ -362,5 +362,5 @@ FAULTS = (
           healthy, 0.0, "`status`: it was refused: file, section, option, what is allowed"),
     Fault("lan-down", "The LAN interface goes down and comes up again", _lan_down, cut_off, 3.0, "-"),
     Fault("lan-renamed", "The LAN interface gets another name, and its own again", _lan_renamed,
-          unwatched, 10.0, "`status`: configured, but not there"),
+          unwatched, 3.0, "`status`: configured, but not there"),
 )  # fmt: skip
