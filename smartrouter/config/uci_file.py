@@ -6,14 +6,19 @@ against other users of libuci, and changes that somebody has not committed yet s
 no comments. Elsewhere a temporary file beside the old one is written, synced and renamed; so it is for the
 one thing that `uci` writes and cannot read: it puts no quotes around a section's type. Mode and owner are
 kept either way. Knows nothing of what sections and options mean.
+
+Who reads the file to change it holds it (`held`) until it is written: a supervisor that was killed may have
+left somebody behind who is about to write, and the next one's change must not be lost under his.
 """
 
+import contextlib
+import fcntl
 import os
 import re
 import shutil
 import stat
 import subprocess
-import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from smartrouter.config.uci import MAX_TEXT, read
@@ -43,8 +48,23 @@ def read_text(path: str | Path) -> str:
     return content.decode("utf-8", "surrogateescape")
 
 
+@contextlib.contextmanager
+def held(path: str | Path) -> Iterator[None]:
+    """One process at a time changes the file; whoever is killed lets go of it. Raises Unavailable."""
+    try:
+        folder = os.open(os.path.dirname(os.path.realpath(path)), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise Unavailable(f"{path} cannot be changed: {error.strerror}.") from None
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
+
+
 def write_text(path: str | Path, text: str) -> None:
-    """Make `text` what the file holds. Raises Unavailable; then the file is as it was."""
+    """Make `text` what the file holds, which the caller has `held` if it goes by what was there before.
+    Raises Unavailable; then the file is as it was."""
     real = Path(os.path.realpath(path))  # a link stays a link
     content = text.encode("utf-8", "surrogateescape")
     try:
@@ -97,12 +117,14 @@ def _keep(path: Path, before: os.stat_result | None) -> None:
 
 def _replace(path: Path, content: bytes, before: os.stat_result | None) -> None:
     # libuci's own choice for a new file is 0600 too: it may hold secrets. It does not see names with a dot.
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.unlink(missing_ok=True)  # of somebody who was killed
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         with open(handle, "wb") as file:
             file.write(content)
             file.flush()
-            _keep(Path(temporary), before)
+            _keep(temporary, before)
             os.fsync(handle)
         os.replace(temporary, path)
     except BaseException:

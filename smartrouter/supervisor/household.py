@@ -43,7 +43,8 @@ from smartrouter.supervisor.watchdog import QueueWatch
 log = Journal("smartrouter.supervisor")
 
 GUARD, ANALYZER, WEB = "guard", "analyzer", "web"
-LOOK_AROUND = 10.0  # seconds between two looks at what may have changed around us
+GLANCE = 1.0  # seconds between two looks at which interfaces there are
+LOOK_AROUND = 10.0  # … and at what else may have changed around us
 RETRY = 3.0  # seconds between two tries to start while something is missing
 
 
@@ -74,7 +75,7 @@ class Household:
         self._lost = 0  # packets for which the guard's queues had no room, as it was told
         self._accounting = Accounting()
         self._interfaces: frozenset[str] = frozenset()  # at the last look
-        self._next_look = 0.0
+        self._next_glance = self._next_look = 0.0
         self._reloading = self._stopping = self._table_must_go = self._state_must_be_kept = False
 
     # -- what can be wanted of it ----------------------------------------------------------------------
@@ -128,6 +129,7 @@ class Household:
 
         self._reloading = True
         self._next_look = now + RETRY
+        self._interfaces = _interfaces()
         work = survey.whole(self.config_path, tuple(self.children), self.user)
         self.errands.send(work, read, now)
 
@@ -234,15 +236,18 @@ class Household:
 
     def _look_around(self, now: float) -> None:
         """Notice interfaces and resolvers that come and go: at boot they come after us."""
-        if now < self._next_look or self._stopping or self._reloading or (self.found and not self.enabled):
+        if now < self._next_glance or self._stopping or self._reloading or (self.found and not self.enabled):
+            return
+        self._next_glance = now + GLANCE
+        before, self._interfaces = self._interfaces, _interfaces()
+        if self._interfaces == before and now < self._next_look:
             return
         around = self.found.get("around")
         self._next_look = now + (RETRY if around is None else LOOK_AROUND)
         if around is None:
             self.reload(_nobody, now)
             return
-        before, self._interfaces = self._interfaces, frozenset(name for _, name in socket.if_nameindex())
-        came = around["missing"] and self._interfaces != before
+        came = (around["missing"] or self.problem) and self._interfaces != before
         went = not self._interfaces.issuperset(around["lan"])
         if came or went or sorted(upstreams()) != around["upstreams"]:
             self.errands.send(survey.around(self.found["networks"]), self._looked, now)
@@ -398,6 +403,10 @@ class Household:
         since = self._watch.standstill(self.found["around"]["queues"], self.queues, now)
         if since is not None:
             guard.hangs("packets wait and none is judged", since, now)
+
+
+def _interfaces() -> frozenset[str]:
+    return frozenset(name for _, name in socket.if_nameindex())
 
 
 def _nobody(_answer: Answer) -> None:

@@ -14,7 +14,7 @@ from smartrouter.supervisor import household as module
 from smartrouter.supervisor import survey
 from smartrouter.supervisor.children import Part
 from smartrouter.supervisor.errands import Errands, Work
-from smartrouter.supervisor.household import LOOK_AROUND, RETRY, Household
+from smartrouter.supervisor.household import GLANCE, LOOK_AROUND, RETRY, Household
 
 AROUND = {"lan": ["br-lan"], "iot": [], "missing": [], "upstreams": ["192.0.2.1"], "queues": [7370, 7371]}
 FOUND: dict[str, Any] = {
@@ -124,11 +124,10 @@ def test_an_interface_that_went_is_a_problem_until_it_is_back(world: World) -> N
     assert world.later(LOOK_AROUND) == ["around"]
     assert world.household.problem == "none of the configured devices is here"
     assert world.household.found["around"] == AROUND
+    assert world.later(GLANCE) == []
     world.interfaces.append("br-lan")
     world.desk.answers["around"] = {"ok": AROUND}
-    world.later(LOOK_AROUND)
-    world.upstreams = frozenset()
-    world.later(LOOK_AROUND)
+    assert world.later(GLANCE) == ["around"]
     assert world.household.problem == ""
 
 
@@ -145,6 +144,18 @@ def test_what_keeps_it_from_starting_is_tried_again_until_it_is_gone(world: Worl
     assert world.later(RETRY) == ["whole"]
     assert world.household.problem == ""
     assert world.household.found["around"] == AROUND
+
+
+def test_an_interface_that_it_waits_for_is_seen_at_once(world: World) -> None:
+    world.interfaces.remove("br-lan")
+    waiting = {key: value for key, value in FOUND.items() if key != "around"}
+    world.desk.answers["whole"] = {"ok": {**waiting, "problem": "none of the configured devices is here"}}
+    world.reload()
+    assert world.later(GLANCE) == []
+    world.interfaces.append("br-lan")
+    world.desk.answers["whole"] = found()
+    assert world.later(GLANCE) == ["whole"]
+    assert world.household.problem == ""
 
 
 def test_a_reload_that_would_end_a_running_household_is_refused(world: World) -> None:

@@ -5,13 +5,14 @@ import os
 import shutil
 import stat
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from smartrouter.config.uci import MAX_TEXT, parse
 from smartrouter.config.uci_edit import quoted
-from smartrouter.config.uci_file import read_text, write_text
+from smartrouter.config.uci_file import held, read_text, write_text
 from smartrouter.core.errors import BadConfig, Unavailable
 
 TEXT = "config a 'b'\n\toption x 'K\udcfcche'\n"
@@ -64,6 +65,30 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(
         write_text(path, TEXT)
     assert path.read_text() == "old"
     assert os.listdir(tmp_path) == ["smartrouter"]
+
+
+@pytest.mark.usefixtures("without_uci")
+def test_what_a_killed_writer_left_is_no_obstacle_and_goes(tmp_path: Path) -> None:
+    path = tmp_path / "smartrouter"
+    (tmp_path / ".smartrouter.new").write_text("half of i")
+    write_text(path, TEXT)
+    assert read_text(path) == TEXT
+    assert os.listdir(tmp_path) == ["smartrouter"]
+
+
+@pytest.mark.usefixtures("without_uci")
+def test_of_changes_made_at_the_same_time_none_is_lost(tmp_path: Path) -> None:
+    path = tmp_path / "smartrouter"
+    path.write_text("")
+
+    def add(line: str) -> None:
+        with held(path):
+            write_text(path, f"{read_text(path)}{line}\n")
+
+    wanted = [f"{writer}-{number}" for writer in range(4) for number in range(5)]
+    with ThreadPoolExecutor(4) as pool:  # a lock of a file is one for each opening of it, threads included
+        list(pool.map(add, wanted))
+    assert sorted(read_text(path).split()) == sorted(wanted)
 
 
 @pytest.mark.usefixtures("without_uci")
