@@ -62,6 +62,7 @@ class MadeSite(Site):
         answer = self.answers.get(str(request["do"]), {"applied": True, "note": ""})
         if isinstance(answer, SmartrouterError):
             raise answer
+        self.share = {**self.share}  # the supervisor hands out what is changed before it answers
         return dict(answer)
 
 
