@@ -71,6 +71,7 @@ PATIENCE = 2.0  # seconds without a sign of life from a queue's thread, after wh
 FLUSH_PATIENCE = 1.5  # seconds that a command waits for the store
 LINGER = 3.0  # seconds that attempts wait for more of them, soon after others were stored
 OUTAGE = 1.0  # seconds without a guard that count as an outage
+_NONE: frozenset[str] = frozenset()
 MAX_LOOK_UPS = 4096  # names that wait to be handed over: those of a large household after an outage
 LOOK_UPS_A_TURN = 256
 MAX_ENDED = 256  # rules that wait to be handed over; the judge knows that they are over
@@ -410,7 +411,7 @@ class Guard:
         belongs into its sets if somebody emptied one."""
         if self._table.was_taken_away():
             lost, what = "table", "was taken away"
-        elif self._table.was_emptied(self._members_lack):
+        elif self._table.was_emptied(self._lacking):
             lost, what = "sets", "was emptied in part"
         else:
             return
@@ -420,12 +421,20 @@ class Guard:
             plan = self._plan(self._share)
             clients = self._clients()
         self._table.load(plan)
+        with self._bench.lock:
+            since = self._plan(self._share)
+            clients |= self._clients()
+        # Some may have been put in just before the sets were filled anew without them.
+        for mac in (since.watched or _NONE) - (plan.watched or _NONE):
+            self._sets.watch(mac)
+        for mac in (since.enforced or _NONE) - (plan.enforced or _NONE):
+            self._sets.enforce(mac)
         for client in clients:
             self._sets.admit(client)
         self._bench.pairs.refill(self._wanted_pairs)
 
-    def _members_lack(self) -> bool:
-        """Do the kernel's sets lack a device, or an address whose replies are to be held?"""
+    def _lacking(self) -> frozenset[tuple[str, bytes]]:
+        """Devices that the kernel's sets lack, and addresses whose replies are to be held."""
         with self._bench.lock:
             devices = list(self._judge.roster.devices.values())
             watched = [device.mac for device in devices if device.watched]
