@@ -161,6 +161,14 @@ MUTANTS = (
         ("tests/unit/test_packet_cost.py::test_each_way_is_what_it_is_called",),
     ),
     Mutant(
+        "a gap that lasts is told to nobody",
+        5,
+        "smartrouter/guard/losses.py",
+        "lasting = min(self._gaps) if len(self._gaps) == LOOKS else 0",
+        "lasting = 0",
+        ("tests/unit/test_losses.py::test_a_gap_that_lasts_is_told_once_with_its_size",),
+    ),
+    Mutant(
         "packets go to the guard uncounted",
         5,
         "nft/smartrouter.nft",

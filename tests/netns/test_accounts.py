@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 from collections.abc import Iterator
+from functools import partial
 from time import sleep
 from typing import Any
 
@@ -69,7 +70,7 @@ def test_all_is_accounted_for_before_and_after_a_restart_of_the_guard(home: Home
     assert (figures["gap_at_gate"], figures["gap_in_log"]) == (0, 0)
     pid = home.guard_pid()
     os.kill(pid, signal.SIGKILL)
-    assert eventually(lambda: home.product.is_guarding() and home.guard_pid() != pid, 10.0)
+    assert eventually(partial(another_guards, home, pid), 10.0)
     traffic(home)
     assert eventually(lambda: accounts(home)["recorded"] > 0, LOOKS)
     again = until_looked_at(home)
@@ -78,13 +79,17 @@ def test_all_is_accounted_for_before_and_after_a_restart_of_the_guard(home: Home
     assert home.product.json("status")["unaccounted"] == 0
 
 
+def another_guards(found: Home, pid: int) -> bool:
+    return found.product.is_guarding() and found.guard_pid() != pid
+
+
 def test_restarts_flushes_and_load_are_no_gap_and_no_alert(home: Home) -> None:
     for trouble in ("kill", "delete table inet smartrouter", "flush ruleset", "reload"):
         traffic(home)
         if trouble == "kill":
             pid = home.guard_pid()
             os.kill(pid, signal.SIGKILL)
-            assert eventually(lambda pid=pid: home.product.is_guarding() and home.guard_pid() != pid, 10.0)
+            assert eventually(partial(another_guards, home, pid), 10.0)
         elif trouble == "reload":
             home.ask("reload")
         else:

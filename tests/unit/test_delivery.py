@@ -22,7 +22,7 @@ from smartrouter.analyzer.answers import Answered, Switched
 from smartrouter.analyzer.delivery import STANDINGS_EVERY, Delivery
 from smartrouter.analyzer.intake import GATHER, NAMELESS
 from smartrouter.config import Config, NotifyConfig, from_text
-from smartrouter.core.effects import Kind, Severity
+from smartrouter.core.effects import THE_ROUTER, Kind, Severity
 from smartrouter.core.events import Moment
 from smartrouter.core.policy import Mode
 from smartrouter.notify.channel import Channel, NotDelivered
@@ -191,6 +191,18 @@ def test_a_device_is_called_what_its_owner_calls_it(world: World, hook: StandIn)
     write(world.guard, raised())
     world.go(2)
     assert hook.taken[0].said["device"] == "Living-room TV"
+
+
+def test_an_alert_about_the_router_is_told_as_such_and_once(world: World, hook: StandIn) -> None:
+    about = {"kind": Kind.ACCOUNTING, "destination": "", "service": "", "name": "", "port": 0}
+    for minute in range(8):
+        detail = f"{minute + 3} packets that the kernel counted were dealt with by nobody"
+        write(world.guard, raised(THE_ROUTER, at=NOON + 60 * minute, detail=detail, **about))  # type: ignore[arg-type]
+        world.go(60)
+    assert hook.keys == ["alert:1/1"]
+    said = hook.taken[0].said
+    assert (said["device"], said["mac"], said["kind"]) == ("the router", "", "accounting")
+    assert said["title"].startswith("Packets are missing in smartrouter's accounts: 3 packets")
 
 
 def test_a_restart_repeats_nothing(world: World, hook: StandIn) -> None:

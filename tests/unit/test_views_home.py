@@ -10,7 +10,7 @@ import pytest
 from unit.made_effects import NOON, PLUG, TV, keep, raised, record, write
 from unit.made_screens import PHONE, furnish, known, sighting, status
 
-from smartrouter.core.effects import Severity
+from smartrouter.core.effects import THE_ROUTER, Kind, Severity
 from smartrouter.core.errors import Unavailable
 from smartrouter.core.learning import State
 from smartrouter.store.alerts import AlertState, set_alert_state
@@ -39,6 +39,18 @@ def test_who_has_alerts_needs_somebody(conn: sqlite3.Connection) -> None:
     found = seen(conn).headline
     assert (found.tone, found.text, found.link) == ("attention", "2 devices, 1 needs you", "/inbox")
     assert found.detail == "2 alerts wait for a decision."
+
+
+def test_an_alert_about_the_router_is_no_devices(conn: sqlite3.Connection) -> None:
+    furnish(conn)
+    before = seen(conn)
+    write(conn, raised(THE_ROUTER, kind=Kind.ACCOUNTING, destination="", service="", name="", detail="it"))
+    found = seen(conn)
+    assert (found.headline.tone, found.headline.text) == ("attention", "2 devices, and the router needs you")
+    assert found.latest[0].text.startswith("Packets are missing in smartrouter's accounts: it")
+    assert (found.devices, found.watched) == (before.devices, before.watched)
+    write(conn, raised(TV))
+    assert seen(conn).headline.text == "2 devices, 1 needs you"
 
 
 def test_a_notice_is_no_reason_to_worry(conn: sqlite3.Connection) -> None:

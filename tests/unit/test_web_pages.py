@@ -4,9 +4,11 @@
 from pathlib import Path
 
 import pytest
+from unit.made_effects import raised
 from unit.made_home import alert
 from unit.made_site import made_site, owner, stranger
 
+from smartrouter.core.effects import THE_ROUTER, Kind
 from smartrouter.core.errors import Unavailable
 from smartrouter.metrics import CONTENT_TYPE
 from smartrouter.store.writer import Writer
@@ -88,6 +90,21 @@ def test_alerts_txt_is_the_posters_file(tmp_path: Path) -> None:
     assert lines[0].startswith("cc:44:63:ea:63:63 -> am2-005-edge.digitalhub.com @ ")
     assert [line.split()[2] for line in lines][1:] == ["b.example", "<c>.example"]
     assert len(owner(site).get("/alerts.txt?lines=1").text.splitlines()) == 1
+
+
+@pytest.mark.parametrize("path", ["/inbox", "/alerts/1"])
+def test_an_alert_about_the_router_leads_to_no_device_and_mutes_none(tmp_path: Path, path: str) -> None:
+    site = made_site(tmp_path)
+    writer = Writer(site.config.main.database)
+    about = {"kind": Kind.ACCOUNTING, "destination": "", "service": "", "name": "", "detail": "3 packets"}
+    writer.put(raised(THE_ROUTER, **about))  # type: ignore[arg-type]
+    assert writer.flush(20.0)
+    writer.close()
+    page = owner(site).get(path).text
+    assert "the router" in page.lower()
+    assert 'value="dismiss"' in page
+    assert 'value="mute"' not in page
+    assert 'href="/devices/"' not in page
 
 
 def test_metrics_are_for_prometheus_with_a_token_for_them_alone(tmp_path: Path) -> None:

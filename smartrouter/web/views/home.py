@@ -3,9 +3,10 @@
 
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any, NamedTuple
 
+from smartrouter.core.effects import THE_ROUTER
 from smartrouter.core.errors import Unavailable
 from smartrouter.core.inert import cut
 from smartrouter.core.learning import Progress, State
@@ -103,7 +104,7 @@ def home(known: Known, conn: sqlite3.Connection, status: Mapping[str, Any], now:
     channels = standing(known, conn)
     mode = str(status.get("guard", {}).get("mode") or known.settings.mode)
     return Home(
-        headline=_headline(status, devices, watched, learning, groups, len(loud)),
+        headline=_headline(status, devices, watched, learning, groups, {group.mac for group in loud}),
         mode=mode,
         differing=sum(standings[d.mac][1] != mode for d in watched),
         paused=_paused(status),
@@ -142,7 +143,7 @@ def _headline(
     watched: Sequence[Device],
     learning: Sequence[Device],
     groups: Sequence[inbox.Group],
-    loud: int,
+    loud: Set[str],
 ) -> Headline:
     if problem := _not_working(status):
         return problem
@@ -161,11 +162,13 @@ def _headline(
         )
     count = counted(len(watched), "device")
     if loud:
-        need = "needs you" if loud == 1 else "need you"
+        louder = len(loud - {THE_ROUTER})
+        need = "need you" if louder > 1 else "needs you"
         alerts = sum(group.alerts for group in groups)
         detail = f"{counted(alerts, 'alert')} {'waits' if alerts == 1 else 'wait'} for a decision."
-        who = need if len(watched) == 1 else f"{loud} {need}"
-        said = f"{count}, {who}" if len(watched) > 1 else f"Your device {need}"
+        said = f"{count}, {louder} {need}" if len(watched) > 1 else f"Your device {need}"
+        if not louder:
+            said = f"{count}, and the router {need}"
         return Headline(ATTENTION, said, detail, "/inbox", "Decide")
     notices = sum(group.alerts for group in groups)
     details = []
