@@ -113,6 +113,22 @@ def test_a_page_is_not_changed_under_somebodys_hands(browser: Browser, house: Ho
     browser.wait(lambda: "new.example" in browser.text(), "the alert")
 
 
+@pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without"])
+def test_home_shows_what_was_blocked_beside_what_passed(scripts: bool, browser: Browser) -> None:
+    browser.look(scripts=scripts)
+    browser.open("/")
+    assert "2 connection attempts, 1 blocked, 2 alerts" in " ".join(browser.text().split())
+    if scripts:
+        browser.wait(lambda: browser.one("[data-chart=day] .u-legend"), "the drawing that tells numbers")
+        assert "Blocked" in browser.one("[data-chart=day] .u-legend").text
+    else:
+        (bar,) = [each for each in browser.run(BARS) if "blocked" in each and ":" in each]
+        assert bar.endswith("2 attempts, 1 blocked, 2 alerts")
+    browser.one(".numbers summary").click()
+    heads = [each.text for each in browser.all("#day-numbers th[scope=col]")]
+    assert heads == ["Time", "Attempts", "Blocked", "Alerts"]
+
+
 # -- settings, the mode ------------------------------------------------------------------------------------
 
 
@@ -219,6 +235,15 @@ INERT = """
 """
 
 
+BARS = """
+    return [...document.querySelectorAll("[data-chart=day] svg title")].map(e => e.textContent);
+"""
+AWAY = """
+    return [...document.querySelectorAll("nav a")].filter(e => {
+        const box = e.getBoundingClientRect();
+        return box.left < 0 || box.right > document.documentElement.clientWidth;
+    }).map(e => e.textContent);
+"""
 WIDER = """
     const room = document.documentElement.clientWidth;
     const wide = [...document.querySelectorAll("main *")].filter(
@@ -274,6 +299,7 @@ def test_a_phone_shows_it_all_without_scrolling_sideways(browser: Browser) -> No
         browser.shot(f"phone-{screen}")
         assert browser.run(WIDER) == [0, []], screen
         assert browser.run(SMALL) == [], screen  # WCAG 2.2, 2.5.8
+        assert browser.run(AWAY) == [], screen  # nobody finds what is beyond the edge
 
 
 def test_without_scripts_everything_can_be_seen_and_done(browser: Browser, house: House) -> None:
