@@ -150,6 +150,8 @@ def test_a_setting_is_refused_beside_its_field_and_then_accepted(browser: Browse
     field = browser.one("#main-learning_period")
     assert field.get_attribute("value") == "a fortnight"
     assert field.get_attribute("aria-invalid") == "true"
+    assert browser.driver.switch_to.active_element == field  # wherever on the page it stands
+    assert "Nothing was saved: what is wrong stands beside Learning period." in browser.text()
     assert load(house.path).main.learning_period == 14 * 86400
     browser.shot("settings-refused")
     saved(browser, "learning_period", "21d")
