@@ -8,7 +8,7 @@ of the page are read in full.
 
 import json
 import sqlite3
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from smartrouter.store.alerts import StoredAlert, alert
@@ -72,6 +72,29 @@ def counts(conn: sqlite3.Connection) -> dict[str, int]:
 def open_by_severity(conn: sqlite3.Connection) -> dict[str, int]:
     """How many alerts nobody has decided about, by severity."""
     return dict(conn.execute("SELECT severity, count(*) FROM alerts WHERE state = 'open' GROUP BY severity"))
+
+
+class Line(NamedTuple):
+    """What a line of the alert file says of an alert, and its id. `name`: the best one that is known."""
+
+    first: float
+    id: int
+    mac: str
+    name: str
+    destination: str
+    kind: str
+    detail: str
+
+
+def lines(conn: sqlite3.Connection, limit: int) -> Iterator[Line]:
+    """The alerts that something came to last, the latest first, but for those that are part of others."""
+    for row in conn.execute(
+        """SELECT first, a.id, mac, coalesce(nullif(name, ''), reverse, ''), destination, kind, detail
+            FROM alerts a JOIN devices d ON d.id = device WHERE state != 'merged'
+            ORDER BY last DESC, a.id DESC LIMIT ?""",
+        (limit,),
+    ):
+        yield Line(*row)
 
 
 def latest(conn: sqlite3.Connection, limit: int) -> list[StoredAlert]:

@@ -7,18 +7,17 @@ import marshal
 import os
 import sys
 from collections.abc import Callable, Mapping
-from types import CodeType
+from types import CodeType, ModuleType
 from typing import Any, NamedTuple, cast
 
-from smartrouter.core.errors import Unavailable
 from smartrouter.web.lean import Environment
 
 Make = Callable[[type[Environment]], Environment]
 
 
 def compile_apart(make: Make) -> Environment:
-    """What `make` makes of Jinja's Environment, with all templates ready. To be called before any thread is
-    started. Raises Unavailable if the other process fails."""
+    """What `make` makes of Jinja's Environment, with all templates ready. Should the other process fail, they
+    are compiled here. To be called before any thread is started."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -32,11 +31,11 @@ def compile_apart(make: Make) -> Environment:
         found = pipe.read()
     os.waitpid(child, 0)
     try:
-        codes = _Codes(marshal.loads(found))  # noqa: S302 - it is our own child's
+        codes = marshal.loads(found)  # noqa: S302 - it is our own child's
     except (ValueError, EOFError, TypeError):
-        raise Unavailable("the templates of the web interface could not be compiled") from None
+        codes = _compiled(make)
     environment = make(Environment)
-    environment.bytecode_cache = cast(Any, codes)
+    environment.bytecode_cache = cast(Any, _Codes(codes))
     for name in environment.list_templates():
         environment.get_template(name)
     return environment
@@ -61,14 +60,23 @@ class _Codes:
 
 def _compiled(make: Make) -> dict[str, CodeType]:
     """The code of all templates, by all of Jinja: ours cannot compile (see `lean`)."""
-    for name in [name for name in sys.modules if name.partition(".")[0] == "jinja2"]:
-        del sys.modules[name]
-    from jinja2 import Environment as Whole
+    ours = _without_jinja()
+    try:
+        from jinja2 import Environment as Whole
 
-    environment = make(Whole)
-    sources = environment.loader
-    assert sources is not None  # noqa: S101 - it has one
-    return {
-        name: environment.compile(sources.get_source(environment, name)[0], name, name)
-        for name in environment.list_templates()
-    }
+        environment = make(Whole)
+        sources = environment.loader
+        assert sources is not None  # noqa: S101 - it has one
+        return {
+            name: environment.compile(sources.get_source(environment, name)[0], name, name)
+            for name in environment.list_templates()
+        }
+    finally:
+        _without_jinja()
+        sys.modules.update(ours)
+
+
+def _without_jinja() -> dict[str, ModuleType]:
+    """Have Python know no module of Jinja's; gives those that it knew."""
+    names = [name for name in sys.modules if name.partition(".")[0] == "jinja2"]
+    return {name: sys.modules.pop(name) for name in names}

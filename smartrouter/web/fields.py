@@ -21,16 +21,19 @@ ELSEWHERE: Mapping[str, frozenset[str]] = {
     "smartrouter": frozenset({"mode", "mode_until", "mode_after"}),
     "web": frozenset({"password_hash", "token"}),
 }
+_NAMES = {"dns": "DNS", "iot": "IoT", "mac": "MAC", "tls": "TLS", "url": "URL"}
 _FAULT = re.compile(r"share: (\w+) (\d+): (?:option (\w+): )?(.*)")
 
 Texts = Mapping[str, str | Sequence[str]]
 
 
 class Field(NamedTuple):
-    """One option on a form. `value`: what the form shows, one line for each of many; `choices`: what may be
-    chosen, () for a text; `error`: why what was sent is refused, '' if it is not."""
+    """One option on a form. `title`: its name in words. `value`: what the form shows, one line for each of
+    many; `choices`: what may be chosen, () for a text; `error`: why what was sent is refused, '' if it is
+    not."""
 
     name: str
+    title: str
     doc: str
     allowed: str
     value: str
@@ -110,6 +113,7 @@ def _field(option: Option, texts: Texts, sent: Mapping[str, str], faults: Mappin
         shown = ""
     return Field(
         name=option.name,
+        title=_title(option.name),
         doc=option.doc,
         allowed=option.kind.allowed,
         value=shown,
@@ -121,6 +125,11 @@ def _field(option: Option, texts: Texts, sent: Mapping[str, str], faults: Mappin
         fixed=_is_roots(option),
         error=faults.get(option.name, ""),
     )
+
+
+def _title(name: str) -> str:
+    words = [_NAMES.get(word, word) for word in name.split("_")]
+    return " ".join([words[0][0].upper() + words[0][1:], *words[1:]])
 
 
 def _now(option: Option, texts: Texts) -> str | list[str]:

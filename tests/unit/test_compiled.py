@@ -2,6 +2,7 @@
 """Templates compiled by another process are the same, and are compiled here should that fail."""
 
 import os
+import sys
 
 import pytest
 
@@ -17,38 +18,40 @@ TEMPLATES = {
 }
 
 
-def environment() -> Environment:
-    from jinja2 import DictLoader
+def make(kind: type[Environment]) -> Environment:
+    from jinja2 import DictLoader, StrictUndefined
 
-    return Environment(loader=DictLoader(TEMPLATES), autoescape=True, auto_reload=False)
+    return kind(loader=DictLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, auto_reload=False)
+
+
+def shown(environment: Environment) -> str:
+    return environment.get_template("page.html").render(x="a<b")
 
 
 def test_pages_are_what_they_would_be() -> None:
-    apart = environment()
-    compile_apart(apart)
-    usual = environment().get_template("page.html").render(x="a<b")
-    assert apart.get_template("page.html").render(x="a<b") == usual == "<main><b>A&lt;B</b></main>"
+    assert shown(compile_apart(make)) == "<main><b>A&lt;B</b></main>"
 
 
 def test_nothing_is_compiled_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    apart = environment()
-    ours = os.getpid()
-    usual = apart.compile
+    ours, usual = os.getpid(), compiled._compiled
 
-    def compile_elsewhere(*arguments: object, **more: object) -> object:
+    def compile_elsewhere(make: compiled.Make) -> object:
         assert os.getpid() != ours
-        return usual(*arguments, **more)  # type: ignore[call-overload]
+        return usual(make)
 
-    monkeypatch.setattr(apart, "compile", compile_elsewhere)
-    compile_apart(apart)
-    assert apart.get_template("page.html").render(x="x") == "<main><b>X</b></main>"
+    monkeypatch.setattr(compiled, "_compiled", compile_elsewhere)
+    assert shown(compile_apart(make)) == "<main><b>A&lt;B</b></main>"
 
 
 def test_should_the_other_process_fail_they_are_compiled_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fails(_environment: object) -> None:
-        os._exit(1)
+    ours, usual = os.getpid(), compiled._compiled
+    before = {name: module for name, module in sys.modules.items() if name.startswith("jinja2")}
 
-    monkeypatch.setattr(compiled, "_compiled", fails)
-    apart = environment()
-    compile_apart(apart)
-    assert apart.get_template("page.html").render(x="x") == "<main><b>X</b></main>"
+    def fails_elsewhere(make: compiled.Make) -> object:
+        if os.getpid() != ours:
+            os._exit(1)
+        return usual(make)
+
+    monkeypatch.setattr(compiled, "_compiled", fails_elsewhere)
+    assert shown(compile_apart(make)) == "<main><b>A&lt;B</b></main>"
+    assert {name: sys.modules.get(name) for name in before} == before

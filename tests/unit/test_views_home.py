@@ -119,10 +119,10 @@ def test_the_mode_is_the_running_one_and_who_differs_is_counted(conn: sqlite3.Co
 
 
 def test_the_timeline_has_a_day_of_hours(conn: sqlite3.Connection) -> None:
-    furnish(conn, record(at=NOON - 7000), record(at=NOON + 5), raised(TV, at=NOON + 6))
+    furnish(conn, record(at=NOON - 7000), record(at=NOON + 5, accepted=False), raised(TV, at=NOON + 6))
     hours = seen(conn).hours
     assert len(hours) == HOURS
-    assert hours[-1] == (NOON, 1, 1)
+    assert hours[-1] == (NOON, 1, 1, 1)
     assert sum(hour.attempts for hour in hours) == 2
 
 

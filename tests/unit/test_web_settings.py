@@ -35,13 +35,20 @@ def client(site: MadeSite) -> Owner:
 
 def test_every_option_has_its_field(client: Owner) -> None:
     page = client.get("/settings").text
-    for kind in ("smartrouter", "web"):
+    for kind, form in (("smartrouter", "main"), ("web", "web")):
         for option in options_of(SECTIONS[kind]):
             if option.name not in ELSEWHERE[kind]:
-                assert f">{option.name}</label>" in page, option.name
-    form = client.get("/settings/notify/new").text
+                assert f'<label for="{form}-{option.name}">' in page, option.name
+    channel = client.get("/settings/notify/new").text
     for option in options_of(SECTIONS["notify"]):
-        assert f">{option.name}</label>" in form, option.name
+        assert f'<label for="channel-{option.name}">' in channel, option.name
+
+
+def test_options_have_names_in_words_and_those_of_the_file(client: Owner) -> None:
+    page = client.get("/settings").text
+    for title, name in (("IoT network", "iot_network"), ("Redirect DNS", "redirect_dns")):
+        assert f'>{title} <code class="faint">{name}</code></label>' in page
+    assert ">Enabled</label>" in page
 
 
 def test_no_secret_is_shown(client: Owner) -> None:

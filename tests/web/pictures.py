@@ -86,10 +86,12 @@ def _live_in(house: House) -> None:
 def _attempt(chance: random.Random, at: float) -> Record:
     mac = chance.choice((TV, PLUG, CAMERA, SPEAKER, BULB))
     name = chance.choice(_NAMES)
+    is_known = chance.random() > 0.12
+    reason = Reason.LEARNED if is_known else Reason.DENIED_BY_RULE
     return Record(
         Attempt(
             at, mac, "192.168.1.20", 40000, "198.51.100.7", 443, 6, "outside", "web", name, Evidence.DNS,
-            True, Reason.LEARNED,
+            is_known, reason,
         )
     )  # fmt: skip
 

@@ -113,6 +113,22 @@ def test_a_page_is_not_changed_under_somebodys_hands(browser: Browser, house: Ho
     browser.wait(lambda: "new.example" in browser.text(), "the alert")
 
 
+@pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without"])
+def test_home_shows_what_was_blocked_beside_what_passed(scripts: bool, browser: Browser) -> None:
+    browser.look(scripts=scripts)
+    browser.open("/")
+    assert "2 connection attempts, 1 blocked, 2 alerts" in " ".join(browser.text().split())
+    if scripts:
+        browser.wait(lambda: browser.one("[data-chart=day] .u-legend"), "the drawing that tells numbers")
+        assert "Blocked" in browser.one("[data-chart=day] .u-legend").text
+    else:
+        (bar,) = [each for each in browser.run(BARS) if "blocked" in each and ":" in each]
+        assert bar.endswith("2 attempts, 1 blocked, 2 alerts")
+    browser.one(".numbers summary").click()
+    heads = [each.text for each in browser.all("#day-numbers th[scope=col]")]
+    assert heads == ["Time", "Attempts", "Blocked", "Alerts"]
+
+
 # -- settings, the mode ------------------------------------------------------------------------------------
 
 
@@ -134,6 +150,8 @@ def test_a_setting_is_refused_beside_its_field_and_then_accepted(browser: Browse
     field = browser.one("#main-learning_period")
     assert field.get_attribute("value") == "a fortnight"
     assert field.get_attribute("aria-invalid") == "true"
+    assert browser.driver.switch_to.active_element == field  # wherever on the page it stands
+    assert "Nothing was saved: what is wrong stands beside Learning period." in browser.text()
     assert load(house.path).main.learning_period == 14 * 86400
     browser.shot("settings-refused")
     saved(browser, "learning_period", "21d")
@@ -219,6 +237,15 @@ INERT = """
 """
 
 
+BARS = """
+    return [...document.querySelectorAll("[data-chart=day] svg title")].map(e => e.textContent);
+"""
+AWAY = """
+    return [...document.querySelectorAll("nav a")].filter(e => {
+        const box = e.getBoundingClientRect();
+        return box.left < 0 || box.right > document.documentElement.clientWidth;
+    }).map(e => e.textContent);
+"""
 WIDER = """
     const room = document.documentElement.clientWidth;
     const wide = [...document.querySelectorAll("main *")].filter(
@@ -274,6 +301,7 @@ def test_a_phone_shows_it_all_without_scrolling_sideways(browser: Browser) -> No
         browser.shot(f"phone-{screen}")
         assert browser.run(WIDER) == [0, []], screen
         assert browser.run(SMALL) == [], screen  # WCAG 2.2, 2.5.8
+        assert browser.run(AWAY) == [], screen  # nobody finds what is beyond the edge
 
 
 def test_without_scripts_everything_can_be_seen_and_done(browser: Browser, house: House) -> None:

@@ -9,33 +9,24 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from smartrouter.notify import textfile
-from smartrouter.store.alerts import AlertState, StoredAlert, alerts
+from smartrouter.store.inbox import Line, lines
 from smartrouter.web.site import Site
 from smartrouter.web.views.words import number
 
 USUAL, MOST = 1000, 10_000  # lines
-_AT_ONCE = 100  # alerts that are in memory: each takes 3 KB
 
 
 def show(request: Request) -> Response:
     """The latest lines, the last one last; `?lines=N` for another number of them."""
     site: Site = request.app.state.site
     count = min(MOST, number(request.query_params.get("lines", ""), USUAL))
-    lines: list[tuple[float, int, str]] = []
     with site.store() as conn:
-        for offset in range(0, count, _AT_ONCE):
-            found = alerts(conn, limit=min(_AT_ONCE, count - offset), offset=offset)
-            lines += [
-                (alert.first, alert.id, _line(alert)) for alert in found if alert.state != AlertState.MERGED
-            ]
-            if len(found) < _AT_ONCE:
-                break
-    return PlainTextResponse("".join(f"{line}\n" for _, _, line in sorted(lines)))
+        found = [(line.first, line.id, _line(line)) for line in lines(conn, count)]
+    return PlainTextResponse("".join(f"{text}\n" for _, _, text in sorted(found)))
 
 
-def _line(alert: StoredAlert) -> str:
-    name = alert.name or alert.reverse or ""
-    what = textfile.destination(name, alert.destination, alert.kind, alert.detail)
+def _line(alert: Line) -> str:
+    what = textfile.destination(alert.name, alert.destination, alert.kind, alert.detail)
     return textfile.line(alert.mac, what, alert.first)
 
 

@@ -167,6 +167,7 @@ def _made(kind: type[Environment]) -> Environment:
         "clock_time": clock_time,
         "inert": lambda text: inert(str(text)),
         "count": counted,
+        "sentence": sentence,
     }
     return environment
 
@@ -176,6 +177,12 @@ def _finalized(value: object) -> object:
     if isinstance(value, str) and not isinstance(value, Markup):
         return inert(value)
     return value
+
+
+def sentence(text: str) -> str:
+    """What a program says as people write it: a capital, and an end."""
+    text = text.strip()
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "?", "!")) or not text else ".")
 
 
 def counted(number: int, what: str, many: str = "") -> str:
