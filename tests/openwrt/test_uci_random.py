@@ -13,6 +13,7 @@ from typing import NamedTuple
 import pytest
 
 from smartrouter.config.uci import parse
+from smartrouter.config.uci_edit import add_to_list, delete_option, delete_section, set_option
 from smartrouter.core.errors import BadConfig
 
 FILES = 1000
@@ -180,6 +181,30 @@ def test_what_is_spoilt_is_the_same_to_both(tmp_path: Path) -> None:
         with suppress(BadConfig):
             read = ours(text)
         assert theirs(tmp_path, text) == read, (seed, text)
+
+
+@needs_uci
+def test_what_the_real_one_changes_is_what_our_editor_changes(tmp_path: Path) -> None:
+    for seed in range(FILES // 2):
+        chance = random.Random(seed)
+        text, says = made(chance)
+        if not says:
+            continue
+        at = chance.randrange(len(says))
+        place, name = f"@[{at}]", chance.choice((*says[at].options, "new"))
+        value = _value(chance, least=1)
+        changed, command = chance.choice((
+            (set_option(text, place, name, value), ["set", f"tried.{place}.{name}={value}"]),
+            (add_to_list(text, place, name, value), ["add_list", f"tried.{place}.{name}={value}"]),
+            (delete_option(text, place, name), ["delete", f"tried.{place}.{name}"]),
+            (delete_section(text, place), ["delete", f"tried.{place}"]),
+        ))  # fmt: skip
+        (tmp_path / "tried").write_bytes(text.encode())
+        for words in (command, ["commit", "tried"]):
+            subprocess.run(
+                [str(UCI), "-q", "-c", tmp_path, "-t", tmp_path / "waiting", *words], timeout=20, check=False
+            )
+        assert theirs(tmp_path, (tmp_path / "tried").read_text()) == ours(changed), (seed, text, command)
 
 
 def test_spoilt_files_are_of_both_sorts() -> None:
