@@ -177,25 +177,14 @@ class _Words(dict[str, int]):
         return number
 
 
-class _Likes:
-    """What the rows of attempts that are alike have in common, worked out once."""
+class _Columns:
+    """What attempts that are alike have in common, as columns of `sorts`."""
 
-    def __init__(self, conn: sqlite3.Connection, devices: _Devices, sorts: Sorts):
-        self.chains = _Chains(conn, devices)
-        self._sorts = sorts
+    def __init__(self, conn: sqlite3.Connection):
         self._words = _Words(conn)
-        self.known: dict[
-            int, tuple[_Chain, int, bool, Alike]
-        ] = {}  # by identity; so each is kept with its worth
 
-    def find(self, alike: Alike, at: float) -> tuple[_Chain, int, bool, Alike]:
-        """The device's chain, the row of `sorts`, whether it was accepted; and what that was made of."""
-        chain = self.chains.get(alike.mac) or self.chains.begin(alike.mac, at)
-        sort = self._sorts.find(chain.device, alike, self._columns)
-        found = self.known[id(alike)] = chain, sort, bool(alike.accepted), alike
-        return found
-
-    def _columns(self, alike: Alike) -> tuple[int | str, ...]:
+    def of(self, alike: Alike) -> tuple[int | str, ...]:
+        """From the source on."""
         _, source, address, port, protocol, scope, service, name, evidence, accepted, reason = alike
         words = self._words
         place = source, address, port, protocol, service, name
@@ -208,12 +197,12 @@ def _write_attempts(
     """Each attempt points at its device's attempt before it."""
     number: int = conn.execute("SELECT coalesce(max(id), 0) FROM tries").fetchone()[0]
     sorts.begin(conn, number + 1)
-    likes = _Likes(conn, devices, sorts)
-    chains = likes.chains
+    chains, columns = _Chains(conn, devices), _Columns(conn)
     done = 0
     for rows, insert in _INSERTS:
         while done + rows <= len(attempts):
-            conn.execute(insert, _values(attempts[done : done + rows], number + done, likes))
+            some = attempts[done : done + rows]
+            conn.execute(insert, _values(some, number + done, chains, sorts, columns))
             done += rows
     sorts.write(conn)
     conn.executemany(
@@ -224,19 +213,27 @@ def _write_attempts(
     )
 
 
-def _values(attempts: Sequence[Another], number: int, likes: _Likes) -> list[int | float | str | None]:
+def _values(
+    attempts: Sequence[Another], number: int, chains: _Chains, sorts: Sorts, columns: _Columns
+) -> list[int | float | str | None]:
     """What `attempts`, the next ones after `number`, are as rows, one row behind the other."""
     values: list[int | float | str | None] = []
-    recall = likes.known.get
+    recall, chain_of = sorts.same.get, chains.get
     for at, source_port, alike in attempts:
         number += 1
-        chain, sort, accepted, _ = recall(id(alike)) or likes.find(alike, at)
+        chain = chain_of(alike[0]) or chains.begin(alike[0], at)
+        device, sort, _ = recall(id(alike)) or _UNKNOWN
+        if device != chain.device:
+            sort = sorts.find(chain.device, alike, columns.of)
         values += (number, at, sort, source_port, chain.last)
         chain.last, chain.at = number, at
         chain.attempts += 1
-        if not accepted:
+        if not alike[9]:  # accepted
             chain.blocked += 1
     return values
+
+
+_UNKNOWN = -1, -1, None  # what no device has
 
 
 def _write_destination(conn: sqlite3.Connection, device: int, effect: Learn | Forget) -> None:
