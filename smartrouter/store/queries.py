@@ -190,11 +190,11 @@ _DEVICES = """
 
 
 def devices(conn: sqlite3.Connection) -> list[Device]:
-    """Every device, by MAC."""
+    """Every device, by MAC. (The row that alerts about the router itself belong to is none.)"""
     addresses: defaultdict[int, list[str]] = defaultdict(list)
     for device, address in conn.execute("SELECT device, address FROM addresses ORDER BY last_seen DESC, id"):
         addresses[device].append(address)
-    rows = conn.execute(f"{_DEVICES} ORDER BY d.mac")
+    rows = conn.execute(f"{_DEVICES} WHERE d.mac != '' ORDER BY d.mac")
     return [_device(row, addresses.get(row[0], [])) for row in rows]
 
 
@@ -271,7 +271,7 @@ def stages(conn: sqlite3.Connection) -> dict[str, int]:
     return dict(
         conn.execute(
             """SELECT coalesce(p.state, 'new'), count(*)
-                FROM devices d LEFT JOIN progress p ON p.device = d.id GROUP BY 1"""
+                FROM devices d LEFT JOIN progress p ON p.device = d.id WHERE d.mac != '' GROUP BY 1"""
         )
     )
 

@@ -307,6 +307,15 @@ class AddressBook:
             self._pairs -= len(entries.pop(oldest).names)
         return news
 
+    def __len__(self) -> int:
+        """How many pairs of address and name it holds."""
+        return self._pairs
+
+    def halve(self) -> None:
+        """Forget half of the addresses, those that were told least recently."""
+        for address in list(self._entries)[: (len(self._entries) + 1) // 2]:
+            self._pairs -= len(self._entries.pop(address).names)
+
     def names(self, address: str, now: float) -> tuple[str, ...]:
         """The names that still count for `address`, newest first."""
         entry = self._entries.get(address)
