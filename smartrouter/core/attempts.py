@@ -14,7 +14,7 @@ from smartrouter.core.detection import Detection, is_encrypted_dns
 from smartrouter.core.effects import Another, Attempt, Effect, End, Inspect, Kind, Raise, RecordMore, Verdict
 from smartrouter.core.events import Flow, FlowOpened, Moment, PacketUnreadable, Scope, Shortcut
 from smartrouter.core.familiarity import Familiar, decision_on, familiar, learned, unlearned
-from smartrouter.core.flows import SILENCE, SPARE, Flows
+from smartrouter.core.flows import BITS, SILENCE, Flows
 from smartrouter.core.hellos import Hellos
 from smartrouter.core.naming import Naming
 from smartrouter.core.notes import verdict
@@ -101,7 +101,7 @@ class Attempts:
             else:
                 others.append(packet)
         flows = [
-            hash((repeat.sort, source_port, sequence)) >> SPARE for repeat, source_port, sequence in same
+            hash((repeat.sort, source_port, sequence)) & BITS for repeat, source_port, sequence in same
         ]
         attempts: list[Another] = []
         effects: list[Effect] = [RecordMore(attempts)]
