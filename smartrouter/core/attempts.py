@@ -100,9 +100,7 @@ class Attempts:
                 same.append(packet)
             else:
                 others.append(packet)
-        flows = [
-            hash((repeat.sort, source_port, sequence)) & BITS for repeat, source_port, sequence in same
-        ]
+        flows = [hash((repeat.sort, source_port, sequence)) & BITS for repeat, source_port, sequence in same]
         attempts: list[Another] = []
         effects: list[Effect] = [RecordMore(attempts)]
         for (repeat, source_port, _), last in zip(same, self._flows.seen(flows, running), strict=True):
