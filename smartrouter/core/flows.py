@@ -19,7 +19,7 @@ from smartrouter.core.events import TCP
 
 SILENCE = 300.0  # seconds after which a flow without sequence numbers is a new attempt
 CAPACITY = 8192  # about 1.3 MB when both generations are full; a home opens so many in half an hour
-SPARE = 4  # bits of a hash that are left out: what is left is stored in two thirds of the memory
+BITS = (1 << 60) - 1  # those of a hash that are kept: Python stores them in two thirds of the memory of all
 _ANY = 0.0  # for TCP it does not matter when
 
 
@@ -58,7 +58,7 @@ class Flows:
         """The same for the first seven fields of a `FlowOpened`."""
         mac, source, destination, protocol, source_port, destination_port, sequence = packet
         sort = sort_of(mac, source, destination, protocol, destination_port)
-        flow = hash((sort, source_port, sequence)) >> SPARE
+        flow = hash((sort, source_port, sequence)) & BITS
         last = self._young.get(flow)
         if last is None:
             last = self._old.pop(flow, None)
@@ -68,7 +68,7 @@ class Flows:
         return last is None or (protocol != TCP and running - last >= SILENCE)
 
     def seen(self, flows: Iterable[int], running: float) -> list[float | None]:
-        """Notes packets of these flows, each hash((sort, source port, sequence)) >> SPARE with the sort of
+        """Notes packets of these flows, each hash((sort, source port, sequence)) & BITS with the sort of
         `sort_of`; gives when the packet before each was noted, None if there was none. Of TCP the time says
         nothing."""
         young, old, capacity = self._young, self._old, self._capacity
@@ -88,4 +88,4 @@ def sort_of(mac: object, source: object, destination: object, protocol: object, 
     """What packets have in common that differ in their source port and sequence number at most, as a number.
     It takes a quarter of what the tuple would. It is 60 bits wide, and keyed by the process through the
     texts, so that nobody can choose two that look alike."""
-    return hash((mac, source, destination, protocol, port)) >> SPARE
+    return hash((mac, source, destination, protocol, port)) & BITS

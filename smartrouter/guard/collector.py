@@ -21,3 +21,14 @@ def settle() -> None:
     gc.freeze()
     gc.set_threshold(MADE, YOUNG, MIDDLE)
     heap.give_back()
+    _let_go_of_files()
+
+
+def _let_go_of_files() -> None:
+    """Of programs and libraries most was needed once, to begin; what is used comes back within a moment."""
+    try:
+        with open("/proc/self/smaps", encoding="ascii", errors="replace") as smaps:
+            files = list(heap.unchanged_files(smaps))
+    except OSError:
+        return
+    heap.let_go(files)

@@ -150,12 +150,13 @@ class _Chain:
 
 
 class _Chains(dict[str, _Chain]):
-    """By MAC, begun where `activity` says that the last one ended."""
+    """By MAC, begun where `activity` says that the last one ended; and what was blocked of all."""
 
     def __init__(self, conn: sqlite3.Connection, devices: _Devices):
         super().__init__()
         self._conn = conn
         self._devices = devices
+        self.blocked: dict[float, int] = {}  # attempts, by the hour since the epoch
 
     def begin(self, mac: str, at: float) -> _Chain:
         device = self._devices.find(mac, at)
@@ -181,26 +182,14 @@ class _Words(dict[str, int]):
         return number
 
 
-class _Likes:
-    """What the rows of attempts that are alike have in common, worked out once."""
+class _Columns:
+    """What attempts that are alike have in common, as columns of `sorts`."""
 
-    def __init__(self, conn: sqlite3.Connection, devices: _Devices, sorts: Sorts):
-        self.chains = _Chains(conn, devices)
-        self._sorts = sorts
+    def __init__(self, conn: sqlite3.Connection):
         self._words = _Words(conn)
-        self.known: dict[
-            int, tuple[_Chain, int, bool, Alike]
-        ] = {}  # by identity; so each is kept with its worth
-        self.blocked: dict[float, int] = {}  # attempts, by the hour since the epoch
 
-    def find(self, alike: Alike, at: float) -> tuple[_Chain, int, bool, Alike]:
-        """The device's chain, the row of `sorts`, whether it was accepted; and what that was made of."""
-        chain = self.chains.get(alike.mac) or self.chains.begin(alike.mac, at)
-        sort = self._sorts.find(chain.device, alike, self._columns)
-        found = self.known[id(alike)] = chain, sort, bool(alike.accepted), alike
-        return found
-
-    def _columns(self, alike: Alike) -> tuple[int | str, ...]:
+    def of(self, alike: Alike) -> tuple[int | str, ...]:
+        """From the source on."""
         _, source, address, port, protocol, scope, service, name, evidence, accepted, reason = alike
         words = self._words
         place = source, address, port, protocol, service, name
@@ -213,12 +202,12 @@ def _write_attempts(
     """Each attempt points at its device's attempt before it."""
     number: int = conn.execute("SELECT coalesce(max(id), 0) FROM tries").fetchone()[0]
     sorts.begin(conn, number + 1)
-    likes = _Likes(conn, devices, sorts)
-    chains = likes.chains
+    chains, columns = _Chains(conn, devices), _Columns(conn)
     done = 0
     for rows, insert in _INSERTS:
         while done + rows <= len(attempts):
-            conn.execute(insert, _values(attempts[done : done + rows], number + done, likes))
+            some = attempts[done : done + rows]
+            conn.execute(insert, _values(some, number + done, chains, sorts, columns))
             done += rows
     sorts.write(conn)
     conn.executemany(
@@ -227,24 +216,32 @@ def _write_attempts(
                 attempts = attempts + excluded.attempts, blocked = blocked + excluded.blocked""",
         ((c.device, c.last, c.at, c.attempts, c.blocked) for c in chains.values()),
     )
-    _write_blocked(conn, {int(hour): count for hour, count in likes.blocked.items() if 0 <= hour < _FOREVER})
+    _write_blocked(conn, {int(hour): count for hour, count in chains.blocked.items() if 0 <= hour < _FOREVER})
 
 
-def _values(attempts: Sequence[Another], number: int, likes: _Likes) -> list[int | float | str | None]:
+def _values(
+    attempts: Sequence[Another], number: int, chains: _Chains, sorts: Sorts, columns: _Columns
+) -> list[int | float | str | None]:
     """What `attempts`, the next ones after `number`, are as rows, one row behind the other."""
     values: list[int | float | str | None] = []
-    recall = likes.known.get
+    recall, chain_of = sorts.same.get, chains.get
     for at, source_port, alike in attempts:
         number += 1
-        chain, sort, accepted, _ = recall(id(alike)) or likes.find(alike, at)
+        chain = chain_of(alike[0]) or chains.begin(alike[0], at)
+        device, sort, _ = recall(id(alike)) or _UNKNOWN
+        if device != chain.device:
+            sort = sorts.find(chain.device, alike, columns.of)
         values += (number, at, sort, source_port, chain.last)
         chain.last, chain.at = number, at
         chain.attempts += 1
-        if not accepted:
+        if not alike[9]:  # accepted
             chain.blocked += 1
             hour = at // 3600.0
-            likes.blocked[hour] = likes.blocked.get(hour, 0) + 1
+            chains.blocked[hour] = chains.blocked.get(hour, 0) + 1
     return values
+
+
+_UNKNOWN = -1, -1, None  # what no device has
 
 
 def _write_blocked(conn: sqlite3.Connection, blocked: Mapping[int, int]) -> None:

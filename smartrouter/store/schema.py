@@ -10,8 +10,8 @@ With an index on the device, 100 attempts of 50 devices cost 1,400 bytes each on
 Attempts have ids without gaps, in the order in which they happened, and the newest is never deleted: ids
 are never used twice, and a cursor stays good. Pages are small (1 kB) because most commits are. What is the
 same in most attempts of a device at a place stands once, in `sorts`; `tries` has the rest, some twenty bytes
-each; and `attempts` is the view that puts them together again. A sort serves a block of attempts only (see
-`store.sorts`), so that old ones can go with the attempts of their block, and nobody looks for who uses them.
+each; and `attempts` is the view that puts them together again. A sort serves a generation of attempts only
+(see `store.sorts`), so that old ones can go with the attempts of theirs, and nobody looks for who uses them.
 
 Words of closed sets (reasons, evidence, scopes) are numbers in `attempts` and `words` spells them; the
 view `timeline` shows attempts as a person would read them. Times are seconds since the epoch.

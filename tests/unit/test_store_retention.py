@@ -268,7 +268,7 @@ def test_the_newest_attempt_stays_so_that_ids_are_never_used_twice(conn: sqlite3
 def test_a_size_is_held_and_the_oldest_attempts_go_first(conn: sqlite3.Connection, path: str) -> None:
     life = Life(conn)
     limits, sorts = LIMITS._replace(max_size=1_000_000), Sorts()
-    for n in range(40):
+    for n in range(60):
         attempts = (record(at=NOON + n * 1000 + m, name=f"{m}.example.com") for m in range(1000))
         write(conn, *attempts, sorts=sorts)
     write(conn, learn(), raised())
@@ -279,7 +279,7 @@ def test_a_size_is_held_and_the_oldest_attempts_go_first(conn: sqlite3.Connectio
     conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     assert os.path.getsize(path) <= 1_000_000
     first, last = conn.execute("SELECT min(id), max(id) FROM attempts").fetchone()
-    assert last == 40_000
+    assert last == 60_000
     assert first == pruned.for_size + 1
     assert last - first > 5000
     assert (counts(conn)["alerts"], conn.execute("SELECT count(*) FROM learned").fetchone()) == (1, (1,))

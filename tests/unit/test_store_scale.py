@@ -8,10 +8,10 @@ import contextlib
 import os
 import sqlite3
 import sys
-import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Event
 
 import pytest
 from counting import steps
@@ -23,7 +23,7 @@ from smartrouter.store import batch, inbox, log, open_reader, open_writer, queri
 from smartrouter.store.alerts import AlertState, alert, alerts, alerts_after, merged_alerts, nameless_alerts
 from smartrouter.store.attempts import attempts_after, attempts_of, hours
 from smartrouter.store.connect import COMPANIONS, LOG_LIMIT
-from smartrouter.store.pending import empty
+from smartrouter.store.pending import Batch, empty
 from smartrouter.store.sorts import Sorts
 from smartrouter.store.transaction import transaction
 from smartrouter.store.volumes import lately_of
@@ -197,12 +197,24 @@ def test_memory_is_flat_over_a_million_attempts_on_a_slow_disk(
     room, million = 5000, rounds(1_000_000)
     like = record().attempt
     store = Writer(str(tmp_path / "store.db"), every=0.01, max_attempts=room)
-    monkeypatch.setattr(store._disk, "write", lambda _batch, durable: time.sleep(0.05))
+    done = Event()
+
+    def dropped() -> int:
+        return store.counters()["dropped"].get("Record", 0)
+
+    def write(_: Batch, *, durable: bool) -> None:
+        """Takes as long as it takes until so many more found no room."""
+        enough = dropped() + room // 4
+        while not done.wait(0.001) and dropped() < enough:
+            pass
+
+    monkeypatch.setattr(store._disk, "write", write)
     before, most = sys.getallocatedblocks(), []
     for start in range(0, million, 10_000):
         for n in range(start, start + 10_000):
             store.put(Record(like._replace(at=NOON + n, source_port=1024 + n)))
         most.append(sys.getallocatedblocks() - before)
+    done.set()
     assert store.flush(20.0)
     counters = store.counters()
     assert counters["put"]["Record"] + counters["dropped"]["Record"] == million

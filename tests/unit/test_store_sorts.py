@@ -12,9 +12,9 @@ from unit.made_effects import NOON, PLUG, TV, record
 from smartrouter.store import batch, open_writer
 from smartrouter.store.attempts import attempts_after
 from smartrouter.store.disk import Disk
-from smartrouter.store.pending import Batch, Pending
+from smartrouter.store.pending import Batch, Pending, empty
 from smartrouter.store.retention import drop_attempts
-from smartrouter.store.sorts import BLOCK_BITS, Sorts, drop_unused
+from smartrouter.store.sorts import BLOCK_BITS, MAX_SORTS, SPAN, Sorts, drop_unused
 from smartrouter.store.transaction import transaction
 
 BLOCK = 1 << BLOCK_BITS
@@ -54,6 +54,28 @@ def test_attempts_that_are_alike_share_a_row_over_several_batches(conn: sqlite3.
     assert {each.name for each in found} == {"a.example"}
 
 
+def test_a_row_serves_so_many_blocks_and_no_more(conn: sqlite3.Connection) -> None:
+    sorts = Sorts()
+    for _ in range(2 * SPAN):
+        write(conn, made(TV, times=BLOCK), sorts)
+    rows = conn.execute("SELECT min(id) / ?, max(id) / ? FROM tries GROUP BY sort", (BLOCK, BLOCK)).fetchall()
+    assert rows == [(0, SPAN), (SPAN, 2 * SPAN)]
+    assert [block for (block,) in conn.execute("SELECT block FROM sorts")] == [0, SPAN]
+    left = conn.execute("SELECT count(*) FROM tries").fetchone()[0]
+    drop_attempts(conn, left - 2)  # what is left is of the last block
+    assert count(conn) == 1
+    assert [each.name for each in attempts_after(conn, 0, 10)] == 2 * ["a.example"]
+
+
+def test_where_each_attempt_is_of_its_own_sort_their_rows_go_with_them(conn: sqlite3.Connection) -> None:
+    sorts = Sorts()
+    for number in range(20):
+        several = [made(TV, name=f"{number}-{each}.example").attempts[0] for each in range(1000)]
+        write(conn, empty()._replace(attempts=several), sorts)
+    drop_attempts(conn, 3 * BLOCK)
+    assert count(conn) < 20_000 - 2 * BLOCK + 1000 + MAX_SORTS
+
+
 def test_a_device_that_was_forgotten_and_came_back_has_a_row_of_its_own(conn: sqlite3.Connection) -> None:
     sorts = Sorts()
     write(conn, made(TV), sorts)
@@ -65,6 +87,7 @@ def test_a_device_that_was_forgotten_and_came_back_has_a_row_of_its_own(conn: sq
 def test_rows_go_with_the_attempts_of_their_block_and_no_other_is_lost(conn: sqlite3.Connection) -> None:
     sorts = Sorts()
     for number in range(6):  # each ends in the middle of a block, the last one in the sixth
+        sorts.forget()  # a generation each
         write(conn, made(TV, times=BLOCK * 9 // 10, name=f"{number}.example", at=NOON + number), sorts)
     names = [each.name for each in attempts_after(conn, 0, 10 * BLOCK)]
     before = count(conn)

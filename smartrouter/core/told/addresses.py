@@ -185,8 +185,8 @@ def _alone(name: str) -> tuple[str, ...]:
 
 
 class _Several(NamedTuple):
-    """The names of an address that has more than one, or none any more, newest first; what is known of all
-    but the newest; and the least `fresh_until` of all."""
+    """The names of an address that has more than one, or none any more and is about to go, newest first; what
+    is known of all but the newest; and the least `fresh_until` of all."""
 
     names: tuple[str, ...]
     older: tuple[_Fact, ...]
@@ -197,31 +197,29 @@ class _Entry:
     """What was told of one address: its name, or several, and what is known of the newest. Nearly all have
     one name, and there are very many: what is not kept here is not kept ten thousand times."""
 
-    __slots__ = ("_told", "fresh_until", "source", "stored_until")
+    __slots__ = ("fresh_until", "source", "stored_until", "told")
 
     def __init__(self, name: str, until: float, source: Evidence):
-        self._told: tuple[str, ...] | _Several = _alone(name)
+        self.told: tuple[str, ...] | _Several = _alone(name)
         self.fresh_until = self.stored_until = until
         self.source = source
-
-    def __len__(self) -> int:
-        return len(self.names)
 
     @property
     def names(self) -> tuple[str, ...]:
         """The newest first."""
-        told = self._told
+        told = self.told
         return told.names if isinstance(told, _Several) else told
 
     @property
     def oldest(self) -> float:
         """When the first of its names is no longer fresh."""
-        told = self._told
+        told = self.told
         return told.oldest if isinstance(told, _Several) else self.fresh_until
 
     def tell(self, name: str, until: float, source: Evidence, now: float) -> News:
         """`name` is the newest now, and fresh until then at least."""
-        names = self.names
+        told = self.told
+        names = told.names if isinstance(told, _Several) else told
         if names[0] == name:
             return self._again(until, source, now)
         facts = self._facts()
@@ -245,9 +243,9 @@ class _Entry:
         self.fresh_until, self.source = until, source
         if is_worth_it:
             self.stored_until = until
-        told = self._told
+        told = self.told
         if isinstance(told, _Several):
-            self._told = told._replace(oldest=min([until, *[fact.fresh_until for fact in told.older]]))
+            self.told = told._replace(oldest=min([until, *[fact.fresh_until for fact in told.older]]))
         if not is_better:
             return _TO_STORE if is_worth_it else _NOTHING
         return _ALL if is_worth_it else _SHOWS
@@ -259,7 +257,7 @@ class _Entry:
 
     def _facts(self) -> tuple[_Fact, ...]:
         """What is known of each of its names; there is one at least."""
-        told = self._told
+        told = self.told
         older = told.older if isinstance(told, _Several) else ()
         return (_Fact(self.fresh_until, self.source, self.stored_until), *older)
 
@@ -267,10 +265,10 @@ class _Entry:
         if facts:
             (self.fresh_until, self.source, self.stored_until), *older = facts[:MAX_NAMES]
         if len(names) == 1:
-            self._told = _alone(names[0])
+            self.told = _alone(names[0])
             return
         oldest = min((fact.fresh_until for fact in facts[:MAX_NAMES]), default=inf)
-        self._told = _Several(tuple(names), tuple(older) if facts else (), oldest)
+        self.told = _Several(tuple(names), tuple(older) if facts else (), oldest)
 
 
 class AddressBook:
@@ -293,20 +291,20 @@ class AddressBook:
         until = now + self._stale_after + (ttl if ttl <= MAX_TTL else 0 if ttl > MAX_TTL_ON_WIRE else MAX_TTL)
         entries = self._entries
         entry = entries.pop(address, None)
-        if not entry:
+        if entry is None:
             entries[address] = _Entry(name, until, source)
             self._pairs += 1
             news = _ALL
         else:
             entries[address] = entry
-            before = len(entry)
+            told = entry.told
             news = entry.tell(name, until, source, now)
-            if news is _NOTHING:  # as nearly always
+            if entry.told is told:  # as nearly always
                 return news
-            self._pairs += len(entry) - before
+            self._pairs += len(entry.names) - (len(told.names) if isinstance(told, _Several) else 1)
         while len(entries) > MAX_ADDRESSES or self._pairs > MAX_PAIRS:
             oldest = next(iter(entries))
-            self._pairs -= len(entries.pop(oldest))
+            self._pairs -= len(entries.pop(oldest).names)
         return news
 
     def __len__(self) -> int:
@@ -324,10 +322,10 @@ class AddressBook:
         if entry is None:
             return ()
         if now - self.grace > entry.oldest:
-            self._pairs -= len(entry)
+            self._pairs -= len(entry.names)
             entry.forget(now - self.grace)
-            self._pairs += len(entry)
-            if not entry:
+            self._pairs += len(entry.names)
+            if not entry.names:
                 del self._entries[address]
         return entry.names
 
@@ -339,7 +337,7 @@ class AddressBook:
         """Until when, as long as nobody tells anything, `names` and `evidence` of `address` stay as they
         are."""
         entry = self._entries.get(address)
-        if not entry:
+        if entry is None:
             return inf
         fresh = entry.fresh_until
         return min(entry.oldest + self.grace, fresh if now <= fresh else inf)
