@@ -9,7 +9,6 @@ from smartrouter.metrics.text import counters, family, gauge, gauges
 from smartrouter.store import queries
 from smartrouter.store.outbox import channels
 from smartrouter.store.runs import latest_runs
-from smartrouter.store.volumes import volumes
 
 
 def stored(store: sqlite3.Connection) -> list[str]:
@@ -20,8 +19,6 @@ def stored(store: sqlite3.Connection) -> list[str]:
 def _totals(store: sqlite3.Connection) -> list[str]:
     found = queries.totals(store)
     passed = found.attempts - found.blocked
-    each = list(volumes(store).values())
-    kept = {"out": sum(sums.bytes_out for sums in each), "in": sum(sums.bytes_in for sums in each)}
     return [
         *gauge("store_size_bytes", "What the database takes.", found.bytes),
         *gauge("devices_known", "Devices that were ever seen, and not forgotten.", found.devices),
@@ -32,7 +29,6 @@ def _totals(store: sqlite3.Connection) -> list[str]:
         *gauge("attempts_kept", "Single attempts in the store.", found.kept),
         *gauge("destinations_learned", "Destinations that devices have learned.", found.learned),
         *gauge("names_kept", "Names that devices were told.", found.names),
-        *gauges("volume_kept_bytes", "Bytes that the sums in the store add up to.", "direction", kept),
     ]  # fmt: skip
 
 

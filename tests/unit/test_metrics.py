@@ -13,8 +13,7 @@ from unit.made_effects import NOON, TV, raised, record, write
 from unit.made_home import RUNNING, Home
 
 from smartrouter.cli import main
-from smartrouter.core.destinations import Destination
-from smartrouter.core.effects import AddVolume, Kind, Severity
+from smartrouter.core.effects import Kind, Severity
 from smartrouter.linux.latency import Latency
 from smartrouter.metrics import CONTENT_TYPE, exposition
 from smartrouter.metrics.text import LONGEST_LABEL, MAX_SAMPLES, family
@@ -119,12 +118,7 @@ def is_bucket(key: tuple[str, frozenset[tuple[str, str]]], queue: str) -> bool:
 
 
 def test_what_is_stored_is_there(store: sqlite3.Connection) -> None:
-    write(
-        store,
-        record(),
-        record(accepted=False),
-        AddVolume(TV, 1, Destination("a.example", "web"), 7, 9, 1, 1, 1),
-    )
+    write(store, record(), record(accepted=False))
     write(store, raised(), raised(), raised(kind=Kind.SCAN, severity=Severity.CRITICAL, destination=""))
     keep_channels(store, ["slack", "mail"])
     keep_run(store, Run(NOON, 0.25, 3, (), {}, "disk full"))
@@ -137,7 +131,6 @@ def test_what_is_stored_is_there(store: sqlite3.Connection) -> None:
     assert value(text, "alerts", kind="scan", severity="critical", state="open") == 1
     assert value(text, "channel_up", channel="mail") == 1
     assert value(text, "channel_waiting", channel="slack") == 0
-    assert value(text, "volume_kept_bytes", direction="in") == 9
     assert value(text, "store_size_bytes") > 4096
     assert value(text, "analysis_last_run_timestamp_seconds") == NOON
     assert value(text, "analysis_last_run_failed") == 1
