@@ -18,7 +18,7 @@ from smartrouter.lab.hosts import Host
 ROOM = {"supervisor": 4 << 20, "guard": 48 << 20, "analyzer": 16 << 20, "web": 4 << 20}
 """Bytes by which each part may grow under attack: what its bounded memories hold, and no more."""
 SLOWEST = 250.0  # milliseconds that half of another device's visits may take, on whatever machine
-PATIENCE = 20.0  # seconds until all has been judged, stored and counted
+PATIENCE = 60.0  # seconds until all has been judged, stored and counted
 
 
 class Visits:
