@@ -12,7 +12,7 @@ from smartrouter.config import Config, DeviceConfig, MainConfig, RuleConfig, che
 from smartrouter.config.options import options_of, texts_of, time_text
 from smartrouter.config.uci import find, parse
 from smartrouter.config.uci_edit import add_section, delete_section, set_option, set_options
-from smartrouter.config.uci_file import write_text
+from smartrouter.config.uci_file import held, write_text
 from smartrouter.core.errors import BadConfig
 from smartrouter.core.policy import Action
 
@@ -169,11 +169,12 @@ def _with_main_mode(text: str, mode: str) -> str:
 def changed(path: str | Path, edit: Callable[[str, Config], str]) -> Config:
     """Write what `edit` makes of the file's text (and the configuration that it is), if it is sound. Raises
     BadConfig or Unavailable."""
-    before = text_of(path)
-    after = edit(before, from_text(before, str(path)))
-    config = from_text(after, str(path))
-    if after != before:
-        write_text(path, after)
+    with held(path):
+        before = text_of(path)
+        after = edit(before, from_text(before, str(path)))
+        config = from_text(after, str(path))
+        if after != before:
+            write_text(path, after)
     return config
 
 

@@ -15,7 +15,7 @@ from itertools import islice
 from typing import Any, Protocol, TypeVar
 
 from smartrouter.channel import Request
-from smartrouter.core.effects import LookUp
+from smartrouter.core.effects import LookUp, Raise
 from smartrouter.core.errors import SmartrouterError, Unavailable
 from smartrouter.core.events import (
     AddressClaimed,
@@ -46,6 +46,7 @@ from smartrouter.guard.handlers.flows import FlowHandler
 from smartrouter.guard.handlers.log import LogHandler
 from smartrouter.guard.handlers.overheard import Overheard, OverheardHandler
 from smartrouter.guard.inspection import Inspections
+from smartrouter.guard.losses import Losses
 from smartrouter.guard.settling import Settling
 from smartrouter.guard.share import Share
 from smartrouter.guard.table import Table
@@ -95,6 +96,7 @@ class Guard:
         self._threads: list[threading.Thread] = []
         self._next_tick = self._next_account = 0.0
         self._accounts = Accounts({})
+        self._losses = Losses()
         self._lost: Counter[str] = Counter()  # what was mended on the way, by what it was
         self._look_ups: deque[str] = deque(maxlen=MAX_LOOK_UPS)
         self._ended: deque[Rule] = deque(maxlen=MAX_ENDED)
@@ -179,8 +181,15 @@ class Guard:
         self._keep_table()
         if at >= self._next_account:
             self._next_account = at + ACCOUNTING
-            self._accounts.look(ruleset.read_counters(), self._ours())
+            self._look_at_accounts()
         return all(at - sign < PATIENCE for sign in self._signs.values())
+
+    def _look_at_accounts(self) -> None:
+        counters, accounts = ruleset.read_counters(), self._accounts
+        accounts.look(counters, self._ours())
+        trouble = self._writer.counters()["trouble"]
+        alerts = self._losses.look(accounts.figures(), accounts.begun, counters, trouble=trouble, now=now())
+        self._writer.put_all([Raise(alert) for alert in alerts])
 
     def to_look_up(self) -> list[str]:
         """Names that the router shall look up; each is handed out once."""
@@ -232,6 +241,9 @@ class Guard:
             case "study":
                 self._studied = frozenset(arguments["devices"])
                 self._sets.study(self._studied)
+                return {}
+            case "lost":
+                self._losses.in_queues = arguments["packets"]
                 return {}
             case "looked_up":
                 for found in arguments["names"]:

@@ -43,7 +43,8 @@ from smartrouter.supervisor.watchdog import QueueWatch
 log = Journal("smartrouter.supervisor")
 
 GUARD, ANALYZER, WEB = "guard", "analyzer", "web"
-LOOK_AROUND = 10.0  # seconds between two looks at what may have changed around us
+GLANCE = 1.0  # seconds between two looks at which interfaces there are
+LOOK_AROUND = 10.0  # … and at what else may have changed around us
 RETRY = 3.0  # seconds between two tries to start while something is missing
 
 
@@ -71,9 +72,10 @@ class Household:
         self.web = NO_WEB  # where the web interface is, and what it asks of who sets it up
         self._trial_retry = 0.0
         self._watch = QueueWatch()
+        self._lost = 0  # packets for which the guard's queues had no room, as it was told
         self._accounting = Accounting()
         self._interfaces: frozenset[str] = frozenset()  # at the last look
-        self._next_look = 0.0
+        self._next_glance = self._next_look = 0.0
         self._reloading = self._stopping = self._table_must_go = self._state_must_be_kept = False
 
     # -- what can be wanted of it ----------------------------------------------------------------------
@@ -127,6 +129,7 @@ class Household:
 
         self._reloading = True
         self._next_look = now + RETRY
+        self._interfaces = _interfaces()
         work = survey.whole(self.config_path, tuple(self.children), self.user)
         self.errands.send(work, read, now)
 
@@ -205,7 +208,7 @@ class Household:
             then(_outcome(f"this counts once smartrouter can start: {self.problem}"))
             return
         self._table_must_go = False
-        self._push(then, now)
+        self._push(then, now, WEB if _is_of_web(before, self.found) else GUARD)
         wanted = self.wanted()
         for child in self.children.values():
             if child in wanted:
@@ -215,17 +218,19 @@ class Household:
         if "around" not in found and any(before[key] != found[key] for key in ("networks", "database")):
             self.reload(_nobody, now)  # the file was changed in more than what we wrote
 
-    def _push(self, then: Then, now: float) -> None:
-        """Hand the configuration to all that can take it now; `then` hears how the guard took it."""
+    def _push(self, then: Then, now: float, whose: str = GUARD) -> None:
+        """Hand the configuration to all that can take it now; `then` hears how the part `whose` took it."""
 
         def answered(answer: Answer) -> None:
-            error = answer.get("error")
+            error = (
+                answer.get("error") if whose == GUARD else None
+            )  # without the others we guard all the same
             then(_outcome(f"this counts once the guard has it: {error}" if error else ""))
 
-        if GUARD not in self.children:
+        if whose not in self.children:
             then(_outcome(""))
         for name, child in self.children.items():
-            child.configure(self._share(child, now), now, answered if name == GUARD else _nobody)
+            child.configure(self._share(child, now), now, answered if name == whose else _nobody)
 
     def _share(self, child: Child, now: float) -> dict[str, Any]:
         share = {key: self.found["around"][key] for key in ("lan", "iot", "upstreams")}
@@ -233,15 +238,18 @@ class Household:
 
     def _look_around(self, now: float) -> None:
         """Notice interfaces and resolvers that come and go: at boot they come after us."""
-        if now < self._next_look or self._stopping or self._reloading or (self.found and not self.enabled):
+        if now < self._next_glance or self._stopping or self._reloading or (self.found and not self.enabled):
+            return
+        self._next_glance = now + GLANCE
+        before, self._interfaces = self._interfaces, _interfaces()
+        if self._interfaces == before and now < self._next_look:
             return
         around = self.found.get("around")
         self._next_look = now + (RETRY if around is None else LOOK_AROUND)
         if around is None:
             self.reload(_nobody, now)
             return
-        before, self._interfaces = self._interfaces, frozenset(name for _, name in socket.if_nameindex())
-        came = around["missing"] and self._interfaces != before
+        came = (around["missing"] or self.problem) and self._interfaces != before
         went = not self._interfaces.issuperset(around["lan"])
         if came or went or sorted(upstreams()) != around["upstreams"]:
             self.errands.send(survey.around(self.found["networks"]), self._looked, now)
@@ -383,20 +391,34 @@ class Household:
     def _watch_queues(self, now: float) -> None:
         guard = self.children.get(GUARD)
         if guard is None or guard.state is not State.RUNNING:
-            self.queues = {}
+            self.queues, self._lost = {}, 0
             self._watch.forget()
             return
         try:
             self.queues = queue_stats.read()
         except Unavailable:
             self.queues = {}
+        lost = sum(queue.dropped + queue.user_dropped for queue in self.queues.values())
+        if lost != self._lost:
+            self._lost = lost
+            guard.ask("lost", {"packets": lost}, now, _nobody)
         since = self._watch.standstill(self.found["around"]["queues"], self.queues, now)
         if since is not None:
             guard.hangs("packets wait and none is judged", since, now)
 
 
+def _interfaces() -> frozenset[str]:
+    return frozenset(name for _, name in socket.if_nameindex())
+
+
 def _nobody(_answer: Answer) -> None:
     """Nobody waits for this answer."""
+
+
+def _is_of_web(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    """Does the web interface itself change? Whoever sets its password logs in next."""
+    ours = [found.get("shares", {}).get(WEB, {}).get(WEB) for found in (before, after)]
+    return ours[0] != ours[1] and None not in ours
 
 
 def _outcome(note: str) -> Answer:

@@ -7,22 +7,25 @@ is written from it.
 
 import os
 import signal
+import socket
 import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager
 from enum import StrEnum
-from itertools import product
+from itertools import count, product
 from pathlib import Path
 from typing import NamedTuple
 
-from netns.guard_lab import Home, alive, eventually
+from netns.guard_lab import STRANGER, Home, alive, eventually, processes_mentioning
 
-from smartrouter.lab.plan import HOME
+from smartrouter.lab.plan import HOME, RESOLVER4
 from smartrouter.linux import conntrack
 from smartrouter.linux.netlink import Netlink
 
 DISK_SIZE = "8m"  # of the store's file system
+_HOOK = "203.0.113.200"  # where alerts are sent to
+_PORTS = count(20_001)  # each is news to a device, and an alert
 
 
 class Seen(StrEnum):
@@ -96,6 +99,16 @@ def passing(_: Setting) -> dict[Probe, Seen]:
     return {Probe.OPEN: Seen.PASSES, Probe.KNOWN: Seen.PASSES}
 
 
+def nameless(setting: Setting) -> dict[Probe, Seen]:
+    """Nobody answers questions; all else is as it was."""
+    return healthy(setting) | {Probe.NAMES: Seen.WAITS}
+
+
+def unwatched(_: Setting) -> dict[Probe, Seen]:
+    """It is no LAN of the configuration any more: nobody looks."""
+    return dict.fromkeys(Probe, Seen.PASSES)
+
+
 def cut_off(_: Setting) -> dict[Probe, Seen]:
     """The network itself is away."""
     return dict.fromkeys(Probe, Seen.CUT)
@@ -138,7 +151,9 @@ def no_guard(home: Home) -> Iterator[None]:
 def _killed(name: str) -> Callable[[Home], AbstractContextManager[None]]:
     @contextmanager
     def making(home: Home) -> Iterator[None]:
-        os.kill(part_pid(home, name), signal.SIGKILL)
+        pid = part_pid(home, name)
+        os.kill(pid, signal.SIGKILL)
+        assert eventually(lambda: not alive(pid))
         yield
 
     return making
@@ -200,6 +215,75 @@ def _disk_stuck(home: Home) -> Iterator[None]:
 
 
 @contextmanager
+def _store_newer(home: Home) -> Iterator[None]:
+    """An older version was installed over a newer one, which has changed the store."""
+    with closing(sqlite3.connect(home.product.database, isolation_level=None, timeout=10.0)) as other:
+        known = other.execute("PRAGMA user_version").fetchone()[0]
+        other.execute(f"PRAGMA user_version = {known + 1}")
+        try:
+            os.kill(part_pid(home, "guard"), signal.SIGKILL)
+            assert eventually(lambda: "newer smartrouter" in _problem(home, "guard"), 10.0)
+            yield
+        finally:
+            other.execute(f"PRAGMA user_version = {known}")
+
+
+def _problem(home: Home, name: str) -> str:
+    """Why a part does not run, as the supervisor has it."""
+    return str(next(part["problem"] for part in home.status()["parts"] if part["name"] == name))
+
+
+@contextmanager
+def _service_hangs(home: Home) -> Iterator[None]:
+    """It takes the connection and the message, and never answers."""
+    text = home.product.config.read_text()
+    with home.internet.new_socket(socket.AF_INET, socket.SOCK_STREAM) as service:
+        service.bind((_HOOK, 0))
+        service.listen()
+        service.settimeout(20.0)
+        place = f"http://{_HOOK}:{service.getsockname()[1]}/hook"
+        notify = f"config notify\n\toption type 'webhook'\n\toption channel '{place}'\n"
+        home.product.config.write_text(f"{text}{notify}")
+        assert home.ask("reload")["applied"]
+        try:
+            assert eventually(lambda: "webhook" in _channels(home), 10.0)
+            home.camera.connect(STRANGER[0], next(_PORTS), timeout=1.0)
+            with service.accept()[0] as taken:
+                taken.settimeout(5.0)
+                assert taken.recv(1)
+                yield
+                assert _channels(home)["webhook"]["waiting"]
+        finally:
+            home.product.config.write_text(text)
+            assert home.ask("reload")["applied"]
+
+
+def _channels(home: Home) -> dict[str, dict[str, object]]:
+    """How each channel is, by its name."""
+    return {channel["name"]: channel for channel in home.product.json("status")["channels"]}
+
+
+def _resolver(verdict: str) -> Callable[[Home], AbstractContextManager[None]]:
+    """The resolver that the router asks is away: `reject`, or hanging: `drop`. The router has forgotten what
+    it was told before."""
+
+    @contextmanager
+    def making(home: Home) -> Iterator[None]:
+        chain = f"type filter hook input priority 0; udp dport 53 {verdict};"
+        rules = f"table inet away {{\nchain input {{ {chain} }}\n}}\n"
+        home.internet.run(["nft", "-f", "-"], input=rules, check=True)
+        try:
+            [dnsmasq] = processes_mentioning(str(home.network.folder / "router.conf"))
+            os.kill(dnsmasq, signal.SIGHUP)
+            assert not home.router.resolve("cloud.maker.example", server=RESOLVER4, timeout=0.3).addresses
+            yield
+        finally:
+            home.internet.run(["nft", "delete", "table", "inet", "away"], check=True)
+
+    return making
+
+
+@contextmanager
 def _config_broken(home: Home) -> Iterator[None]:
     """The end is missing, as after a cut while it was written."""
     text = home.product.config.read_text()
@@ -220,6 +304,16 @@ def _lan_down(home: Home) -> Iterator[None]:
         yield
     finally:
         home.router.ip(f"link set {HOME.bridge} up")
+
+
+@contextmanager
+def _lan_renamed(home: Home) -> Iterator[None]:
+    home.router.ip(f"link set {HOME.bridge} name br-away")
+    try:
+        assert eventually(lambda: HOME.bridge in home.status()["missing"], 20.0)
+        yield
+    finally:
+        home.router.ip(f"link set br-away name {HOME.bridge}")
 
 
 @contextmanager
@@ -244,6 +338,8 @@ FAULTS = (
     Fault("guard-hangs", "The guard hangs (SIGSTOP)", _stopped("guard"), held, 4.0, _STATUS),
     Fault("analyzer-killed", "The analyzer is killed", _killed("analyzer"), healthy, 1.0, _STATUS),
     Fault("analyzer-hangs", "The analyzer hangs", _stopped("analyzer"), healthy, 4.0, _STATUS),
+    Fault("web-killed", "The web interface is killed", _killed("web"), healthy, 1.0, _STATUS),
+    Fault("web-hangs", "The web interface hangs", _stopped("web"), healthy, 4.0, _STATUS),
     Fault("supervisor-hangs", "The supervisor hangs", _stopped("supervisor"), healthy, 1.0,
           "commands say that it does not answer"),
     Fault("ruleset-flushed", "Somebody flushes all of nftables (`fw4 flush`)", _nft("flush", "ruleset"),
@@ -254,7 +350,17 @@ FAULTS = (
           healthy, 0.0, "-"),
     Fault("disk-full", "The store's disk is full", _disk_full, healthy, 6.0, UNSTORED),
     Fault("disk-stuck", "The store is locked by somebody else", _disk_stuck, healthy, 6.0, UNSTORED),
+    Fault("store-newer", "The store was written by a newer version (downgrade)", _store_newer, without_guard,
+          10.0, "`status`, and the log: which schema, and what to do"),
+    Fault("service-hangs", "The service that gets alerts takes them and never answers", _service_hangs,
+          healthy, 0.0, "`status`: alerts wait"),
+    Fault("resolver-down", "The resolver that the router asks is away", _resolver("reject"),
+          nameless, 1.0, "-"),
+    Fault("resolver-hangs", "The resolver that the router asks never answers", _resolver("drop"),
+          nameless, 1.0, "-"),
     Fault("config-half-written", "The configuration is cut off in the middle, and read", _config_broken,
           healthy, 0.0, "`status`: it was refused: file, section, option, what is allowed"),
     Fault("lan-down", "The LAN interface goes down and comes up again", _lan_down, cut_off, 3.0, "-"),
+    Fault("lan-renamed", "The LAN interface gets another name, and its own again", _lan_renamed,
+          unwatched, 3.0, "`status`: configured, but not there"),
 )  # fmt: skip

@@ -4,7 +4,7 @@
 
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 from xml.etree import ElementTree
@@ -33,6 +33,36 @@ ELSEWHERE = (
         "Any process is killed right after a decision was acknowledged",
         "The decision is in the configuration, what was learned is still there, the store is whole",
         "netns/test_chaos.py::test_whatever_is_killed_no_acknowledged_rule_and_nothing_learned_is_lost",
+    ),
+    Elsewhere(
+        "Any process is killed with kill -9, over and over, and every other time its successor as it starts",
+        "The store is whole, no acknowledged rule is lost or comes back, what was learned stays but for the "
+        "last minute; no process, socket, table, descriptor or file is left over",
+        "netns/test_kill_nine.py::"
+        "test_whatever_is_killed_however_often_the_store_is_whole_and_no_decision_is_lost",
+    ),
+    Elsewhere(
+        "The four come up in any order, crash in any order, and come up again: over the store as it was "
+        "left, none, one of the schema before (upgrade), one that somebody has locked",
+        "A device that learned is known, what it never spoke to is refused, the alert is in the list and on "
+        "the web page",
+        "netns/test_four_processes.py::test_in_any_order_they_come_up_and_crash_and_come_up",
+    ),
+    Elsewhere(
+        "Parts are started by hand, beside the supervisor and in any order",
+        "Who comes second waits or ends and says why; once those are gone, the product is whole",
+        "netns/test_parts_by_hand.py::"
+        "test_beside_parts_that_were_started_by_hand_it_comes_up_once_they_are_gone",
+    ),
+    Elsewhere(
+        "The configuration changes over and over while a device floods what it never learned",
+        "No packet slips through, and what is known passes",
+        "netns/test_changes_under_fire.py::test_while_the_configuration_changes_nothing_slips_through",
+    ),
+    Elsewhere(
+        "Two change the configuration at the same time, or one is killed while he writes it",
+        "No change is lost, the file is the old one or the new one",
+        "unit/test_uci_file.py::test_of_changes_made_at_the_same_time_none_is_lost",
     ),
     Elsewhere(
         "An exception on every tenth packet",
@@ -110,9 +140,9 @@ ELSEWHERE = (
         "netns/test_supervisor.py::test_a_second_one_is_refused_and_the_first_goes_on",
     ),
     Elsewhere(
-        "The store's disk is read-only",
-        "It can be read, and is written once it can be",
-        "unit/test_store_survival.py::test_a_read_only_disk_can_be_read_and_is_written_once_it_can_be",
+        "The store's disk is read-only at the start, with changes in SQLite's log",
+        "What was learned counts, `status` says that nothing can be stored, and it is stored once it can be",
+        "netns/test_read_only_disk.py::test_what_was_learned_counts_and_what_cannot_be_stored_is_said",
     ),
     Elsewhere(
         "A service that gets alerts is away, slow, or hangs",
@@ -176,6 +206,24 @@ ELSEWHERE = (
     ),
 )
 
+LONG = (
+    (
+        "`ROUNDS=100 pytest tests/netns/test_kill_nine.py`",
+        "FIGURES",
+    ),
+    (
+        "`ROUNDS=25 pytest tests/netns/test_changes_under_fire.py`",
+        "1,078,588 packets of a protected device to what it never learned, during 26 changes of the "
+        "configuration (three of them have the guard start anew): none left the router",
+    ),
+    (
+        "`ROUNDS=2 pytest tests/netns/test_four_processes.py tests/netns/test_parts_by_hand.py`",
+        "all 24 orders of crashes, with each of the 6 orders of starts over each of the 4 stores; all 24 "
+        "orders by hand: each ends with the product at work",
+    ),
+)
+"""Tests that are shorter in a plain run, run in full length once: the command, and what came of it."""
+
 _HEAD = """\
 # Reliability
 
@@ -196,6 +244,12 @@ What passed while nobody judged is counted apart (`unjudged_down`), and never as
 ## Faults with tests of their own
 
 """
+_LAST = """
+## Long runs
+
+What a plain run of the tests does a few times, done in full, on the same machine.
+
+"""
 
 
 def page(measured: Mapping[str, float]) -> str:
@@ -204,7 +258,8 @@ def page(measured: Mapping[str, float]) -> str:
     head = ["fault", "", "open", "known", *settings, "names", "back within", "measured", "you hear of it"]
     rows = [_row(fault, measured.get(fault.key)) for fault in FAULTS]
     others = [[each.what, each.holds, f"`tests/{each.test}`"] for each in ELSEWHERE]
-    return _HEAD + _table(head, rows) + _MIDDLE + _table(["fault", "what holds", "test"], others)
+    elsewhere = _table(["fault", "what holds", "test"], others)
+    return _HEAD + _table(head, rows) + _MIDDLE + elsewhere + _LAST + _table(["run", "result"], LONG)
 
 
 def measured_on(text: str) -> dict[str, float]:
@@ -235,7 +290,7 @@ def _row(fault: Fault, measured: float | None) -> list[str]:
     ]  # fmt: skip
 
 
-def _table(head: list[str], rows: Iterable[list[str]]) -> str:
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [head, ["---"] * len(head), *rows]
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 

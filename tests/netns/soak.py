@@ -1,32 +1,43 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """`make soak MINUTES=5`: the product on the lab's router, with devices that never rest and faults at random.
 
-Every few seconds something of `faults` happens, the configuration is read again, or a device comes with a new
-MAC. All the while: what is known connects, what is not is refused or reported. At the end: every packet is
-accounted for, the store is whole, and memory, descriptors and the store have not grown since the first third.
+Every few seconds something of `faults` happens, or a part is killed, and something of `CHURN`; then the
+configuration is read again. All the while what is known connects, and somebody looks at the web interface;
+after each fault what is not known is refused. At the end: every rule that was acknowledged is there, every
+packet is accounted for, the store is whole, and memory, descriptors and the store have not grown since the
+first third.
 """
 
+import http.client
 import os
 import signal
 import sqlite3
 import sys
 import time
 from argparse import ArgumentParser
-from contextlib import closing
+from collections.abc import Callable, Mapping
+from contextlib import closing, suppress
 from random import Random
 from threading import Event, Thread
 from typing import NamedTuple
 
-from netns.faults import FAULTS, Fault, Setting, disk_of_its_own
-from netns.guard_lab import KNOWN, NAMES, STRANGER, VERSIONS, Home, eventually
+from netns.faults import FAULTS, Fault, Setting, disk_of_its_own, part_pid
+from netns.guard_lab import CAMERA, KNOWN, NAMES, STRANGER, VERSIONS, Home, eventually
+from netns.test_web import PORT
 
 from smartrouter.lab.hosts import Host
 from smartrouter.lab.network import Network
+from smartrouter.lab.plan import HOME
 from smartrouter.lab.traffic import Result
 
 _GROWN = 1.25  # times what it was after the first third: more is a leak
 _ROOM = 4 << 20  # bytes of memory that are no leak yet
 _UNFIT = {"lan-down", "guard-dead"}  # nothing can be asked of devices while these last
+
+
+Churn = Callable[[Home, Random], None]
+_PARTS = ("guard", "analyzer", "web")
+_MANY_RULES = 20
 
 
 class Sample(NamedTuple):
@@ -81,18 +92,95 @@ def _resident(pid: int) -> int:
         return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
+# -- what a household does meanwhile -------------------------------------------------------------------
+
+
+def _new_mac(home: Home, chance: Random) -> None:
+    """A device that makes MACs up."""
+    home.pc.ip(f"link set eth0 address 02:00:{chance.randrange(1 << 32).to_bytes(4, 'big').hex(':')}")
+    home.pc.resolve("other.example", timeout=0.5)
+
+
+def _new_rule(home: Home, chance: Random) -> None:
+    """One more rule; of many, one is taken back."""
+    before, added = _rules(home), _made_up(chance)
+    home.ask("allow", device=CAMERA, destination=added, by="cli:root")
+    assert _rules(home) == before | {added}
+    if len(before) > _MANY_RULES:
+        gone = chance.choice(sorted(before))
+        home.ask("remove-rule", device=CAMERA, destination=gone)
+        assert _rules(home) == before - {gone} | {added}
+
+
+def _new_names(home: Home, chance: Random) -> None:
+    for _ in range(20):
+        home.tv.resolve(_made_up(chance), timeout=0.2)
+
+
+def _pause(home: Home, _: Random) -> None:
+    home.ask("pause", seconds=1)
+    time.sleep(1.5)
+
+
+CHURN: Mapping[str, Churn] = {
+    "new-mac": _new_mac,
+    "rule": _new_rule,
+    "new-names": _new_names,
+    "pause": _pause,
+}
+
+
+def _made_up(chance: Random) -> str:
+    return f"n{chance.randrange(10**6)}.example"
+
+
+def _rules(home: Home) -> set[str]:
+    """The destinations of the camera's rules."""
+    return {each["destination"] for each in home.product.json("device", CAMERA)["rules"]}
+
+
+def _look(host: Host) -> None:
+    """Open the web interface. Raises OSError."""
+
+    def get() -> None:
+        connection = http.client.HTTPConnection(HOME.router4, PORT, timeout=5)
+        with closing(connection):
+            connection.request("GET", "/login")
+            connection.getresponse().read()
+
+    host.inside(get)
+
+
+# -- faults --------------------------------------------------------------------------------------------
+
+
 def disturb(home: Home, chance: Random, setting: Setting) -> str:
     """Have something happen; gives what, once it is over."""
     fault: Fault = chance.choice([fault for fault in FAULTS if fault.key not in _UNFIT])
+    churn = chance.choice(sorted(CHURN))
+    rules = _rules(home)
     with fault.making(home):
         time.sleep(chance.random())
+        with suppress(OSError):  # it may be what was killed
+            _look(home.phone)
+    if chance.random() < 0.3:
+        _kill(home, chance.choice(_PARTS))
     assert eventually(lambda: is_sound(home), 30.0), f"after {fault.key}: {home.product.last_words()}"
+    assert _rules(home) == rules, f"rules are lost after {fault.key}"
+    CHURN[churn](home, chance)
     os.kill(int(home.status()["pid"]), signal.SIGHUP)
     if setting.mode == "enforce":
         assert eventually(
             lambda: home.camera.connect(STRANGER[0], 443, timeout=1.0).result == Result.REFUSED, 10.0
         ), f"after {fault.key} a stranger passes"
-    return fault.key
+    return f"{fault.key}, {churn}"
+
+
+def _kill(home: Home, name: str) -> None:
+    """Kill a part, and wait for the next one."""
+    pid = part_pid(home, name)
+    os.kill(pid, signal.SIGKILL)
+    assert eventually(lambda: part_pid(home, name) != pid, 30.0), home.product.last_words()
 
 
 def is_sound(home: Home) -> bool:
@@ -128,7 +216,7 @@ def soak(minutes: float, seed: int) -> list[str]:
     chance, setting = Random(seed), Setting("enforce", "open")
     end = time.monotonic() + 60 * minutes
     with Network(NAMES) as network:
-        home = Home(network, {"max_size": "4M"})
+        home = Home(network, {"max_size": "4M"}, "config web\n")
         network.start_router_dnsmasq()
         with disk_of_its_own(home.product.database.parent):
             home.product.start()
@@ -145,7 +233,7 @@ def soak(minutes: float, seed: int) -> list[str]:
                     number += 1
                     what = disturb(home, chance, setting)
                     now = sample(home)
-                    print(f"{number:4} {what:20} {_told(now)}", flush=True)
+                    print(f"{number:4} {what:32} {_told(now)}", flush=True)
                     if before is None and time.monotonic() > end - 40 * minutes:
                         before = now
                     time.sleep(chance.random() * 2)

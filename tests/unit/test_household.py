@@ -14,7 +14,7 @@ from smartrouter.supervisor import household as module
 from smartrouter.supervisor import survey
 from smartrouter.supervisor.children import Part
 from smartrouter.supervisor.errands import Errands, Work
-from smartrouter.supervisor.household import LOOK_AROUND, RETRY, Household
+from smartrouter.supervisor.household import GLANCE, LOOK_AROUND, RETRY, Household
 
 AROUND = {"lan": ["br-lan"], "iot": [], "missing": [], "upstreams": ["192.0.2.1"], "queues": [7370, 7371]}
 FOUND: dict[str, Any] = {
@@ -124,11 +124,10 @@ def test_an_interface_that_went_is_a_problem_until_it_is_back(world: World) -> N
     assert world.later(LOOK_AROUND) == ["around"]
     assert world.household.problem == "none of the configured devices is here"
     assert world.household.found["around"] == AROUND
+    assert world.later(GLANCE) == []
     world.interfaces.append("br-lan")
     world.desk.answers["around"] = {"ok": AROUND}
-    world.later(LOOK_AROUND)
-    world.upstreams = frozenset()
-    world.later(LOOK_AROUND)
+    assert world.later(GLANCE) == ["around"]
     assert world.household.problem == ""
 
 
@@ -145,6 +144,18 @@ def test_what_keeps_it_from_starting_is_tried_again_until_it_is_gone(world: Worl
     assert world.later(RETRY) == ["whole"]
     assert world.household.problem == ""
     assert world.household.found["around"] == AROUND
+
+
+def test_an_interface_that_it_waits_for_is_seen_at_once(world: World) -> None:
+    world.interfaces.remove("br-lan")
+    waiting = {key: value for key, value in FOUND.items() if key != "around"}
+    world.desk.answers["whole"] = {"ok": {**waiting, "problem": "none of the configured devices is here"}}
+    world.reload()
+    assert world.later(GLANCE) == []
+    world.interfaces.append("br-lan")
+    world.desk.answers["whole"] = found()
+    assert world.later(GLANCE) == ["whole"]
+    assert world.household.problem == ""
 
 
 def test_a_reload_that_would_end_a_running_household_is_refused(world: World) -> None:
@@ -284,3 +295,44 @@ def test_an_optional_part_is_wanted_while_its_section_is_there(
     assert [child.part.name for child in household.wanted()] == ["guard"], "nothing is known yet"
     household.found = {"shares": {"guard": {}, "web": {"web": section}}}
     assert [child.part.name for child in household.wanted()] == wanted
+
+
+class Hearer:
+    """A part that runs, and answers when the test wants."""
+
+    def __init__(self, name: str) -> None:
+        self.part = Part(name, ("/nonexistent",))
+        self.then: list[Then] = []
+
+    def configure(self, _share: object, _now: float, then: Then) -> None:
+        self.then.append(then)
+
+    def outage(self, _now: float) -> float:
+        return 0.0
+
+    def start(self, _now: float) -> None:
+        """It runs."""
+
+    stop = start
+
+
+@pytest.mark.parametrize(
+    ("part", "changed"),
+    [("guard", {"smartrouter": [{"mode": "enforce"}]}), ("web", {"web": [{"password_hash": "scrypt$2"}]})],
+    ids=["a rule or a mode counts once the guard has it", "a password once the web interface has it"],
+)
+def test_a_change_is_answered_when_it_counts(part: str, changed: dict[str, Any], world: World) -> None:
+    hearers = {name: Hearer(name) for name in ("guard", "web")}
+    world.household.children = hearers  # type: ignore[assignment]
+    before: dict[str, Any] = {"smartrouter": [{}], "web": [{}]}
+    world.desk.answers["whole"] = found(shares={"guard": {}, "web": before})
+    world.household.reload(lambda _: None, world.now)
+    world.desk.answers["change"] = found(shares={"guard": {}, "web": {**before, **changed}})
+    answers: list[Answer] = []
+    world.household.change(lambda _path: None, answers.append, world.now)
+    for name in ("guard", "web"):
+        if name != part:
+            hearers[name].then[-1]({"ok": {}})
+    assert answers == []
+    hearers[part].then[-1]({"ok": {}})
+    assert answers == [{"ok": {"applied": True, "note": ""}}]
