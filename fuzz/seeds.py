@@ -11,6 +11,7 @@ import struct
 import sys
 import tempfile
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from property.test_wire import DATA, PACKETS, made_message
@@ -34,6 +35,9 @@ from unit.test_rtnetlink import encoded
 from unit.test_ssdp import ANSWER, RENDERER, UUID, notice
 from unit.test_syn import LINUX
 
+from fuzz.bad_dns import KINDS, bad_replies
+from fuzz.odd_packets import RARE, WRONG, odd_packets
+from fuzz.packet_maker import Ends
 from smartrouter.core.effects import Pair
 from smartrouter.core.events import Shortcut
 from smartrouter.linux import pairs
@@ -123,6 +127,14 @@ def replies_of_every_kind() -> Iterator[bytes]:
     yield messages.message([asked], additionals=[messages.record("", messages.OPT, options)])
 
 
+def of_each_kind() -> tuple[list[bytes], list[bytes]]:
+    """A packet of each kind of `odd_packets`, and a message of each of `bad_dns`."""
+    ends = Ends((SOURCE, TARGET), ("2001:db8::9", "2001:db8::7"))
+    packets = {odd.kind: odd.packet for odd in islice(odd_packets(ends), 2 * (len(RARE) + len(WRONG)))}
+    messages = {bad.kind: bad.message for bad in islice(bad_replies("hostile.example"), len(KINDS))}
+    return list(packets.values()), list(messages.values())
+
+
 def in_segments(data: bytes, size: int) -> bytes:
     """As the targets of streams cut them."""
     parts = [(at, data[at : at + size]) for at in range(0, len(data), size)]
@@ -137,6 +149,7 @@ def carried(data: bytes, port: int, source: str = SOURCE) -> bytes:
 def seeds() -> dict[str, list[bytes]]:
     """Of each target."""
     chance = random.Random(9)
+    odd, bad = of_each_kind()
     asked = messages.question("api.cloud.example")
     query = messages.message([asked], flags=QUERY)
     replies = [made_message(chance) for _ in range(12)]
@@ -156,9 +169,9 @@ def seeds() -> dict[str, list[bytes]]:
     frames = [bytes(Ether() / Dot1Q(vlan=7) / IP()), syn()]
     element = pairs.encode(Pair("02:00:00:00:00:01", TARGET, 6, 443), Shortcut.KNOWN)[1]
     return {
-        "packet": [*ip_packets(), *frames],
+        "packet": [*ip_packets(), *frames, *odd],
         "cooked": [bytes(kind(src=b"123456") / IP()) for kind in (CookedLinux, CookedLinuxV2)],
-        "dns": [query, *replies, *replies_of_every_kind(), messages.winding(2, 600)],
+        "dns": [query, *replies, *replies_of_every_kind(), messages.winding(2, 600), *bad],
         "dns_tcp": [in_segments(len(query).to_bytes(2, "big") + query, size) for size in (255, 9)],
         "hello": [tls, tls[5:], hellos.records(hellos.message(hellos.extension(hellos.ECH, b"x")), 20)],
         "server_name": [in_segments(tls, 60), in_segments(GET + b"Host: a.example\r\n\r\n", 30), *told[-2:]],

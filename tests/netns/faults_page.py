@@ -164,6 +164,46 @@ ELSEWHERE = (
         "Judging goes on; `status` says what would be lost",
         "netns/test_kept_state.py::test_a_disk_that_takes_nothing_is_said",
     ),
+    Elsewhere(
+        "Odd packets (49,000, most of them against some protocol) from the wire of watched devices",
+        "Each that reaches a queue is judged, by either reader; no part ends or grows, others are served",
+        "netns/test_hostile.py::test_odd_packets_end_nothing_and_keep_nobody_waiting",
+    ),
+    Elsewhere(
+        "Broken and lying replies (13,000) of a resolver, through dnsmasq, and as if of dnsmasq itself",
+        "They name nothing but what was asked for; no part ends or grows, others are served",
+        "netns/test_hostile.py::test_bad_replies_end_nothing_name_nothing_else_and_keep_nobody_waiting",
+    ),
+    Elsewhere(
+        "100,000 made-up MACs with addresses that are theirs or not: ARP, DHCP, mDNS, queries, connections",
+        "No part ends or takes over 48 MiB more (the guard; 16 the analyzer); others are served",
+        "netns/test_hostile_floods.py::test_made_up_macs_and_addresses_fill_nothing_and_are_in_nobodys_way",
+    ),
+    Elsewhere(
+        "100,000 random names and addresses, asked and connected to by 24 devices at once",
+        "Memory and store stay within the same bounds; others are served",
+        "netns/test_hostile_floods.py::test_random_names_and_addresses_fill_nothing_and_are_in_nobodys_way",
+    ),
+    Elsewhere(
+        "50,000 SYNs a second of one device",
+        "The kernel lets 500 a second of them to the guard, counts the rest; others are judged as before",
+        "netns/test_hostile_floods.py::test_of_a_flood_of_syns_the_kernel_lets_through_what_one_device_may",
+    ),
+    Elsewhere(
+        "The queue of new connections is full",
+        "Names are asked and answered",
+        "netns/test_hostile_floods.py::test_with_the_queue_of_connections_full_names_are_answered",
+    ),
+    Elsewhere(
+        "The queue of names is full",
+        "New connections are judged",
+        "netns/test_hostile_floods.py::test_with_the_queue_of_names_full_connections_are_judged",
+    ),
+    Elsewhere(
+        "Somebody else's table marks by DSCP, or keeps marks with connections, in the bits that are ours",
+        "What a device brings about so is no way out",
+        "netns/test_hostile_marks.py::test_no_class_of_service_is_a_way_out",
+    ),
 )
 
 LONG = (
