@@ -249,8 +249,8 @@ def test_it_runs_from_a_directory_that_only_root_may_enter(home: Home) -> None:
     told.chmod(0o777)
     shutil.copytree(Path(smartrouter.__file__).parent, private / "smartrouter")
     init = private / "smartrouter" / "__init__.py"
-    init.write_text(init.read_text().replace(smartrouter.__version__, "0.0.7"))
-    (private / "sitecustomize.py").write_text(WITNESS.format(folder=str(told)))
+    changed = init.read_text().replace(smartrouter.__version__, "0.0.7")
+    init.write_text(changed + WITNESS.format(folder=str(told)))
     private.chmod(0o700)
     environment = os.environ | {"PYTHONPATH": str(private), "PYTHONDONTWRITEBYTECODE": "1"}
     with home.product.log.open("ab") as log:
