@@ -21,6 +21,8 @@ from smartrouter.core.errors import Unavailable
 from smartrouter.linux import privileges, process
 from smartrouter.store import files
 from smartrouter.store.writer import Writer
+from smartrouter.supervisor.daemon import usual_parts
+from smartrouter.supervisor.household import GUARD
 
 _PATIENCE = 20.0  # seconds for an answer; a start with a large state takes one or two
 _END_PATIENCE = 6.0
@@ -62,9 +64,11 @@ class Guard:
 
     def start(self) -> None:
         """Have its process begin."""
-        command = (sys.executable, "-P", "-m", "smartrouter.supervisor.part", "guard")
-        # As it is installed: compiled beforehand.
+        # As the supervisor starts it; and as it is installed: compiled beforehand.
+        (command,) = (part.command for part in usual_parts("", "") if part.name == GUARD)
+        privileges.remember_service_user()
         environment = process.environment() | {"PYTHONPYCACHEPREFIX": str(self._compiled)}
+        environment["PYTHONPATH"] = os.pathsep.join((process.home(), *sys.path))
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
         self.pid, sock = self._router.inside(process.start, command, environment)
         self._lines = Lines(sock)

@@ -18,8 +18,8 @@ import sqlite3
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import NamedTuple
 
+from smartrouter.analyzer.answers import MOST, Answered, Answers, Switched
 from smartrouter.analyzer.courier import Courier, Done, Open
 from smartrouter.analyzer.intake import Intake, sum_up_late
 from smartrouter.analyzer.line import Line, minute_of_day
@@ -27,15 +27,11 @@ from smartrouter.analyzer.report import put_digests
 from smartrouter.analyzer.standings import standings
 from smartrouter.config import Config, NotifyConfig
 from smartrouter.core.events import Moment
-from smartrouter.core.policy import Mode
 from smartrouter.notify import outbox as deciding
-from smartrouter.notify import wording
 from smartrouter.notify.channel import NotDelivered
 from smartrouter.notify.channels import SHOWING, answers, leads_elsewhere, named, open_channel
-from smartrouter.notify.message import Answer
 from smartrouter.notify.switches import Standing
 from smartrouter.store import outbox
-from smartrouter.store.alerts import StoredAlert, alert
 
 log = logging.getLogger("smartrouter.analyzer")
 
@@ -43,24 +39,6 @@ STUCK = 90.0  # seconds after which the hand-over of a channel that was configur
 STANDINGS_EVERY = 10.0  # seconds between two looks at how devices stand
 LATE_EVERY = 15.0  # seconds between two looks for what has waited long
 DIGESTS_EVERY = 60.0  # seconds between two looks whether a digest is due
-_MAX_ANSWERS = 256  # that wait to be taken up
-
-
-class Answered(NamedTuple):
-    """Somebody answered an alert on a channel. `by`: as in `slack:U024BE7LH`."""
-
-    alert: StoredAlert | None
-    mac: str
-    answer: Answer
-    by: str
-
-
-class Switched(NamedTuple):
-    """Somebody switched the mode of a device. `by`: as in `mqtt`."""
-
-    mac: str
-    mode: Mode
-    by: str
 
 
 class Delivery:
@@ -82,10 +60,10 @@ class Delivery:
         self._channels_known = False
         self._intake = Intake(config)
         self._done: queue.SimpleQueue[Done] = queue.SimpleQueue()
-        self._answers: queue.Queue[tuple[str, str, Answer | Mode, str]] = queue.Queue(_MAX_ANSWERS)
+        self._answers = Answers(self._ring)
         self._standings: tuple[Standing, ...] = ()
         self._next_standings = self._next_digests = 0.0
-        self._answered: deque[int] = deque(maxlen=_MAX_ANSWERS)  # alerts, lately
+        self._answered: deque[int] = deque(maxlen=MOST)  # alerts, lately
         self._bell, self._ringer = socket.socketpair()
         for end in (self._bell, self._ringer):
             end.setblocking(False)
@@ -100,6 +78,11 @@ class Delivery:
     def busy(self) -> bool:
         """Has a channel something in hand? Then `fileno` will be readable once it has not."""
         return any(line.is_busy for line in self._lines.values())
+
+    def troubles(self) -> dict[str, str]:
+        """What keeps people from answering, by channel."""
+        couriers = {key: line.courier for key, line in self._lines.items() if line.courier is not None}
+        return {key: courier.trouble for key, courier in couriers.items() if courier.trouble}
 
     # -- configuration and store ----------------------------------------------------------------------
 
@@ -191,7 +174,7 @@ class Delivery:
                     line.courier.listen(running)
 
     def _courier(self, key: str, config: NotifyConfig) -> Courier:
-        courier = Courier(key, config, self._ended, self, self._opener)
+        courier = Courier(key, config, self._ended, self._answers, self._opener)
         courier.show(self._standings)
         return courier
 
@@ -290,35 +273,6 @@ class Delivery:
             then = "tried no more until its configuration changes" if failure.is_final else "tried again"
             log.warning("channel %s: %s; %s", key, failure, then)
 
-    # -- what channels say, from their threads --------------------------------------------------------
-
-    def _ended(self, done: Done) -> None:
-        self._done.put(done)
-        self._ring()
-
-    def answered(self, channel: str, key: str, answer: Answer, by: str) -> None:
-        """See `courier.Heard`."""
-        with contextlib.suppress(queue.Full):  # nobody clicks so fast
-            self._answers.put_nowait((channel, key, answer, by))
-        self._ring()
-
-    def switched(self, channel: str, mac: str, mode: Mode, by: str) -> None:
-        """See `courier.Heard`."""
-        with contextlib.suppress(queue.Full):
-            self._answers.put_nowait((channel, mac, mode, by))
-        self._ring()
-
-    def _ring(self) -> None:
-        with contextlib.suppress(BlockingIOError):  # it rings already
-            self._ringer.send(b"!")
-
-    # -- answers --------------------------------------------------------------------------------------
-
-    def troubles(self) -> dict[str, str]:
-        """What keeps people from answering, by channel."""
-        couriers = {key: line.courier for key, line in self._lines.items() if line.courier is not None}
-        return {key: courier.trouble for key, courier in couriers.items() if courier.trouble}
-
     def _put_digests(self, conn: sqlite3.Connection, now: Moment) -> None:
         if now.running >= self._next_digests:
             self._next_digests = now.running + DIGESTS_EVERY
@@ -338,41 +292,18 @@ class Delivery:
                     line.courier.show(found)
 
     def _take_answers(self, conn: sqlite3.Connection) -> list[Answered | Switched]:
-        found: list[Answered | Switched] = []
-        while not self._answers.empty():
-            channel, key, answer, by = self._answers.get()
-            answered: Answered | Switched | None = None
-            if self._speaks(channel, by):
-                if isinstance(answer, Answer):
-                    answered = self._understood(conn, channel, key, answer, by)
-                elif any(each.mac == key for each in self._standings):
-                    answered = Switched(key, answer, by)
-            if answered is None:
-                log.warning("channel %s: an answer to nothing that waits for one; it does nothing", channel)
-            else:
-                found.append(answered)
+        found = self._answers.take(conn, self._lines, {device.mac for device in self._standings})
+        for each in found:
+            if isinstance(each, Answered) and each.alert is not None:
+                self._answered.append(each.alert.id)
         return found
 
-    def _speaks(self, channel: str, by: str) -> bool:
-        """Does a channel speak for its own people?"""
-        line = self._lines.get(channel)
-        return line is not None and by.partition(":")[0] == line.config.type
+    # -- in the channels' threads ------------------------------------------------------------------------
 
-    def _understood(
-        self, conn: sqlite3.Connection, channel: str, key: str, answer: Answer, by: str
-    ) -> Answered | None:
-        """What the answer is about; None if it was never asked, or has been answered."""
-        row = outbox.rows(conn, channel, [key]).get(key)
-        # What is on its way, or was when something went wrong, may be before people's eyes already.
-        if row is None or not (row.sent_revision or row.tries or self._lines[channel].is_telling(key)):
-            return None
-        kind, _, number = key.partition(":")
-        if kind == "flood" and answer is Answer.MUTE:
-            return Answered(None, row.mac, answer, by)
-        if kind != "alert" or not number.isdecimal():
-            return None
-        found = alert(conn, int(number))
-        if found is None or answer not in wording.answers(found):
-            return None
-        self._answered.append(found.id)
-        return Answered(found, found.mac, answer, by)
+    def _ended(self, done: Done) -> None:
+        self._done.put(done)
+        self._ring()
+
+    def _ring(self) -> None:
+        with contextlib.suppress(BlockingIOError):  # it rings already
+            self._ringer.send(b"!")

@@ -82,6 +82,11 @@ class Scout:
         the next `look`. `needs`: see `Returns.look`."""
         self._returns.look(macs, needs)
 
+    @property
+    def is_behind(self) -> bool:
+        """Are there some of which `recognise` has yet to see that?"""
+        return self._returns.is_behind
+
     def doubted(self, mac: str) -> None:
         """Something else seems to use this MAC."""
         self._inventory.doubted(mac)

@@ -1,34 +1,34 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The analyzer's work: finds devices, looks names and addresses up, writes alerts out, looks at what is new.
 
-One thread calls `turn`; one more does the periodic run, some wait for DNS. Whatever fails (no network, a full
-disk, a damaged store) is said once, shown in `status`, and tried again. Which process it is, and who talks
-to it, is `daemon`'s business.
+One thread calls `turn`; one more does the periodic run (`periodic`), some wait for DNS. Whatever fails is
+tried again (`troubles`). Which process it is, and who talks to it, is `daemon`'s business.
 """
 
 import json
 import logging
 import sqlite3
-import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, Protocol
 
 from smartrouter.analyzer.alertlog import AlertLog
-from smartrouter.analyzer.analysis import analyse, settle
-from smartrouter.analyzer.delivery import Answered, Delivery, Switched
+from smartrouter.analyzer.analysis import settle
+from smartrouter.analyzer.answers import Answered, Switched
+from smartrouter.analyzer.delivery import Delivery
 from smartrouter.analyzer.discovery import Found, Remembered
 from smartrouter.analyzer.forward import Forward
 from smartrouter.analyzer.gallery import Gallery
 from smartrouter.analyzer.lookups import Lookups
+from smartrouter.analyzer.periodic import Periodic
 from smartrouter.analyzer.scout import Scout
 from smartrouter.analyzer.second_thoughts import open_again, see, taken_back
 from smartrouter.analyzer.site import site_of
 from smartrouter.analyzer.study import Study
-from smartrouter.analyzer.turns import alone
+from smartrouter.analyzer.troubles import Troubles
 from smartrouter.config import Config, RuleConfig
-from smartrouter.core.errors import SmartrouterError, Unavailable
+from smartrouter.core.errors import Unavailable
 from smartrouter.core.events import Moment
 from smartrouter.core.policy import Reason
 from smartrouter.linux.leases import LeaseFiles
@@ -46,8 +46,7 @@ from smartrouter.store.changes import (
 )
 from smartrouter.store.connect import identity, open_writer
 from smartrouter.store.queries import devices, learned_names, portraits
-from smartrouter.store.retention import Limits
-from smartrouter.store.runs import TROUBLE, Run, latest_runs
+from smartrouter.store.runs import TROUBLE, latest_runs
 
 log = logging.getLogger("smartrouter.analyzer")
 
@@ -55,7 +54,6 @@ TOLD_AT_ONCE = 200  # devices a message
 NEEDS_EVERY = 60.0  # seconds between two looks at what devices were seen to need
 PORTRAITS_EVERY = 60.0  # seconds between two times that what devices have shown is kept
 SETTLE_AFTER = (0.0, 1.0, 4.0)  # seconds from a change of the rules to a look at the alerts
-FIRST_RUN = 30.0  # seconds after the start, if `analysis_interval` is longer
 
 
 class Tell(Protocol):
@@ -79,20 +77,17 @@ class Analyzer:
         self._unsaved: dict[str, Found] = {}
         self._needed: Mapping[str, frozenset[str]] = {}
         self._next_needs = self._next_portraits = 0.0
-        self._troubles: dict[str, str] = {}  # what fails -> why
+        self._troubles = Troubles()
         self._deaf: dict[str, str] = {}  # channels on which nobody can answer -> why
         self._noted = ""  # of both, in the store
-        self._run: Run | None = None
         self._has_begun = False  # has the store been open yet?
         self._delivery: Delivery | None = None
-        self._stopping = threading.Event()
         self._config = Config()
         self._taken_back: list[RuleConfig] = []  # whose alerts are to be opened again
         self.configure(share)
         self._delivery = Delivery(self._config)
         self._delivery.configure(self._config, self._site)
-        self._runs = threading.Thread(target=self._run_periodically, name="analysis", daemon=True)
-        self._runs.start()
+        self._runs = Periodic(lambda: self._config, self._troubles)
 
     def filenos(self) -> list[int]:
         """Readable when there is news of devices, and when a lookup or a delivery has ended; always the same
@@ -166,18 +161,17 @@ class Analyzer:
 
     def status(self) -> dict[str, Any]:
         """What it is doing."""
-        run = None if self._run is None else self._run._asdict()
+        run = None if self._runs.latest is None else self._runs.latest._asdict()
         return {
             **self._scout.status(),
             "run": run,
             "lookups_dropped": self._forward.dropped,
-            "trouble": dict(self._troubles),
+            "trouble": self._troubles.now(),
         }
 
     def stop(self) -> None:
         """Let go of everything."""
-        self._stopping.set()
-        self._runs.join(1.0)
+        self._runs.stop()
         self._try("portraits", self._keep_portraits)
         if self._delivery is not None:
             self._delivery.stop()
@@ -194,7 +188,7 @@ class Analyzer:
         if changed := self._gallery.changed():
             self._scout.shown(changed)
         news = self._scout.look()
-        if news:
+        if news or self._scout.is_behind:
             self._scout.recognise([device.mac for device in news], self._needs())
         for mac, places in self._scout.spread():
             doubts.append([mac, Reason.TWO_PLACES, f"it is on {' and on '.join(places)} at the same time"])
@@ -294,7 +288,7 @@ class Analyzer:
             Remembered(device.mac, device.hostname, device.first_seen, device.iot_since)
             for device in devices(self._store.conn)
         )
-        self._run = self._run or next(iter(latest_runs(self._store.conn, 1)), None)
+        self._runs.latest = self._runs.latest or next(iter(latest_runs(self._store.conn, 1)), None)
 
     def _settle(self) -> None:
         """After a change of the rules: decide about the alerts that they speak of. And again a little later:
@@ -309,7 +303,7 @@ class Analyzer:
     def _note_troubles(self) -> None:
         """Keep for `status` what fails, where that has changed."""
         deaf = {f"channel {key} (for answers)": why for key, why in self._deaf.items()}
-        troubles = json.dumps(self._troubles | deaf)
+        troubles = json.dumps(self._troubles.now() | deaf)
         if self._store is not None and troubles != self._noted:
             with suppress(sqlite3.Error):
                 set_meta(self._store.conn, TROUBLE, troubles)
@@ -323,45 +317,9 @@ class Analyzer:
             self._store = None
 
     def _try(self, what: str, do: Callable[[], object]) -> None:
-        """Do it; say when it begins to fail, and when it works again."""
-        try:
-            do()
-        except (SmartrouterError, sqlite3.Error, OSError) as error:
-            if isinstance(error, sqlite3.Error) and threading.current_thread() is not self._runs:
-                self._close_store()
-            if self._troubles.get(what) != str(error):
-                log.error("%s: %s", what, error)
-            self._troubles[what] = str(error)
-        else:
-            if self._troubles.pop(what, None) is not None:
-                log.warning("%s: works again", what)
-
-    # -- the periodic run, in its own thread -------------------------------------------------------------
-
-    def _run_periodically(self) -> None:
-        wait = min(FIRST_RUN, self._config.main.analysis_interval)
-        while not self._stopping.wait(wait):
-            try:
-                self._try("analysis", self._analyse)
-            except Exception as fault:
-                log.exception("a fault of ours; the next run goes on")
-                self._troubles["analysis"] = f"a fault of smartrouter's: {type(fault).__name__}"
-            wait = self._config.main.analysis_interval
-
-    def _analyse(self) -> None:
-        main = self._config.main
-        limits = Limits(main.attempts_kept, main.retention, main.max_size)
-        with alone(main.database) as is_our_turn:
-            if not is_our_turn:
-                log.info("another analyzer is at it; this run is left to it")
-                return
-            conn = open_writer(main.database)
-            try:
-                self._run = analyse(conn, main.match, limits)
-            finally:
-                conn.close()
-        for finding in self._run.findings:
-            log.info("%s", finding)
+        """See `Troubles.attempt`; a store that failed is opened anew."""
+        if isinstance(self._troubles.attempt(what, do), sqlite3.Error):
+            self._close_store()
 
 
 class Store:

@@ -60,5 +60,5 @@ def demo(arguments: argparse.Namespace) -> int:
     """The demonstration has a parser of its own: hand its options on."""
     from smartrouter.lab.demo import main as show
 
-    chosen = {"--quick": arguments.quick, "--keep-going": arguments.keep_going}
+    chosen = {"--quick": arguments.quick, "--stay": arguments.stay, "--keep-going": arguments.keep_going}
     return show([option for option, wanted in chosen.items() if wanted])

@@ -38,6 +38,11 @@ How to decide, where a rule can:
 
 An alert about what a device *is* or *does*, rather than where it connects to, can be dismissed only; what to
 do instead stands with each kind below. An alert that nobody decides about allows nothing.
+
+Alerts of the kinds `accounting`, `overflow` and `not-stored` are about the router itself: their `mac` is
+empty. Something of what passed got lost. A gap is told once it has lasted for ten seconds. Each kind is one
+alert, which counts what comes after it, at most once a minute. While nothing can be stored, no alert can be
+either: `smartrouter status`, the first page and the log say so at once; the alert comes when it is over.
 """
 _STATES = {
     AlertState.OPEN: "waits for you; further occurrences are counted",

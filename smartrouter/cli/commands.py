@@ -346,6 +346,9 @@ def _add_tools(commands: _Commands) -> None:
         "Needs root; touches nothing outside the network namespaces that it makes.", files=False,
     )  # fmt: skip
     demo.add_argument("--quick", action="store_true", help="no pauses for reading, a shorter learning period")
+    demo.add_argument(
+        "--stay", action="store_true", help="before the end, wait for Enter: look at the web interface"
+    )
     demo.add_argument("--keep-going", action="store_true", help="go on after a claim that did not hold")
 
 

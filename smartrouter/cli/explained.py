@@ -10,7 +10,7 @@ import time
 from smartrouter.core.effects import Severity
 from smartrouter.core.explanations import EVIDENCE, EXPLANATIONS
 from smartrouter.listings.known import Known
-from smartrouter.notify.wording import about, commands, decided, tried, why
+from smartrouter.notify.wording import about, commands, decided, tried, who, why
 from smartrouter.store.alerts import StoredAlert
 from smartrouter.terminal import Cell, Screen, Style, ago, inert, when
 
@@ -32,7 +32,7 @@ def show(screen: Screen, known: Known, found: StoredAlert) -> None:
     )
     service = f" ({found.service})" if found.service else ""
     where = f" → {about(found)}{service}" if found.destination else ""
-    screen.item((), inert(f"{known.label(found.mac)} ({found.mac}){where}"))
+    screen.item((), inert(f"{who(found.mac, known.label(found.mac))}{where}"))
     screen.line("")
     said = [("why", f"{why(found)} ({found.reason})")]
     explanation = EXPLANATIONS.get(found.kind)

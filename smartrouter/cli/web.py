@@ -35,4 +35,4 @@ def main(arguments: Namespace) -> int:
 def _line(prompt: str) -> str:
     if sys.stdin.isatty():
         return getpass.getpass(prompt)
-    return sys.stdin.readline().rstrip("\n")
+    return sys.stdin.readline().rstrip("\r\n")

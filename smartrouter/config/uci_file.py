@@ -3,8 +3,9 @@
 
 Where the `uci` command exists it does the replacing, by `uci import`: one process, one rename, locked
 against other users of libuci, and changes that somebody has not committed yet stay uncommitted. It keeps
-no comments. Elsewhere a temporary file beside the old one is written, synced and renamed. Mode and owner
-are kept either way. Knows nothing of what is in the file.
+no comments. Elsewhere a temporary file beside the old one is written, synced and renamed; so it is for the
+one thing that `uci` writes and cannot read: it puts no quotes around a section's type. Mode and owner are
+kept either way. Knows nothing of what sections and options mean.
 
 Who reads the file to change it holds it (`held`) until it is written: a supervisor that was killed may have
 left somebody behind who is about to write, and the next one's change must not be lost under his.
@@ -20,11 +21,12 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from smartrouter.config.uci import MAX_TEXT
+from smartrouter.config.uci import MAX_TEXT, read
 from smartrouter.core.errors import BadConfig, Unavailable
 
 _PATIENCE = 10.0  # seconds for the `uci` command, which takes some milliseconds
 _PACKAGE = re.compile(r"[A-Za-z0-9_-]+")  # what `uci` takes as a file's name
+_NEEDS_QUOTES = re.compile(r"""['"#;\\]""")  # in a section's type
 
 
 def read_text(path: str | Path) -> str:
@@ -67,7 +69,7 @@ def write_text(path: str | Path, text: str) -> None:
     content = text.encode("utf-8", "surrogateescape")
     try:
         before = real.stat() if real.exists() else None
-        if (uci := shutil.which("uci")) and _PACKAGE.fullmatch(real.name):
+        if (uci := shutil.which("uci")) and _PACKAGE.fullmatch(real.name) and _survives_export(text):
             _import(uci, real, content)
             _keep(real, before)
         else:
@@ -75,6 +77,15 @@ def write_text(path: str | Path, text: str) -> None:
         _sync(real.parent)
     except OSError as error:
         raise Unavailable(f"{path} cannot be written: {error.strerror}.") from None
+
+
+def _survives_export(text: str) -> bool:
+    """Would `uci` read what it makes of `text` as it was? One that it refuses is for it to refuse."""
+    try:
+        commands = [command for line in read(text) for command in line.commands]
+    except BadConfig:
+        return True
+    return not any(c.keyword == "config" and _NEEDS_QUOTES.search(c.words[0]) for c in commands)
 
 
 def _open_without_waiting(path: str, flags: int) -> int:

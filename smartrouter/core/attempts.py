@@ -14,7 +14,7 @@ from smartrouter.core.detection import Detection, is_encrypted_dns
 from smartrouter.core.effects import Another, Attempt, Effect, End, Inspect, Kind, Raise, RecordMore, Verdict
 from smartrouter.core.events import Flow, FlowOpened, Moment, PacketUnreadable, Scope, Shortcut
 from smartrouter.core.familiarity import Familiar, decision_on, familiar, learned, unlearned
-from smartrouter.core.flows import SILENCE, Flows
+from smartrouter.core.flows import SILENCE, SPARE, Flows
 from smartrouter.core.hellos import Hellos
 from smartrouter.core.naming import Naming
 from smartrouter.core.notes import verdict
@@ -100,7 +100,9 @@ class Attempts:
                 same.append(packet)
             else:
                 others.append(packet)
-        flows = [hash((repeat.sort, source_port, sequence)) for repeat, source_port, sequence in same]
+        flows = [
+            hash((repeat.sort, source_port, sequence)) >> SPARE for repeat, source_port, sequence in same
+        ]
         attempts: list[Another] = []
         effects: list[Effect] = [RecordMore(attempts)]
         for (repeat, source_port, _), last in zip(same, self._flows.seen(flows, running), strict=True):

@@ -58,6 +58,13 @@ class Kind(StrEnum):
     PERSON = "person"  # what a device learns looks like a person's phone or computer
     UNUSED = "unused"  # a learned destination was not used for long, and is known no more
     UPLOAD = "upload"  # a device sends far more to a destination than it did while it was learning
+    ACCOUNTING = "accounting"  # packets that the kernel counted, and that nobody dealt with
+    OVERFLOW = "overflow"  # more came than could be judged, or written down
+    NOT_STORED = "not-stored"  # nothing could be stored for a while
+
+
+THE_ROUTER = ""
+"""What stands in place of a device's MAC where an alert is about the router itself. No packet can have it."""
 
 
 class Verdict(NamedTuple):
@@ -86,7 +93,8 @@ class Attempt(NamedTuple):
 
 
 class Alert(NamedTuple):
-    """One occurrence of something worth telling. Occurrences with one `key` are one alert with a count."""
+    """One occurrence of something worth telling. Occurrences with one `key` are one alert with a count.
+    `mac`: the device, or `THE_ROUTER`."""
 
     at: float
     mac: str

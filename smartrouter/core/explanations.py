@@ -134,6 +134,30 @@ EXPLANATIONS: Mapping[str, Explanation] = {
         "Allow it if you know what was sent; then no upload there is told of. Deny it if not: what is sent "
         "out without your doing may be what a microphone, a camera or an intruder has collected.",
     ),
+    Kind.ACCOUNTING: Explanation(
+        "Packets that smartrouter's rules counted were then dealt with by nobody: neither let through nor "
+        "stopped, nor recorded.",
+        "Another firewall's rule that takes packets away between ours, or an interface that went away while "
+        "packets of it waited.",
+        "Look for rules of others in the table `inet smartrouter`, and for tables with chains at priorities "
+        "between its own; if there are none, please report it, with `smartrouter status --json`. No rule can "
+        "settle it.",
+    ),
+    Kind.OVERFLOW: Explanation(
+        "More came at once than could be judged or written down: packets that found no room in a queue were "
+        "dropped; what passed or was refused without a record is only counted.",
+        "Very many connections at once, as after a power cut, or a router that is too slow for its network.",
+        "If it was once, nothing. Else look which device opens so many connections (`smartrouter devices`), "
+        "and cut it off; if it is all of them together, try `option workers` and `option reader 'netlink'`. "
+        "No rule can settle it.",
+    ),
+    Kind.NOT_STORED: Explanation(
+        "For a while nothing of what devices did could be stored; they were judged all the time.",
+        "A disk that was full or read-only, a USB stick that was unplugged, or something that held the file "
+        "for long.",
+        "Make room on the disk of `option database`, or look after it, if it happens again; what is missing "
+        "in the log meanwhile is lost. No rule can settle it.",
+    ),
 }
 
 EVIDENCE: Mapping[str, str] = {

@@ -316,7 +316,9 @@ class Judge:
         look_for_unused = now.running - self._last_unused >= UNUSED_EVERY
         if look_for_unused:
             self._last_unused = now.running
+        most = self.roster.room_to_learn()
         for device in self.roster.devices.values():
+            device.learning.most = most
             if device.learning.observed(passed):
                 device.clear_precedents()  # what it uses is to be noted once more
             moved_on = device.kept.state is not device.learning.progress.state

@@ -24,6 +24,7 @@ from smartrouter.core.policy import LearningPlan
 UNIT = 3600.0
 DAY = 86400.0
 MAX_LEARNED = 4096  # destinations of one device; real devices have some dozens, a scan has no end
+MAX_IN_ALL, MAX_IF_MANY = 65_536, 256  # of all devices, about 12 MB; and of one, once all have so many
 MIN_UNITS, MIN_QUIET, MAX_ONCE_SHARE = 6, 5, 0.1
 MIN_QUIET_DAYS, MIN_OBSERVED, MIN_ATTEMPTS = 2, DAY, 20
 
@@ -70,13 +71,14 @@ class Seen(NamedTuple):
 class Learning:
     """One device's learned destinations and progress. Mutable; one owner, the judge."""
 
-    __slots__ = ("_learned", "_more_attempts", "_names", "_progress")
+    __slots__ = ("_learned", "_more_attempts", "_names", "_progress", "most")
 
     def __init__(self, progress: Progress | None = None, learned: Mapping[Destination, Seen] | None = None):
         self._progress = progress or Progress()
         self._more_attempts = 0  # that `_progress` does not hold yet: it is made anew when somebody asks
         self._learned: dict[Destination, Seen] = dict(learned or {})
         self._names = Counter(destination.name for destination in self._learned)
+        self.most = MAX_LEARNED  # destinations that there is room for; fewer where all devices have very many
 
     @property
     def progress(self) -> Progress:
@@ -131,7 +133,7 @@ class Learning:
         if seen is not None and seen.last_unit == p.unit:
             return None
         if seen is None:
-            if len(self._learned) >= MAX_LEARNED:
+            if len(self._learned) >= self.most:
                 return None
             self._names[destination.name] += 1
             self.progress = p._replace(

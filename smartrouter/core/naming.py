@@ -37,6 +37,7 @@ from smartrouter.core.policy import Attempted, Called, Decision, destination_of
 from smartrouter.core.roster import STALE_AFTER, Device, Roster
 from smartrouter.core.told.addresses import MAX_TTL, AddressBook, lesson, may_stand
 from smartrouter.core.told.queries import OutstandingQueries
+from smartrouter.core.told.room import BETWEEN, MAX_PAIRS, MAX_TARGETS, make_room
 
 MAX_CLIENTS = 16  # LAN addresses of one device whose DNS replies are queued
 MAX_LOOKUPS = 1024  # names that the router was asked to look up, and their answers
@@ -63,6 +64,7 @@ class Naming:
         self._shared = AddressBook(grace=roster.settings.name_grace, stale_after=STALE_AFTER)
         self._shared_clients: OrderedDict[str, None] = OrderedDict()
         self._wanted: OrderedDict[str, _Wanted] = OrderedDict()  # names that are being looked up
+        self._news = 0  # since it was last looked whether all books together hold too much
         self._found: OrderedDict[str, tuple[frozenset[str], float]] = OrderedDict()  # name -> …, good until
 
     # -- what is known -------------------------------------------------------------------------------
@@ -182,11 +184,20 @@ class Naming:
                 to_store, shows = device.book.tell(address, name, ttl, running)
                 if shows:
                     self._roster.doubt(device, address)
+                    self._news += 1
                 if to_store:
                     effects.append(_tuple(Name, (mac, address, name, ttl, wall)))
             if behind and not device.aliases.is_fresh(name, behind, running):
                 effects += self._led(device, name, behind, now)
+        if self._news >= BETWEEN:
+            self._make_room()
         return effects
+
+    def _make_room(self) -> None:
+        self._news = 0
+        devices = self._roster.devices.values()
+        make_room([device.book for device in devices], MAX_PAIRS)
+        make_room([device.aliases for device in devices], MAX_TARGETS)
 
     def _led(self, device: Device, head: str, behind: Set[str], now: Moment) -> list[Effect]:
         """A trusted reply to `device` says that `head` is an alias of the names `behind` it."""
@@ -200,6 +211,7 @@ class Naming:
         if not device.aliases.led_by(head, behind):
             self._roster.doubt(device)
         told = device.aliases.tell(head, sorted(behind), running)
+        self._news += len(told)
         return [NameAlias(device.mac, target, head, now.wall) for target in told]
 
     def _tell_all(self, address: str, name: str, ttl: int, running: float) -> None:

@@ -27,6 +27,9 @@ SEVERITY: Mapping[Kind, Severity] = {
     Kind.PERSON: Severity.NOTICE,
     Kind.UNUSED: Severity.NOTICE,
     Kind.UPLOAD: Severity.WARNING,
+    Kind.ACCOUNTING: Severity.WARNING,
+    Kind.OVERFLOW: Severity.WARNING,
+    Kind.NOT_STORED: Severity.WARNING,
 }
 
 _VERDICTS = {(accept, reason): Verdict(accept, reason) for accept in (True, False) for reason in Reason}

@@ -94,6 +94,10 @@ class Reason(StrEnum):
     PERSON = "person"
     UNUSED = "unused"
     UPLOAD = "upload"
+    UNACCOUNTED = "unaccounted"
+    QUEUE_FULL = "queue-full"
+    OVER_LIMIT = "over-limit"
+    NOT_STORED = "not-stored"
 
 
 REASONS: Mapping[Reason, str] = {
@@ -149,6 +153,11 @@ REASONS: Mapping[Reason, str] = {
     Reason.UNUSED: "Learned once, but not used for as long as `unused_after` says; no longer known.",
     Reason.UPLOAD: "Within an hour the device sent far more there than in any hour in which it was seen to "
     "need this.",
+    Reason.UNACCOUNTED: "The kernel's rules counted packets that were neither let through nor stopped, nor "
+    "recorded.",
+    Reason.QUEUE_FULL: "More packets came at once than a queue, or what waits to be recorded, has room for.",
+    Reason.OVER_LIMIT: "Devices opened more connections at once than any of them may.",
+    Reason.NOT_STORED: "The store could not be written for longer than a moment.",
 }
 
 KNOWN = frozenset((Reason.LEARNED, Reason.KIN, Reason.TIME, Reason.KNOWN_HELLO))

@@ -51,7 +51,7 @@ class Repeat:
     It `holds` while `device.serial` is `serial`, until `until`: who asks for each packet looks himself."""
 
     __slots__ = (
-        "accept", "alike", "device", "event", "is_nameless", "is_plain", "is_tcp", "mac", "news", "reason",
+        "accept", "alike", "device", "is_nameless", "is_plain", "is_tcp", "mac", "news", "opens", "reason",
         "serial", "sort", "source", "until", "verdict",
     )  # fmt: skip
 
@@ -60,7 +60,7 @@ class Repeat:
         self.device = device
         self.serial = device.serial
         self.until = precedent.until
-        self.event = event
+        self.opens = event.opens
         self.mac, self.source = mac, source
         self.sort = sort_of(mac, source, destination, protocol, port)
         self.is_nameless = precedent.nameless
@@ -85,13 +85,14 @@ _tuple = tuple.__new__  # makes a NamedTuple in half the time
 
 
 def another(repeat: Repeat, source_port: int, sequence: int, settled: Shortcut) -> FlowOpened:
-    """Another packet of that sort, which has its verdict."""
-    mac, source, destination, protocol, _, port, _, scope, spoofed, opens, _, _ = repeat.event
+    """Another packet of that sort, which has its verdict. Only those to the outside have repeats, and none
+    with a forged source."""
+    mac, source, destination, port, protocol = repeat.alike[:5]
     return _tuple(
         FlowOpened,
         (
-            mac, source, destination, protocol, source_port, port, sequence, scope, spoofed, opens, False,
-            settled,
+            mac, source, destination, protocol, source_port, port, sequence, Scope.OUTSIDE, False,
+            repeat.opens, False, settled,
         ),
     )  # fmt: skip
 

@@ -13,7 +13,7 @@ from math import inf
 
 from smartrouter.core.destinations import Destination, Match, group_of, is_address
 from smartrouter.core.effects import Effect, Enforce, Keep, Pair, Relax, Unwatch, Watch
-from smartrouter.core.learning import Learning, Seen, State
+from smartrouter.core.learning import MAX_IF_MANY, MAX_IN_ALL, MAX_LEARNED, Learning, Seen, State
 from smartrouter.core.once import Once
 from smartrouter.core.policy import (
     Action,
@@ -215,6 +215,11 @@ class Roster:
         device.standing = device.standing._replace(learning=False)
         self.doubt(device)
         return True
+
+    def room_to_learn(self) -> int:
+        """How many destinations each device may learn, as much as all of them have learned."""
+        learned = sum(len(device.learning.learned) for device in self.devices.values())
+        return MAX_LEARNED if learned < MAX_IN_ALL else MAX_IF_MANY
 
     def learning_ends_at(self, device: Device) -> float:
         """The running time at which its learning ends, whatever it learns; infinite where that is not set."""

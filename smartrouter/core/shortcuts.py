@@ -16,7 +16,6 @@ Bounded, of each device and in all. Knows no clock and no set: `now` is an argum
 
 from collections import Counter
 from collections.abc import Mapping
-from itertools import islice
 from math import inf
 
 from smartrouter.core.destinations import service_of
@@ -36,19 +35,26 @@ A_ROUND = 256  # pairs that are looked at again with each tick
 _SAY_AGAIN = 60.0  # seconds until a pair, of which the kernel still asks, is told once more
 _SLACK = 1.0  # seconds that a pair is thought to be in the kernel beyond its time
 _HTTPS_PORT = 443
+_PORTS = 256  # numbers of ports that are kept once
 _TRANSIENT = frozenset((Reason.AWAITING_HELLO, Reason.UNKNOWN_HELLO, Reason.SPOOFED_SOURCE))
 
 
 class Settled:
-    """How one pair is settled, until when (running seconds), since when, and whether it was used since."""
+    """How one pair is settled, until when (running seconds), for how long the kernel was told, and whether it
+    was used since."""
 
-    __slots__ = ("said", "shortcut", "until", "used")
+    __slots__ = ("seconds", "shortcut", "until", "used")
 
-    def __init__(self, shortcut: Shortcut, said: float, until: float):
+    def __init__(self, shortcut: Shortcut, seconds: float, until: float):
         self.shortcut = shortcut
-        self.said = said
+        self.seconds = seconds  # nearly always the same object: of two times of its own each has one
         self.until = until
         self.used = False
+
+    @property
+    def said(self) -> float:
+        """When the kernel was told."""
+        return self.until - _SLACK - self.seconds
 
 
 class Shortcuts:
@@ -57,7 +63,9 @@ class Shortcuts:
     def __init__(self, roster: Roster, naming: Naming):
         self._roster = roster
         self._naming = naming
-        self._settled: dict[Pair, Settled] = {}  # the one looked at longest ago first
+        self._settled: dict[Pair, Settled] = {}
+        self._round: list[Pair] = []  # those that this round comes to yet, the next one last
+        self._ports: dict[int, int] = {}  # so that equal ports of pairs are one object
         self._counts: Counter[tuple[str, Shortcut]] = Counter()  # by MAC, and by '' for all
 
     def __len__(self) -> int:
@@ -143,13 +151,19 @@ class Shortcuts:
             effects += self._unsettle(pair)
         if self._is_full(pair.mac, shortcut):
             return effects
-        self._settled[pair] = Settled(shortcut, running, running + seconds + _SLACK)
+        pair = pair._replace(port=self._same_port(pair.port))
+        self._settled[pair] = Settled(shortcut, seconds, running + seconds + _SLACK)
         of_device = self._roster.devices[pair.mac].settled
         others = _pairs_at(of_device, pair.address)
         of_device[pair.address] = [*others, pair] if others else pair
         self._counts[pair.mac, shortcut] += 1
         self._counts["", shortcut] += 1
         return [*effects, _settling(pair, shortcut, seconds, again=before is not None)]
+
+    def _same_port(self, port: int) -> int:
+        if len(self._ports) >= _PORTS:
+            self._ports.clear()
+        return self._ports.setdefault(port, port)
 
     def _is_full(self, mac: str, shortcut: Shortcut) -> bool:
         counts = self._counts
@@ -200,12 +214,17 @@ class Shortcuts:
     def tick(self, now: Moment) -> list[Effect]:
         """Go on with the round."""
         effects: list[Effect] = []
-        for pair in list(islice(self._settled, A_ROUND)):
-            settled = self._settled[pair]
+        if not self._round:
+            self._round = list(reversed(self._settled))
+        turn = self._round[-A_ROUND:]
+        del self._round[-A_ROUND:]
+        for pair in reversed(turn):
+            settled = self._settled.get(pair)
+            if settled is None:  # taken out since the round began
+                continue
             if settled.until <= now.running:
                 self._drop(pair)
                 continue
-            self._settled[pair] = self._settled.pop(pair)
             again = self._look_again(pair, now)
             is_old = settled.until - now.running < KNOWN_FOR / 2
             if not again and settled.shortcut is Shortcut.KNOWN and settled.used and is_old:
@@ -217,7 +236,7 @@ class Shortcuts:
         seconds = min(KNOWN_FOR, ends_in(self._roster.devices[pair.mac].rules, now.wall))
         if now.running + seconds <= settled.until:
             return []
-        settled.said, settled.until, settled.used = now.running, now.running + seconds + _SLACK, False
+        settled.seconds, settled.until, settled.used = seconds, now.running + seconds + _SLACK, False
         return [Know(pair, seconds, again=True)]
 
     def _look_again(self, pair: Pair, now: Moment) -> list[Effect]:
@@ -258,7 +277,7 @@ class Shortcuts:
             return [Unsettle(pair, shortcut)]
         longest = {Shortcut.KNOWN: KNOWN_FOR, Shortcut.BLOCKED: BLOCKED_FOR, Shortcut.DENIED: DENIED_FOR}
         self._settle(pair, shortcut, longest[shortcut], now.running)
-        self._settled[pair].said = -inf
+        self._settled[pair].seconds = inf  # nobody knows when the kernel was told: long ago
         return self._look_again(pair, now)
 
     def open_connection(self, mac: str, flow: Flow, now: Moment) -> list[Effect]:

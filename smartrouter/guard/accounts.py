@@ -46,9 +46,11 @@ class Accounts:
 
     def __init__(self, counters: Mapping[str, int], ours: Ours = Ours()):  # noqa: B008 - it cannot change
         """`counters`: the ruleset's when the guard begins; an earlier one may have left some."""
+        self.begun = 0  # times
         self._begin(_sums(counters), ours)
 
     def _begin(self, kernel: _Kernel, ours: Ours) -> None:
+        self.begun += 1
         self._kernel0 = self._kernel = kernel
         self._ours0 = self._ours = ours
         self._gate = self._log = 0

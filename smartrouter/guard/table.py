@@ -6,12 +6,13 @@ changed at all, whoever changed them, is our table looked for.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Set
 
 from smartrouter.linux import nftables, ruleset
 from smartrouter.linux.netlink import Netlink, unavailable
 from smartrouter.linux.ruleset import Plan
 
+SETTLES = 0.2  # seconds: what this guard is about to put into a set itself is in it by then
 AGAIN = 5.0  # seconds between two looks at sets that lack something though they were filled again
 
 
@@ -22,7 +23,8 @@ class Table:
         self.loaded = plan
         self._link = Netlink()
         self._generation = self._whole = -1  # when the table was there, and when its sets lacked nothing
-        self._lacked = self._refilled = False
+        self._lacked: Set[object] = frozenset()  # at the last look
+        self._refilled = False
         self._next_look = 0.0
 
     def load(self, plan: Plan) -> None:
@@ -43,18 +45,22 @@ class Table:
             self._generation = generation
         return not is_there
 
-    def was_emptied(self, lack: Callable[[], bool]) -> bool:
-        """Do its sets lack what they should hold, as `lack` looks? Only the second look in a row counts: the
-        first may have come while this guard itself was about to change one. After `was_taken_away`."""
-        if self._generation == self._whole or time.monotonic() < self._next_look:
+    def was_emptied(self, lack: Callable[[], Set[object]]) -> bool:
+        """Do its sets lack what they should hold, as `lack` looks? Only what is still lacking a while later
+        counts: this guard itself may have been about to put it in, as it always is while new devices keep
+        coming. After `was_taken_away`."""
+        at = time.monotonic()
+        if self._generation == self._whole or at < self._next_look:
             return False
         before, self._lacked = self._lacked, lack()
         if not self._lacked:
             self._whole, self._refilled = self._generation, False
-        elif before:
-            self._next_look = time.monotonic() + AGAIN * self._refilled
-            self._lacked, self._refilled = False, True
+        elif before & self._lacked:
+            self._next_look = at + AGAIN * self._refilled
+            self._lacked, self._refilled = frozenset(), True
             return True
+        else:
+            self._next_look = at + SETTLES
         return False
 
     def close(self) -> None:

@@ -15,7 +15,7 @@ from itertools import islice
 from typing import Any, Protocol, TypeVar
 
 from smartrouter.channel import Request
-from smartrouter.core.effects import LookUp
+from smartrouter.core.effects import LookUp, Raise
 from smartrouter.core.errors import SmartrouterError, Unavailable
 from smartrouter.core.events import (
     AddressClaimed,
@@ -46,6 +46,7 @@ from smartrouter.guard.handlers.flows import FlowHandler
 from smartrouter.guard.handlers.log import LogHandler
 from smartrouter.guard.handlers.overheard import Overheard, OverheardHandler
 from smartrouter.guard.inspection import Inspections
+from smartrouter.guard.losses import Losses
 from smartrouter.guard.settling import Settling
 from smartrouter.guard.share import Share
 from smartrouter.guard.table import Table
@@ -70,6 +71,7 @@ PATIENCE = 2.0  # seconds without a sign of life from a queue's thread, after wh
 FLUSH_PATIENCE = 1.5  # seconds that a command waits for the store
 LINGER = 3.0  # seconds that attempts wait for more of them, soon after others were stored
 OUTAGE = 1.0  # seconds without a guard that count as an outage
+_NONE: frozenset[str] = frozenset()
 MAX_LOOK_UPS = 4096  # names that wait to be handed over: those of a large household after an outage
 LOOK_UPS_A_TURN = 256
 MAX_ENDED = 256  # rules that wait to be handed over; the judge knows that they are over
@@ -94,6 +96,7 @@ class Guard:
         self._threads: list[threading.Thread] = []
         self._next_tick = self._next_account = 0.0
         self._accounts = Accounts({})
+        self._losses = Losses()
         self._lost: Counter[str] = Counter()  # what was mended on the way, by what it was
         self._look_ups: deque[str] = deque(maxlen=MAX_LOOK_UPS)
         self._ended: deque[Rule] = deque(maxlen=MAX_ENDED)
@@ -178,8 +181,15 @@ class Guard:
         self._keep_table()
         if at >= self._next_account:
             self._next_account = at + ACCOUNTING
-            self._accounts.look(ruleset.read_counters(), self._ours())
+            self._look_at_accounts()
         return all(at - sign < PATIENCE for sign in self._signs.values())
+
+    def _look_at_accounts(self) -> None:
+        counters, accounts = ruleset.read_counters(), self._accounts
+        accounts.look(counters, self._ours())
+        trouble = self._writer.counters()["trouble"]
+        alerts = self._losses.look(accounts.figures(), accounts.begun, counters, trouble=trouble, now=now())
+        self._writer.put_all([Raise(alert) for alert in alerts])
 
     def to_look_up(self) -> list[str]:
         """Names that the router shall look up; each is handed out once."""
@@ -231,6 +241,9 @@ class Guard:
             case "study":
                 self._studied = frozenset(arguments["devices"])
                 self._sets.study(self._studied)
+                return {}
+            case "lost":
+                self._losses.in_queues = arguments["packets"]
                 return {}
             case "looked_up":
                 for found in arguments["names"]:
@@ -398,7 +411,7 @@ class Guard:
         belongs into its sets if somebody emptied one."""
         if self._table.was_taken_away():
             lost, what = "table", "was taken away"
-        elif self._table.was_emptied(self._members_lack):
+        elif self._table.was_emptied(self._lacking):
             lost, what = "sets", "was emptied in part"
         else:
             return
@@ -408,12 +421,20 @@ class Guard:
             plan = self._plan(self._share)
             clients = self._clients()
         self._table.load(plan)
+        with self._bench.lock:
+            since = self._plan(self._share)
+            clients |= self._clients()
+        # Some may have been put in just before the sets were filled anew without them.
+        for mac in (since.watched or _NONE) - (plan.watched or _NONE):
+            self._sets.watch(mac)
+        for mac in (since.enforced or _NONE) - (plan.enforced or _NONE):
+            self._sets.enforce(mac)
         for client in clients:
             self._sets.admit(client)
         self._bench.pairs.refill(self._wanted_pairs)
 
-    def _members_lack(self) -> bool:
-        """Do the kernel's sets lack a device, or an address whose replies are to be held?"""
+    def _lacking(self) -> frozenset[tuple[str, bytes]]:
+        """Devices that the kernel's sets lack, and addresses whose replies are to be held."""
         with self._bench.lock:
             devices = list(self._judge.roster.devices.values())
             watched = [device.mac for device in devices if device.watched]

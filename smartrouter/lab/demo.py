@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from smartrouter.core.errors import Unavailable
 from smartrouter.lab.devices import NAMES, PHONE, WATCHED
 from smartrouter.lab.network import Network
+from smartrouter.lab.pages import Door
+from smartrouter.lab.plan import HOME
 from smartrouter.lab.product import Product
 from smartrouter.lab.stage import ClaimError, Stage
 from smartrouter.lab.story import Story
@@ -30,9 +32,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with Network(NAMES) as network:
             options_of_main = {"mode": "monitor", "learning": learning, "analysis_interval": "5s"}
-            product = Product(network, options_of_main, {m.mac: m.title for m in (*WATCHED, PHONE)})
+            product = Product(network, options_of_main, {m.mac: m.title for m in (*WATCHED, PHONE)}, web=True)
             try:
-                Story(stage, network, product).tell()
+                with Door(network.router, HOME.router4) as door:
+                    story = Story(stage, network, product, door.url)
+                    story.tell(_wait if options.stay else None)
             except (ClaimError, TimeoutError, RuntimeError, subprocess.SubprocessError) as error:
                 _explain(stage, product, error)
     except Unavailable as error:
@@ -49,8 +53,16 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--quick", action="store_true", help="no pauses for reading, a shorter learning period"
     )
+    parser.add_argument(
+        "--stay", action="store_true", help="before the end, wait for Enter: look at the web interface"
+    )
     parser.add_argument("--keep-going", action="store_true", help="go on after a claim that did not hold")
     return parser
+
+
+def _wait() -> None:
+    """Until somebody presses Enter, or there is nobody."""
+    sys.stdin.readline()
 
 
 def _explain(stage: Stage, product: Product, error: Exception) -> None:

@@ -27,10 +27,14 @@ _TABLE = ["nft", "list", "table", "inet", "smartrouter"]
 
 class Product:
     """smartrouter on `network`'s router. `options`: of section main, besides where its files are;
-    `names`: what the user calls the devices, by MAC."""
+    `names`: what the user calls the devices, by MAC; `web`: whether it has its web interface."""
 
     def __init__(
-        self, network: Network, options: Mapping[str, str], names: Mapping[str, str] | None = None
+        self,
+        network: Network,
+        options: Mapping[str, str],
+        names: Mapping[str, str] | None = None,
+        web: bool = False,
     ) -> None:
         self.network = network
         self.config = network.folder / "smartrouter"
@@ -47,6 +51,8 @@ class Product:
         lines += [f"\toption {name} '{value}'" for name, value in (own | dict(options)).items()]
         for mac, name in (names or {}).items():
             lines += ["config device", f"\toption mac '{mac}'", f"\toption name {_quoted(name)}"]
+        if web:
+            lines.append("config web")
         self.config.write_text("\n".join([*lines, ""]))
 
     def start(self, timeout: float = 15.0) -> None:
@@ -77,11 +83,12 @@ class Product:
         return self.network.router.run(_TABLE).returncode == 0
 
     def command(
-        self, *arguments: str, timeout: float = 20.0, width: int = 0
+        self, *arguments: str, timeout: float = 20.0, width: int = 0, said: str = ""
     ) -> subprocess.CompletedProcess[str]:
-        """Run a `smartrouter` command on the router, for a screen `width` columns wide (0: no screen)."""
+        """Run a `smartrouter` command on the router, for a screen `width` columns wide (0: no screen), that
+        reads `said`."""
         env = dict(os.environ) | ({"COLUMNS": str(width)} if width else {})
-        return self.network.router.run(self._argv(*arguments), timeout=timeout, env=env)
+        return self.network.router.run(self._argv(*arguments), timeout=timeout, env=env, input=said)
 
     def json(self, *arguments: str) -> Any:
         """What a command answers under --json. Raises RuntimeError with what it complained of."""

@@ -5,16 +5,19 @@ Every claim is checked on the spot against what devices saw, what reached the In
 commands say. How it looks is `stage.py`'s business.
 """
 
+import secrets
 import shlex
 import socket
 from collections.abc import Callable, Iterable
+from http import HTTPStatus
 from typing import Any
 
 from smartrouter.lab import packets
 from smartrouter.lab.devices import NAMES, PHONE, STRANGER, WATCHED, Habit, Model, Visit, follow, knock
 from smartrouter.lab.hosts import Host
 from smartrouter.lab.network import Network
-from smartrouter.lab.plan import RESOLVER4, Way
+from smartrouter.lab.pages import PORT, Browser
+from smartrouter.lab.plan import HOME, RESOLVER4, WAN_ROUTER, Way
 from smartrouter.lab.product import Product
 from smartrouter.lab.stage import Stage
 from smartrouter.lab.traffic import Result
@@ -28,16 +31,21 @@ _WORDS = {Result.REFUSED: "reset"}  # as people know it
 
 
 class Story:
-    """The acts, in order. `hosts`: the devices on the network by their model's key."""
+    """The acts, in order. `hosts`: the devices on the network by their model's key. `url`: where a browser
+    outside the lab finds the web interface, '' if nowhere."""
 
-    def __init__(self, stage: Stage, network: Network, product: Product) -> None:
+    def __init__(self, stage: Stage, network: Network, product: Product, url: str = "") -> None:
         self.stage = stage
         self.network = network
         self.product = product
+        self.url = url
         self.hosts: dict[str, Host] = {}
+        self._password = secrets.token_hex(6)
 
-    def tell(self) -> None:
-        """The whole story. Raises ClaimError, TimeoutError or RuntimeError where it cannot go on."""
+    def tell(self, wait: Callable[[], object] | None = None) -> None:
+        """The whole story; with `wait`, it stays as it is before the end for as long as that takes.
+
+        Raises ClaimError, TimeoutError or RuntimeError where it cannot go on."""
         self.the_network()
         self.the_devices_arrive()
         self.learning()
@@ -47,7 +55,10 @@ class Story:
         self.odd_packets()
         self.allowed_with_one_command()
         self.a_scan_is_one_alert()
+        self.the_web_interface()
         self.the_phone_was_left_alone()
+        if wait is not None:
+            self._stay(wait)
         self.the_end()
 
     # -- the acts --------------------------------------------------------------------------------------
@@ -63,6 +74,11 @@ class Story:
         self.product.start()
         self._command("status")
         stage.claim("smartrouter guards: its rules are in the router's kernel", self.product.has_table())
+        done = self.product.command("web", "--set-password", said=f"{self._password}\n")
+        stage.claim("its web interface has a password", done.returncode == 0, done.stderr)
+        if self.url:
+            stage.tell("Look at its pages while this runs:")
+            stage.tell(f"    {self.url}   password {self._password}")
 
     def the_devices_arrive(self) -> None:
         stage = self.stage
@@ -163,6 +179,47 @@ class Story:
         self._command("alerts", "--kind", "scan")
         told = told and len(self._of_the_scan()) == 1
         stage.claim("all of it is one alert", told, self._of_the_scan())
+
+    def the_web_interface(self) -> None:
+        stage, phone = self.stage, self.hosts[PHONE.key]
+        stage.act(
+            "The web interface", f"{PHONE.title} opens http://{HOME.router4}:{PORT}, where everything stands."
+        )
+        browser = Browser(phone, HOME.router4)
+        refused = browser.send(browser.get("/"), "/login", password="a guess")  # noqa: S106 - a wrong one
+        stage.claim("nobody comes in with a guess", refused.status == HTTPStatus.FORBIDDEN, refused.said)
+        home = browser.send(refused, "/login", password=self._password)
+        headline = home.text.partition("<h1>")[2].partition("</h1>")[0]
+        stage.deed("Home says, first of all", headline, good=True)
+        stage.claim("it says that the camera needs somebody", "1 needs you" in headline, home.said[:300])
+        inbox = browser.get("/inbox")
+        stage.claim(
+            "the scan waits in the inbox, in plain words", "how a scan looks" in inbox.said, inbox.said
+        )
+        button = f"/alerts/{self._of_the_scan()[0]['id']}/decide"
+        done = browser.send(inbox, button, do="cut")
+        stage.claim("one click cuts the camera off", "is cut off for a day" in done.said, done.said[:300])
+        visits = self._follow(_CAMERA, STRANGER)
+        cut = all(visit.outcome.result == Result.REFUSED for visit in visits)
+        stage.claim("and it is, even from what was allowed", cut, _bad(visits))
+        browser.send(done, "/decisions/undo")
+        visits = self._follow(_CAMERA, STRANGER)
+        stage.claim("*Undo* takes that back", all(v.outcome.ok for v in visits), _bad(visits))
+        pages = {
+            path: browser.get(path) for path in ("/", "/inbox", "/devices", "/log", "/rules", "/settings")
+        }
+        most = max(len(page.text.encode()) for page in pages.values())
+        slowest = max(page.ms for page in pages.values())
+        stage.deed("The heaviest page, and the slowest", f"{most / 1000:.0f} kB, {slowest:.0f} ms", good=True)
+        stage.claim("all pages are there, below 100 kB", most < 100_000, most)
+        outcome = self.network.internet.connect(WAN_ROUTER.ipv4, PORT)
+        stage.claim("the Internet finds no web interface", not outcome.ok, outcome)
+
+    def _stay(self, wait: Callable[[], object]) -> None:
+        self.stage.act("Look around", "Everything runs. On this machine, the pages are at:")
+        self.stage.tell(f"    {self.url or 'no free port'}   password {self._password}")
+        self.stage.tell("Enter ends it.")
+        wait()
 
     def the_phone_was_left_alone(self) -> None:
         stage = self.stage

@@ -12,32 +12,19 @@ import os
 import socket
 import struct
 from collections.abc import Callable
-from threading import Event
 from time import monotonic
 
 from smartrouter.core.errors import Unavailable
-from smartrouter.linux.answers import Answers, Fates
-from smartrouter.linux.latency import Latency
+from smartrouter.linux.answers import Fates
 from smartrouter.linux.netlink import Netlink, attribute
 from smartrouter.linux.netlink import number as u32
 from smartrouter.linux.nfnetlink_packets import Messages, limit_waiting, mac_text, subscribe
 from smartrouter.linux.queue_rule import has_queues
-from smartrouter.linux.rulings import (
-    COPY,
-    DRAIN,
-    MAX_LENGTH,
-    RECEIVE_BUFFER,
-    SOON,
-    TURN,
-    Faults,
-    Handler,
-    Marks,
-)
+from smartrouter.linux.rulings import COPY, MAX_LENGTH, RECEIVE_BUFFER, TURN, Handler, Marks
+from smartrouter.linux.serving import CLOSE, TOGETHER, Serving
 
 __all__ = ["BatchedQueue"]
 
-_TOGETHER = 64  # packets: with more, the first waits longer for its verdict, and little is saved
-_CLOSE = 20e-6  # seconds: where a packet is there so soon after others, more of them may be
 _METADATA = 336  # bytes beside the packet in a message; all attributes there are take 144
 
 _PACKET, _CONFIG = 0x300, 0x302  # NFNL_SUBSYS_QUEUE << 8 | NFQNL_MSG_*
@@ -50,7 +37,7 @@ _MSG_WAITFORONE = 0x10000  # linux/socket.h: wait for the first datagram only
 _PASSING_ERRORS = frozenset({errno.ENOBUFS, errno.ENOMEM, errno.EAGAIN, errno.EINTR})
 
 
-class BatchedQueue:
+class BatchedQueue(Serving):
     """Listens to queue `number` from construction on; `serve` must follow.
 
     `handler.settle` is called once for up to 64 packets, when the verdicts on all of them are with the
@@ -67,12 +54,7 @@ class BatchedQueue:
         max_length: int = MAX_LENGTH,
         receive_buffer: int = RECEIVE_BUFFER,
     ):
-        self.number = number
-        self.latency = Latency()
-        self._handler = handler
-        self._faults = Faults(number, handler)
-        self._hurries = False
-        self._answers = Answers(number)
+        super().__init__(number, handler)
         self._messages = Messages(_PACKET, _PAYLOAD, _HEADER, _PASSING, _facts(marks))
         with Netlink() as link:
             if not has_queues(link):
@@ -83,52 +65,26 @@ class BatchedQueue:
             + u32(_LIMIT, max_length)
         )
         taken = f"Somebody listens to queue {number} already: another guard is running"
-        self._socket = subscribe(_CONFIG, number, options, receive_buffer, taken)
-        limit_waiting(self._socket, TURN)
-        self._arrivals = _Arrivals(self._socket, copy + _METADATA)
-
-    @property
-    def faults(self) -> int:
-        """What a handler's `settle` or `failed` raised."""
-        return self._faults.count
-
-    def serve(self, stop: Event, beat: Callable[[], object]) -> None:
-        """Judge packets until `stop` is set; returns within half a second of that, then listens no more.
-
-        Calls `beat` at least twice a second, whether no packet comes or too many.
-        """
-        try:
-            while not stop.is_set():
-                beat()
-                if self._hurries:
-                    self._hurry(False)
-                self._serve_until(monotonic() + TURN, 0)
-            self._serve_until(monotonic() + DRAIN, socket.MSG_DONTWAIT)
-        finally:
-            self.close()
-
-    def _hurry(self, hurries: bool) -> None:
-        """Wait only shortly for a packet, or as long as ever."""
-        self._hurries = hurries
-        limit_waiting(self._socket, SOON if hurries else TURN)
+        self._link = subscribe(_CONFIG, number, options, receive_buffer, taken)
+        limit_waiting(self._link, TURN)
+        self._arrivals = _Arrivals(self._link, copy + _METADATA)
 
     def close(self) -> None:
         """Listen no more. The kernel drops what is still in the queue."""
-        self._socket.close()
+        self._link.close()
 
-    def _serve_until(self, end: float, flags: int) -> None:
-        """Judge what comes, until `end`, or until nothing comes."""
+    def _serve_until(self, end: float, *, wait: bool) -> None:
+        flags = 0 if wait else socket.MSG_DONTWAIT
         answered, is_alone = monotonic(), False
         while (datagrams := self._arrivals.take(flags, is_alone=is_alone)) is not None:
-            is_alone = monotonic() - answered > _CLOSE
+            is_alone = monotonic() - answered > CLOSE
             self._serve_batch(datagrams)
             answered = monotonic()
             if answered >= end:
                 return
 
     def _serve_batch(self, datagrams: list[bytes]) -> None:
-        """These packets: judged, then their verdicts, then the rest. Only what must end the process (an
-        exception that is no Exception) leaves this method, and only after the verdicts."""
+        """These packets: judged, then their verdicts, then the rest."""
         judge = self._handler.judge
         began = monotonic()
         run, last = -3, b""  # how those fare that came just before; the number of the last of them
@@ -146,17 +102,7 @@ class BatchedQueue:
         if not last:
             return
         self._answers.put(int.from_bytes(last, "big"), run)
-        self._answers.send(self._socket)
-        self.latency.add(monotonic() - began, len(datagrams))
-        is_put_off: bool | None = False
-        try:
-            is_put_off = self._handler.settle()
-        except BaseException as error:
-            self._faults.note(error)
-        if is_put_off and not self._hurries:
-            self._hurry(True)
-        if self._faults.fatal is not None:
-            raise self._faults.fatal
+        self._finish(began, len(datagrams))
 
 
 def _facts(marks: Marks) -> Callable[[dict[int, bytes]], tuple[str | None, int, int, Fates]]:
@@ -179,11 +125,11 @@ class _Arrivals:
         self._link = link
         self._size = size
         self._descriptor = link.fileno()
-        self._memory = ctypes.create_string_buffer(_TOGETHER * size)
+        self._memory = ctypes.create_string_buffer(TOGETHER * size)
         self._view = memoryview(self._memory).cast("B")
-        self._places = range(0, _TOGETHER * size, size)
-        self._pieces = (_Piece * _TOGETHER)()
-        self._arrivals = (_Arrival * _TOGETHER)()
+        self._places = range(0, TOGETHER * size, size)
+        self._pieces = (_Piece * TOGETHER)()
+        self._arrivals = (_Arrival * TOGETHER)()
         for place, piece, arrival in zip(self._places, self._pieces, self._arrivals, strict=True):
             piece.base, piece.length = ctypes.addressof(self._memory) + place, size
             arrival.message.pieces, arrival.message.piece_count = ctypes.addressof(piece), 1
@@ -199,7 +145,7 @@ class _Arrivals:
                 return [self._link.recv(self._size, flags)]
             except OSError as error:
                 return self._nothing(error.errno or 0)
-        count = self._receive(self._descriptor, self._arrivals, _TOGETHER, flags | _MSG_WAITFORONE, None)
+        count = self._receive(self._descriptor, self._arrivals, TOGETHER, flags | _MSG_WAITFORONE, None)
         if count < 0:
             return self._nothing(ctypes.get_errno())
         view = self._view

@@ -13,10 +13,13 @@ from smartrouter.core.errors import Unavailable
 
 _NAME = "lock"
 _DIRECTORY_MODE = 0o755  # what must be private in it has its own mode
+_LOCK_MODE = 0o600
 
 
 class Instance:
-    """Holds the lock of a run directory: one supervisor for each. The kernel lets go of it when we die."""
+    """Holds the lock of a run directory: one supervisor for each. The kernel lets go of it when we die.
+
+    Nobody else may even read the file: who can open it can lock it, and keep us from starting."""
 
     def __init__(self, run_dir: str):
         """Make the directory if need be, and take the lock. Raises Unavailable if somebody has it."""
@@ -35,7 +38,8 @@ class Instance:
 
     def _take(self) -> int:
         while True:
-            fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+            fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, _LOCK_MODE)
+            os.fchmod(fd, _LOCK_MODE)  # it may be there from before
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

@@ -7,36 +7,31 @@ there is; not what is in a packet or how it is judged: that is the handler's wor
 
 import socket
 import sys
-from collections.abc import Callable
-from threading import Event
 from time import monotonic
 from typing import Any, TypeAlias
 
 from netfilterqueue import COPY_PACKET, NetfilterQueue
 
 from smartrouter.core.errors import Unavailable
-from smartrouter.linux.answers import Answers, Fates
-from smartrouter.linux.latency import Latency
+from smartrouter.linux.answers import Fates
 from smartrouter.linux.netlink import NEEDS_NET_ADMIN
 from smartrouter.linux.nfnetlink_packets import limit_waiting
 from smartrouter.linux.queue_rule import DNS_QUEUE, FLOWS_QUEUE
 from smartrouter.linux.rulings import (
     COPY,
-    DRAIN,
     FORWARD,
     LOCAL_IN,
     LOCAL_OUT,
     MAX_LENGTH,
     RECEIVE_BUFFER,
-    SOON,
     TURN,
-    Faults,
     Handler,
     Marks,
     Reader,
     Ruling,
     Silently,
 )
+from smartrouter.linux.serving import CLOSE, TOGETHER, Serving
 
 __all__ = [
     "DNS_QUEUE", "FLOWS_QUEUE", "FORWARD", "LOCAL_IN", "LOCAL_OUT",
@@ -88,15 +83,13 @@ _Taken: TypeAlias = tuple[int, Any, bytes | None, int, int]
 """A packet's number, its payload (or what kept it from us), the sender's hardware address, hook and mark."""
 
 _ALONE = 1
-_TOGETHER = 64  # packets that are judged one after the other, without a system call in between
-_CLOSE = 20e-6  # seconds: where the next packet is there so soon, more of them may be
 
 
 class _Enough(BaseException):
     """Ends the library's loop between two packets; no error."""
 
 
-class Queue:
+class Queue(Serving):
     """Listens to queue `number` from construction on; `serve` must follow.
 
     Raises Unavailable if somebody else listens there, or without CAP_NET_ADMIN.
@@ -112,12 +105,7 @@ class Queue:
         max_length: int = MAX_LENGTH,
         receive_buffer: int = RECEIVE_BUFFER,
     ):
-        self.number = number
-        self.latency = Latency()
-        self._handler = handler
-        self._faults = Faults(number, handler)
-        self._hurries = False
-        self._answers = Answers(number)
+        super().__init__(number, handler)
         self._fates = _FatesOf(marks)
         self._macs = _Macs()
         self._waiting: list[_Taken] = []  # not answered yet
@@ -137,31 +125,6 @@ class Queue:
         self._link = socket.fromfd(self._queue.get_fd(), socket.AF_NETLINK, socket.SOCK_RAW)
         limit_waiting(self._link, TURN)
 
-    @property
-    def faults(self) -> int:
-        """What a handler's `settle` or `failed` raised."""
-        return self._faults.count
-
-    def serve(self, stop: Event, beat: Callable[[], object]) -> None:
-        """Judge packets until `stop` is set; returns within half a second of that, then listens no more.
-
-        Calls `beat` at least twice a second, whether no packet comes or too many.
-        """
-        try:
-            while not stop.is_set():
-                beat()
-                if self._hurries:
-                    self._hurry(False)
-                self._serve_until(monotonic() + TURN, wait=True)
-            self._serve_until(monotonic() + DRAIN, wait=False)
-        finally:
-            self.close()
-
-    def _hurry(self, hurries: bool) -> None:
-        """Wait only shortly for a packet, or as long as ever."""
-        self._hurries = hurries
-        limit_waiting(self._link, SOON if hurries else TURN)
-
     def close(self) -> None:
         """Listen no more. The kernel drops what is still in the queue."""
         self._queue.unbind()
@@ -174,7 +137,7 @@ class Queue:
         if self._waiting:
             self._judge_all()
         while self._take(_ALONE, wait=wait):
-            if self._take(_TOGETHER, wait=False):
+            if self._take(TOGETHER, wait=False):
                 self._judge_all()
             if monotonic() >= end:
                 return
@@ -203,7 +166,7 @@ class Queue:
         if len(waiting) < self._room:
             return
         if self._room == _ALONE:
-            is_close = monotonic() - self._answered < _CLOSE
+            is_close = monotonic() - self._answered < CLOSE
             self._judge_all()
             self._answered = answered = monotonic()
             if not is_close and answered < self._end:
@@ -211,8 +174,7 @@ class Queue:
         raise _Enough
 
     def _judge_all(self) -> None:
-        """All that was taken: judged, then the verdicts, then the rest. Only what must end the process leaves
-        this method, and only after the verdicts."""
+        """All that was taken: judged, then the verdicts, then the rest."""
         judge, macs, fates = self._handler.judge, self._macs, self._fates
         waiting, self._waiting = self._waiting, []
         if not waiting:
@@ -233,14 +195,4 @@ class Queue:
                 run = fate
             last = number
         self._answers.put(last, run)
-        self._answers.send(self._link)
-        self.latency.add(monotonic() - began, len(waiting))
-        is_put_off: bool | None = False
-        try:
-            is_put_off = self._handler.settle()
-        except BaseException as error:
-            self._faults.note(error)
-        if is_put_off and not self._hurries:
-            self._hurry(True)
-        if self._faults.fatal is not None:
-            raise self._faults.fatal
+        self._finish(began, len(waiting))

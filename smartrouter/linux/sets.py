@@ -153,18 +153,23 @@ class Sets:
                 for pair in _listed(link, pair_set):
                     yield pair, pair_set.shortcut
 
-    def lack(self, devices: Mapping[str, Iterable[str]], clients: Iterable[str]) -> bool:
-        """Is one of the MACs not in its set of `devices` (by the set's name), or are replies to one of the
-        addresses `clients` not held? False while that cannot be told, because a set keeps changing."""
+    def lack(
+        self, devices: Mapping[str, Iterable[str]], clients: Iterable[str]
+    ) -> frozenset[tuple[str, bytes]]:
+        """Which MACs are not in their set of `devices` (by the set's name), and replies to which addresses of
+        `clients` are not held: each with its set's name, as the kernel writes it. None as long as a set
+        keeps changing, for then nobody can tell."""
         wanted = {name: {mac_key(mac) for mac in macs} for name, macs in devices.items()}
         for address in clients:
             name, key = _client(address)
             wanted.setdefault(name, set()).add(key)
         try:
             with Netlink() as link:
-                return any(keys and not keys <= _keys(link, name) for name, keys in wanted.items())
+                return frozenset(
+                    (name, key) for name, keys in wanted.items() if keys for key in keys - _keys(link, name)
+                )
         except InterruptedError:
-            return False
+            return frozenset()
         except OSError as error:
             raise _refused(error) from error
 

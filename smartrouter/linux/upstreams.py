@@ -4,7 +4,6 @@
 A device that asks one of them directly asks somebody whom the router's owner trusts already.
 """
 
-import glob
 import os
 import socket
 
@@ -24,8 +23,8 @@ def upstreams(root: str = "/") -> frozenset[str]:
     """
     files = [os.path.join(root, path.lstrip("/")) for path in _RESOLV_CONFS]
     found = set()
-    for pattern in _DNSMASQ_CONFS:
-        for path in sorted(glob.glob(os.path.join(glob.escape(root), pattern.lstrip("/")))):
+    for conf in _DNSMASQ_CONFS:
+        for path in _files(os.path.join(root, conf.lstrip("/"))):
             for key, value in _options(path):
                 if key == "resolv-file":
                     files.append(os.path.join(root, value.lstrip("/")))
@@ -38,6 +37,18 @@ def upstreams(root: str = "/") -> frozenset[str]:
             if len(words) > 1 and words[0] == "nameserver":
                 found.add(_address(words[1]))
     return frozenset(address for address in found if address)
+
+
+def _files(path: str) -> list[str]:
+    """`path`, or what there is of `path*`, but nothing hidden."""
+    if not path.endswith("*"):
+        return [path]
+    folder, name = os.path.split(path[:-1])
+    try:
+        found = sorted(os.listdir(folder))
+    except OSError:
+        return []
+    return [os.path.join(folder, each) for each in found if each.startswith(name) and each[0] != "."]
 
 
 def _address(text: str) -> str:

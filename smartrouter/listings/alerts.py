@@ -12,7 +12,7 @@ from smartrouter.store.alerts import StoredAlert
 
 ALERT = {
     "id": "its number",
-    "mac": "the device",
+    "mac": "the device; empty where it is about the router itself",
     "device": "what the device is called",
     "kind": f"what it is about: {', '.join(f'`{kind}`' for kind in Kind)}; see [alerts.md](alerts.md)",
     "destination": "the name group, or the address where no name is known; empty if there is not just one",

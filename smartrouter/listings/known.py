@@ -98,7 +98,7 @@ class Known:
 
     def label(self, mac: str) -> str:
         """What to call a device, see `human_name`."""
-        return self.given_name(mac) or self.labels().get(mac, mac)
+        return self.given_name(mac) or self.labels().get(mac) or human_name(mac)
 
     def name_of(self, device: Device) -> str:
         """The same for one at hand."""

@@ -24,9 +24,10 @@ OLDER = 3  # files that were full, `.1` the latest
 
 
 def line(mac: str, what: str, at: float) -> str:
-    """The line (without its end) that says: `mac` did `what` (see `destination`) at `at`, epoch seconds."""
+    """The line (without its end) that says: `mac` did `what` (see `destination`) at `at`, epoch seconds. No
+    MAC: the router itself."""
     when = datetime.fromtimestamp(at).isoformat(sep=" ", timespec="microseconds")
-    return f"{_inert(mac)} -> {what} @ {when}"
+    return f"{_inert(mac) or 'router'} -> {what} @ {when}"
 
 
 def destination(name: str, group: str, kind: str, detail: str) -> str:

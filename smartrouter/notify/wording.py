@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from smartrouter.core.destinations import is_address, protocol_name
-from smartrouter.core.effects import Kind
+from smartrouter.core.effects import THE_ROUTER, Kind
 from smartrouter.core.explanations import EVIDENCE, EXPLANATIONS, is_about_destination, sentence
 from smartrouter.notify.message import Answer, Message
 
@@ -105,6 +105,11 @@ def about(found: Alerted) -> str:
     return f"{found.destination} [{found.reverse}]" if found.reverse and not found.name else found.destination
 
 
+def who(mac: str, label: str) -> str:
+    """What a device is called, with its MAC; the router has none."""
+    return f"{label} ({mac})" if mac not in (label, THE_ROUTER) else label
+
+
 def why(found: Alerted) -> str:
     """The reason as a sentence, or its bare code if another version gave it, and what it is about."""
     parts = [sentence(found.reason) or f"{found.reason}."]
@@ -194,6 +199,8 @@ def answers(found: Alerted) -> tuple[Answer, ...]:
         return ()
     if is_about_destination(found.kind, found.reason) and found.destination:
         return (Answer.ALLOW, Answer.ALLOW_HOUR, Answer.KEEP_BLOCKING, Answer.MUTE)
+    if found.mac == THE_ROUTER:
+        return (Answer.KEEP_BLOCKING,)  # there is no device to be muted
     return (Answer.KEEP_BLOCKING, Answer.MUTE)
 
 
@@ -225,6 +232,9 @@ _TITLES: Mapping[str, str] = {
     Kind.PERSON: "{device} behaves as somebody's phone or computer does",
     Kind.UNUSED: "{device} has not used {what} for long, and knows it no more",
     Kind.UPLOAD: "{device} sends unusually much to {what}: {detail}",
+    Kind.ACCOUNTING: "Packets are missing in smartrouter's accounts: {detail}",
+    Kind.OVERFLOW: "More came than smartrouter could deal with: {detail}",
+    Kind.NOT_STORED: "What devices did could not be stored: {detail}",
 }
 
 
@@ -253,7 +263,7 @@ def _verdict(found: Alerted) -> str:
 
 
 def _facts(found: Alerted, known: About) -> tuple[tuple[str, str], ...]:
-    facts = [("device", f"{known.label} ({found.mac})" if known.label != found.mac else found.mac)]
+    facts = [("device", who(found.mac, known.label))]
     if found.destination:
         service = f" ({found.service})" if found.service else ""
         facts.append(("destination", f"{about(found)}{service}"))
@@ -265,7 +275,7 @@ def _facts(found: Alerted, known: About) -> tuple[tuple[str, str], ...]:
     explanation = EXPLANATIONS.get(found.kind)
     if explanation:
         facts += [("it may be", explanation.perhaps), ("what to do", explanation.advice)]
-    facts += [("mode", known.mode), ("seen", _seen(found))]
+    facts += [*([("mode", known.mode)] if found.mac != THE_ROUTER else []), ("seen", _seen(found))]
     facts += [("to decide", f"{command}: {does}") for command, does in commands(found)]
     return tuple(facts)
 
@@ -304,7 +314,7 @@ def flood(
     named = [about(each) for each in addressed[:_SHOWN]]
     more = f" and {len(addressed) - _SHOWN} more" if len(addressed) > _SHOWN else ""
     facts = [
-        ("device", f"{label} ({first.mac})" if label != first.mac else first.mac),
+        ("device", who(first.mac, label)),
         ("alerts", numbers([each.id for each in found])),
         *([("destinations", ", ".join(named) + more)] if named else []),
         ("blocked", f"{len(blocked)} of {len(found)}"),

@@ -36,6 +36,9 @@ MAX_NAMES = 65_536
 MAX_DEVICE_ALIASES = 4096
 MAX_ALIASES = 65_536
 
+_FOREVER = 2**40  # hours; what lies beyond is no time
+HOURS_OF_BLOCKED = 48  # that are counted, to both sides of the newest: a clock may be set back
+
 # So many attempts a statement. Two hundred keep the interpreter for 0.1 ms, and SQLite busy for another.
 _INSERTS = inserts("tries", 5, 200, 20, 1)
 
@@ -80,14 +83,15 @@ def write(
 
 
 def trim_devices(conn: sqlite3.Connection) -> None:
-    """Hold `MAX_DEVICES`: those that are not protected go first, and of these the longest inactive."""
-    count = conn.execute("SELECT count(*) FROM devices").fetchone()[0]
+    """Hold `MAX_DEVICES`: those that are not protected go first, and of these the longest inactive. The
+    router's own row (`core.effects.THE_ROUTER`) is none of them."""
+    count = conn.execute("SELECT count(*) FROM devices WHERE mac != ''").fetchone()[0]
     if count > MAX_DEVICES:
         conn.execute(
             """DELETE FROM devices WHERE id IN (
                 SELECT d.id FROM devices d
                 LEFT JOIN progress p ON p.device = d.id
-                LEFT JOIN activity a ON a.device = d.id
+                LEFT JOIN activity a ON a.device = d.id WHERE d.mac != ''
                 ORDER BY coalesce(p.state, '') = 'protected', coalesce(a.last, 0), d.id LIMIT ?)""",
             (count - MAX_DEVICES,),
         )
@@ -187,6 +191,7 @@ class _Likes:
         self.known: dict[
             int, tuple[_Chain, int, bool, Alike]
         ] = {}  # by identity; so each is kept with its worth
+        self.blocked: dict[float, int] = {}  # attempts, by the hour since the epoch
 
     def find(self, alike: Alike, at: float) -> tuple[_Chain, int, bool, Alike]:
         """The device's chain, the row of `sorts`, whether it was accepted; and what that was made of."""
@@ -222,6 +227,7 @@ def _write_attempts(
                 attempts = attempts + excluded.attempts, blocked = blocked + excluded.blocked""",
         ((c.device, c.last, c.at, c.attempts, c.blocked) for c in chains.values()),
     )
+    _write_blocked(conn, {int(hour): count for hour, count in likes.blocked.items() if 0 <= hour < _FOREVER})
 
 
 def _values(attempts: Sequence[Another], number: int, likes: _Likes) -> list[int | float | str | None]:
@@ -236,7 +242,25 @@ def _values(attempts: Sequence[Another], number: int, likes: _Likes) -> list[int
         chain.attempts += 1
         if not accepted:
             chain.blocked += 1
+            hour = at // 3600.0
+            likes.blocked[hour] = likes.blocked.get(hour, 0) + 1
     return values
+
+
+def _write_blocked(conn: sqlite3.Connection, blocked: Mapping[int, int]) -> None:
+    """Count what was blocked by the hour: nothing else would tell without a look at every attempt."""
+    if not blocked:
+        return
+    conn.executemany(
+        """INSERT INTO blocked_hours VALUES (?, ?)
+            ON CONFLICT (hour) DO UPDATE SET attempts = attempts + excluded.attempts""",
+        blocked.items(),
+    )
+    newest = next(reversed(blocked))
+    conn.execute(
+        "DELETE FROM blocked_hours WHERE hour NOT BETWEEN ? AND ?",
+        (newest - HOURS_OF_BLOCKED, newest + HOURS_OF_BLOCKED),
+    )
 
 
 def _write_destination(conn: sqlite3.Connection, device: int, effect: Learn | Forget) -> None:

@@ -13,12 +13,17 @@ import time
 from collections.abc import Iterator
 
 from smartrouter.core.errors import Unavailable
+from smartrouter.journal import Journal
 from smartrouter.store.schema import STEPS, migrate, version
+
+log = Journal("smartrouter.store")
 
 WRITE_PATIENCE = 1.0  # seconds that a writer waits for the lock; nobody holds it for more than 50 ms
 READ_PATIENCE = 5.0
 KEEP_DAMAGED = 2  # files set aside that are kept
 CACHE = 256  # KiB of the file that a connection keeps in memory, what a batch writes; not the usual 2,000
+LARGEST_COPY = 64 << 20  # bytes of a database and its log that may be copied, to where temporary files lie
+A_PART = 1 << 18  # bytes that are copied at once
 LOG_LIMIT = 2**20  # bytes that the write-ahead log is cut back to
 _STATE = (
     "meta",
@@ -61,8 +66,7 @@ def open_writer(path: str) -> sqlite3.Connection:
     except BaseException as error:
         if conn is not None:
             conn.close()
-        if _code(error) == sqlite3.SQLITE_CANTOPEN and (obstacle := _obstacle(path)):
-            raise sqlite3.OperationalError(f"{error}: {path}: {obstacle}") from error
+        raise_with_obstacle(path, error)
         raise
     return conn
 
@@ -74,12 +78,9 @@ def open_reader(path: str) -> sqlite3.Connection:
     """
     if not os.path.exists(path):
         raise Unavailable(f"there is no store at {path} yet; is smartrouter running?")
-    uri = f"file:{_quoted(path)}?mode=ro"
-    if _is_on_read_only_disk(path):
-        uri += "&immutable=1"  # nobody can write, nor make the files that readers share
     conn = None
     try:
-        conn = sqlite3.connect(uri, uri=True, timeout=READ_PATIENCE, isolation_level=None)
+        conn = _connected(path)
         conn.execute(f"PRAGMA cache_size = -{CACHE}")
         conn.execute("PRAGMA query_only = ON")
         conn.execute("PRAGMA trusted_schema = OFF")
@@ -92,6 +93,49 @@ def open_reader(path: str) -> sqlite3.Connection:
             raise Unavailable(f"cannot read the store {path}: {error}; {_advice(error)}") from error
         raise
     return conn
+
+
+def _connected(path: str) -> sqlite3.Connection:
+    """A reader's connection. Where the disk is read-only, the files that readers share cannot be made, and
+    nobody may have written what is in the log into the database: a writer was killed, and then the disk found
+    a fault. What is in that log counts."""
+    uri = f"file:{_quoted(path)}?mode=ro"
+    if not _is_on_read_only_disk(path):
+        return _reader(uri)
+    if not _size(path + "-wal"):
+        return _reader(uri + "&immutable=1")
+    if os.path.exists(path + "-shm"):  # SQLite distrusts it, and makes an index of its own in memory
+        return _reader(uri)
+    if (size := _size(path) + _size(path + "-wal")) > LARGEST_COPY:
+        log.warning("%s: %d bytes are too many to be copied; its latest changes do not count", path, size)
+        return _reader(uri + "&immutable=1")
+    return _copied(path)
+
+
+def _reader(uri: str) -> sqlite3.Connection:
+    return sqlite3.connect(uri, uri=True, timeout=READ_PATIENCE, isolation_level=None)
+
+
+def _copied(path: str) -> sqlite3.Connection:
+    """A connection to a copy of the database and its log, which is gone when the connection is. Raises
+    sqlite3.OperationalError."""
+    import tempfile  # takes a megabyte, and is hardly ever needed
+
+    conn = None
+    try:
+        with tempfile.TemporaryDirectory(prefix="smartrouter-") as folder:
+            copy = os.path.join(folder, "copy.db")
+            for suffix in ("", "-wal"):
+                with open(path + suffix, "rb") as source, open(copy + suffix, "wb") as target:
+                    while part := source.read(A_PART):
+                        target.write(part)
+            conn = _reader(f"file:{_quoted(copy)}?mode=ro")
+            conn.execute("SELECT count(*) FROM sqlite_master")  # opens all files, which may then go
+            return conn
+    except OSError as error:
+        if conn is not None:
+            conn.close()
+        raise sqlite3.OperationalError(f"no room for a copy of it: {error.strerror}") from error
 
 
 @contextlib.contextmanager
@@ -186,6 +230,14 @@ def _make_file(path: str) -> None:
         os.close(descriptor)
 
 
+def raise_with_obstacle(path: str, error: BaseException) -> None:
+    """Raise sqlite3.OperationalError with what stands in the way, if `error` says only that the file cannot
+    be opened, or written."""
+    told_little = _code(error) in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
+    if told_little and (obstacle := _obstacle(path)):
+        raise sqlite3.OperationalError(f"{error}: {path}: {obstacle}") from error
+
+
 def _obstacle(path: str) -> str:
     """Why the file cannot be opened for writing, as far as can be seen without opening it: that would take
     the locks away that other connections of this process hold (https://sqlite.org/howtocorrupt.html)."""
@@ -232,6 +284,13 @@ def _set_aside_before(path: str) -> list[str]:
 def _quoted(path: str) -> str:
     """What an URI's path must not hold as it is, https://sqlite.org/uri.html section 3.1."""
     return path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+
+
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return 0
 
 
 def _is_on_read_only_disk(path: str) -> bool:

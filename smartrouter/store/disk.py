@@ -11,7 +11,15 @@ from collections import Counter
 
 from smartrouter.journal import Journal
 from smartrouter.store import batch as rows
-from smartrouter.store.connect import LOG_LIMIT, identity, is_damage, open_writer, prepare, set_aside
+from smartrouter.store.connect import (
+    LOG_LIMIT,
+    identity,
+    is_damage,
+    open_writer,
+    prepare,
+    raise_with_obstacle,
+    set_aside,
+)
 from smartrouter.store.exhibits import budget
 from smartrouter.store.pending import Batch, empty
 from smartrouter.store.retention import LONGEST_STEP, drop_attempts, used_bytes
@@ -60,6 +68,7 @@ class Disk:
             if is_damage(error):  # renamed while open, so that closing leaves its write-ahead log alone
                 self._report(set_aside(self._path, self._file))
             self.close()  # what is wrong may stick to the connection: read-only once, read-only for ever
+            raise_with_obstacle(self._path, error)
             raise
 
     def close(self) -> None:

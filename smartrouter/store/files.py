@@ -7,6 +7,7 @@ set-group-ID bit hands that group on. Root only makes the files here and never o
 whom the group lets in could have put anything in its place.
 """
 
+import errno
 import os
 import stat
 
@@ -20,7 +21,8 @@ def create(path: str, gid: int | None) -> None:
     """Make the directory of the database `path` (2770) and its files (0660), all of group `gid`.
 
     Files that exist keep their contents and get mode and group. `gid` None: groups stay as they are. A
-    directory that serves others too is used if the group may write there, and never changed.
+    directory that serves others too is used if the group may write there, and never changed. A store that
+    is there, on a disk that is read-only now, is left as it is: it can be read.
     Raises Unavailable if it cannot be done.
     """
     directory = os.path.dirname(os.path.abspath(path))
@@ -32,6 +34,8 @@ def create(path: str, gid: int | None) -> None:
         finally:
             os.close(handle)
     except OSError as error:
+        if error.errno == errno.EROFS and os.path.exists(path):
+            return
         raise Unavailable(
             f"cannot make the store {path}: {error.strerror}; check `option database`, and the disk"
         ) from error

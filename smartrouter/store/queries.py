@@ -7,7 +7,6 @@ Times are seconds since the epoch. `learned` names a device's destinations by na
 
 import sqlite3
 from collections import defaultdict
-from sys import intern
 from typing import Any, NamedTuple
 
 from smartrouter.core.destinations import Destination
@@ -127,11 +126,13 @@ def load_state(conn: sqlite3.Connection) -> State:
     """All that the guard needs to go on where it ended. Equal texts are one object: devices of one maker know
     the same names."""
     macs: dict[int, str] = dict(conn.execute("SELECT id, mac FROM devices"))
+    texts: dict[str, str] = {}
+    same = texts.setdefault  # not `sys.intern`, whose table would be larger for good
     learned: defaultdict[str, dict[Destination, Seen]] = defaultdict(dict)
     for device, name, service, *seen in conn.execute(
         "SELECT device, name, service, units, last_unit, used FROM learned"
     ):
-        learned[macs[device]][Destination(intern(name), intern(service))] = Seen(*seen)
+        learned[macs[device]][Destination(same(name, name), same(service, service))] = Seen(*seen)
     names: defaultdict[str, list[Told]] = defaultdict(list)
     for device, address, name, ttl, told_at in conn.execute(
         "SELECT device, address, name, ttl, told_at FROM names ORDER BY told_at DESC, id DESC LIMIT ?",
@@ -139,7 +140,7 @@ def load_state(conn: sqlite3.Connection) -> State:
     ):
         newest_first = names[macs[device]]
         if len(newest_first) < MAX_NAMES:
-            newest_first.append(Told(intern(address), intern(name), ttl, told_at))
+            newest_first.append(Told(same(address, address), same(name, name), ttl, told_at))
     for newest_first in names.values():
         newest_first.reverse()
     aliases: defaultdict[str, list[Led]] = defaultdict(list)
@@ -148,7 +149,7 @@ def load_state(conn: sqlite3.Connection) -> State:
             ORDER BY seen_at DESC, id DESC LIMIT ?) ORDER BY seen_at""",
         (MAX_ALIASES_IN_ALL,),
     ):
-        aliases[macs[device]].append(Led(intern(target), intern(head), seen_at))
+        aliases[macs[device]].append(Led(same(target, target), same(head, head), seen_at))
     progress = {mac: Progress() for mac in learned} | _progress(conn, macs)
     rows = conn.execute("SELECT mac, iot, on_iot_network, hostname, maker FROM devices WHERE discovered")
     devices = [
@@ -189,11 +190,11 @@ _DEVICES = """
 
 
 def devices(conn: sqlite3.Connection) -> list[Device]:
-    """Every device, by MAC."""
+    """Every device, by MAC. (The row that alerts about the router itself belong to is none.)"""
     addresses: defaultdict[int, list[str]] = defaultdict(list)
     for device, address in conn.execute("SELECT device, address FROM addresses ORDER BY last_seen DESC, id"):
         addresses[device].append(address)
-    rows = conn.execute(f"{_DEVICES} ORDER BY d.mac")
+    rows = conn.execute(f"{_DEVICES} WHERE d.mac != '' ORDER BY d.mac")
     return [_device(row, addresses.get(row[0], [])) for row in rows]
 
 
@@ -270,7 +271,7 @@ def stages(conn: sqlite3.Connection) -> dict[str, int]:
     return dict(
         conn.execute(
             """SELECT coalesce(p.state, 'new'), count(*)
-                FROM devices d LEFT JOIN progress p ON p.device = d.id GROUP BY 1"""
+                FROM devices d LEFT JOIN progress p ON p.device = d.id WHERE d.mac != '' GROUP BY 1"""
         )
     )
 

@@ -314,8 +314,16 @@ _VOLUME = (
         PRIMARY KEY (device, name, service)) WITHOUT ROWID""",
 )
 
+_BLOCKED_HOURS = (
+    """CREATE TABLE blocked_hours (                -- of all devices, for a timeline; see store.batch
+        hour INTEGER PRIMARY KEY,                 -- hours since the epoch
+        attempts INTEGER NOT NULL)                -- that were blocked""",
+    """INSERT INTO blocked_hours SELECT CAST(at AS INTEGER) / 3600, count(*) FROM attempts
+        WHERE NOT accepted GROUP BY 1 ORDER BY 1 DESC LIMIT 48""",
+)
+
 STEPS: tuple[tuple[str, ...], ...] = (
-    _FIRST, _SECOND, _THIRD, _OUTBOX, _EXHIBITS, _RUNS_AND_DAYS, _SORTS, _VOLUME,
+    _FIRST, _SECOND, _THIRD, _OUTBOX, _EXHIBITS, _RUNS_AND_DAYS, _SORTS, _VOLUME, _BLOCKED_HOURS,
 )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from smartrouter.core.effects import Alike
 from smartrouter.store.inserts import inserts
 
 BLOCK_BITS = 12
-MAX_SORTS = 2048  # that a writer keeps, about 0.6 MB; a scan makes one for each attempt
+MAX_SORTS = 2048  # that a writer keeps, about 0.5 MB; a scan makes one for each attempt
 
 
 class Sorts:
@@ -22,8 +22,9 @@ class Sorts:
     `find` for each, `write`. Whoever rolls it back must `forget`."""
 
     def __init__(self) -> None:
-        self._rows: dict[tuple[int, Alike], int] = {}  # a device that comes back has another row
-        # The same by identity, which is quicker to ask; so each is kept with what it stands for.
+        # The device (one that comes back has another number), the row, and what it stands for, by that; and
+        # the same by the identity of that, which is quicker to ask.
+        self._rows: dict[Alike, tuple[int, int, Alike]] = {}
         self._same: dict[int, tuple[int, int, Alike]] = {}
         self._block = -1
         self._last = 0
@@ -31,7 +32,7 @@ class Sorts:
 
     def begin(self, conn: sqlite3.Connection, number: int) -> None:
         """What comes is for the block of attempt `number`, and as many after it as a transaction holds."""
-        if number >> BLOCK_BITS != self._block or len(self._same) > MAX_SORTS:
+        if number >> BLOCK_BITS != self._block or len(self._same) >= MAX_SORTS:
             self.forget()
             self._block = number >> BLOCK_BITS
         self._last = conn.execute("SELECT coalesce(max(id), 0) FROM sorts").fetchone()[0]
@@ -42,13 +43,17 @@ class Sorts:
         same = self._same.get(id(alike))
         if same is not None and same[0] == device:
             return same[1]
-        found = self._rows.get((device, alike))
-        if found is None:
+        found = self._rows.get(alike)
+        if found is None or found[0] != device:
             self._last += 1
-            found = self._rows[device, alike] = self._last
-            self._new += (found, self._block, device, *row(alike))
-        self._same[id(alike)] = device, found, alike
-        return found
+            found = device, self._last, alike
+            self._new += (self._last, self._block, device, *row(alike))
+        elif found[2] is not alike:
+            found = *found[:2], alike  # kept, so that nothing else can get its identity
+        if len(self._same) < MAX_SORTS:  # else what is there comes again more likely than this
+            self._rows[alike] = found
+            self._same[id(alike)] = found
+        return found[1]
 
     def write(self, conn: sqlite3.Connection) -> None:
         """Write the new rows, many with a statement."""

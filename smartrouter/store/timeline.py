@@ -2,7 +2,8 @@
 """How much there was when: attempts and alerts, by the hour and by the day. Nothing here writes.
 
 No sum walks through all that is stored. The attempts of all devices in an hour are the difference of two ids,
-each found by halving (`log.first_since`); those of one device are a walk along its chain, so many at most.
+each found by halving (`log.first_since`); those of them that were blocked are counted when they are written.
+Those of one device are a walk along its chain, so many at most.
 """
 
 import sqlite3
@@ -15,10 +16,12 @@ WALKED = 5000  # attempts of one device that are counted one by one
 
 
 class Hour(NamedTuple):
-    """The hour that began at `start` (epoch seconds). `alerts`: that were raised first then."""
+    """The hour that began at `start` (epoch seconds). `blocked`: of the attempts; `alerts`: that were raised
+    first then."""
 
     start: float
     attempts: int
+    blocked: int
     alerts: int
 
 
@@ -52,9 +55,16 @@ def by_hour(conn: sqlite3.Connection, now: float, hours: int) -> list[Hour]:
             (starts[0],),
         )
     )
+    blocked: dict[float, int] = dict(
+        conn.execute(
+            "SELECT hour * 3600.0, attempts FROM blocked_hours WHERE hour >= ?", (int(starts[0] // HOUR),)
+        )
+    )
+    counts = [max(0, bounds[place + 1] - bounds[place]) for place in range(hours)]
+    # Attempts may be gone, to make room, that were counted as blocked.
     return [
-        Hour(start, max(0, bounds[place + 1] - bounds[place]), raised.get(start, 0))
-        for place, start in enumerate(starts)
+        Hour(start, count, min(count, blocked.get(start, 0)), raised.get(start, 0))
+        for start, count in zip(starts, counts, strict=True)
     ]
 
 

@@ -20,7 +20,7 @@ from smartrouter.core.errors import SmartrouterError, Unavailable
 from smartrouter.journal import Journal
 from smartrouter.linux import process
 from smartrouter.linux.instance import Instance, Signals, notify
-from smartrouter.linux.privileges import User, service_user
+from smartrouter.linux.privileges import User, remember_service_user, service_user
 from smartrouter.supervisor.children import Part
 from smartrouter.supervisor.household import ANALYZER, GUARD, WEB, Household
 from smartrouter.supervisor.installed import is_installed
@@ -122,8 +122,8 @@ def _survive(do: Callable[[float], None], now: float) -> None:
 
 def usual_parts(config_path: str, run_dir: str) -> tuple[Part, ...]:
     """The parts that are installed, in the order in which they are started and told to stop."""
-    # -P: the directory that we happen to be started in is no place to import from.
-    python = (sys.executable, "-P", "-m", "smartrouter.supervisor.part")
+    # As ourselves, see `main`: without what `site` loads, and from nowhere but the path that we were given.
+    python = (sys.executable, "-S", "-P", "-m", "smartrouter.supervisor.part")
     files = ("--config", config_path, "--run-dir", run_dir)
     names = [name for name in (GUARD, ANALYZER, WEB) if is_installed(name)]
     return tuple(Part(name, (*python, name, *files), name == WEB) for name in names)
@@ -136,6 +136,7 @@ def main(arguments: "Namespace") -> int:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # "read it again" must not end who has not read it yet
     command = (sys.executable, "-S", "-P", "-m", "smartrouter.supervisor.daemon")
     files = (os.path.abspath(arguments.config), os.path.abspath(arguments.run_dir))
+    remember_service_user()
     # The memory that reading the command line took would be ours for good. So begin anew without that, and
     # (-S) without what `site` loads: errands find their modules by the path. The folder of the script, or
     # the one that we were started in (-P), is no place to import from.

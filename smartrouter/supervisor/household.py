@@ -72,6 +72,7 @@ class Household:
         self.web = NO_WEB  # where the web interface is, and what it asks of who sets it up
         self._trial_retry = 0.0
         self._watch = QueueWatch()
+        self._lost = 0  # packets for which the guard's queues had no room, as it was told
         self._accounting = Accounting()
         self._interfaces: frozenset[str] = frozenset()  # at the last look
         self._next_glance = self._next_look = 0.0
@@ -207,7 +208,7 @@ class Household:
             then(_outcome(f"this counts once smartrouter can start: {self.problem}"))
             return
         self._table_must_go = False
-        self._push(then, now)
+        self._push(then, now, WEB if _is_of_web(before, self.found) else GUARD)
         wanted = self.wanted()
         for child in self.children.values():
             if child in wanted:
@@ -217,17 +218,19 @@ class Household:
         if "around" not in found and any(before[key] != found[key] for key in ("networks", "database")):
             self.reload(_nobody, now)  # the file was changed in more than what we wrote
 
-    def _push(self, then: Then, now: float) -> None:
-        """Hand the configuration to all that can take it now; `then` hears how the guard took it."""
+    def _push(self, then: Then, now: float, whose: str = GUARD) -> None:
+        """Hand the configuration to all that can take it now; `then` hears how the part `whose` took it."""
 
         def answered(answer: Answer) -> None:
-            error = answer.get("error")
+            error = (
+                answer.get("error") if whose == GUARD else None
+            )  # without the others we guard all the same
             then(_outcome(f"this counts once the guard has it: {error}" if error else ""))
 
-        if GUARD not in self.children:
+        if whose not in self.children:
             then(_outcome(""))
         for name, child in self.children.items():
-            child.configure(self._share(child, now), now, answered if name == GUARD else _nobody)
+            child.configure(self._share(child, now), now, answered if name == whose else _nobody)
 
     def _share(self, child: Child, now: float) -> dict[str, Any]:
         share = {key: self.found["around"][key] for key in ("lan", "iot", "upstreams")}
@@ -388,13 +391,17 @@ class Household:
     def _watch_queues(self, now: float) -> None:
         guard = self.children.get(GUARD)
         if guard is None or guard.state is not State.RUNNING:
-            self.queues = {}
+            self.queues, self._lost = {}, 0
             self._watch.forget()
             return
         try:
             self.queues = queue_stats.read()
         except Unavailable:
             self.queues = {}
+        lost = sum(queue.dropped + queue.user_dropped for queue in self.queues.values())
+        if lost != self._lost:
+            self._lost = lost
+            guard.ask("lost", {"packets": lost}, now, _nobody)
         since = self._watch.standstill(self.found["around"]["queues"], self.queues, now)
         if since is not None:
             guard.hangs("packets wait and none is judged", since, now)
@@ -406,6 +413,12 @@ def _interfaces() -> frozenset[str]:
 
 def _nobody(_answer: Answer) -> None:
     """Nobody waits for this answer."""
+
+
+def _is_of_web(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    """Does the web interface itself change? Whoever sets its password logs in next."""
+    ours = [found.get("shares", {}).get(WEB, {}).get(WEB) for found in (before, after)]
+    return ours[0] != ours[1] and None not in ours
 
 
 def _outcome(note: str) -> Answer:

@@ -3,7 +3,9 @@
 router can do with the guard alone. Imports nothing of what it looks for.
 """
 
-from importlib.util import find_spec
+import os
+
+import smartrouter
 
 # By module, in the order in which a name is looked up: the longest first.
 PACKAGES = {
@@ -25,8 +27,12 @@ LACKS = {
 
 
 def is_installed(part: str) -> bool:
-    """Is the part of this name there?"""
-    return find_spec(f"smartrouter.{part}") is not None
+    """Is the part of this name there? As its source, or compiled alone, as on a router."""
+    return any(
+        os.path.isfile(os.path.join(folder, part, f"__init__.{kind}"))
+        for folder in smartrouter.__path__
+        for kind in ("py", "pyc")
+    )
 
 
 def absent() -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+import anyio
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -17,19 +18,21 @@ from smartrouter.core.errors import SmartrouterError
 from smartrouter.web.pages.render import user_of
 from smartrouter.web.sessions import Flash
 
+SHARED = 1.0  # seconds that we wait for our own share of a changed configuration
 _UNTOLD = frozenset({"do", "by", "hash", "expected"})
 _WITH_BY = frozenset({"allow", "deny", "dismiss", "mute", "reopen"})  # orders that note who decided
 
 
 async def order(request: Request, wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """Have `wanted` done ({"do": …}, see supervisor/orders) in the name of who asks, and note it.
+    """Have `wanted` done ({"do": …}, see supervisor/orders) in the name of who asks, and note it. What the
+    configuration says is then as it is afterwards: who is sent to a page sees there what was done.
 
     Raises SmartrouterError as `Site.ask` does.
     """
     site, user = request.app.state.site, user_of(request)
     name = user.name if user else "web:stranger"
     asked = {**wanted, "by": name} if wanted["do"] in _WITH_BY else dict(wanted)
-    outcome = "done"
+    outcome, before = "done", site.share
     try:
         answer: dict[str, Any] = await site.ask(asked)
     except SmartrouterError as error:
@@ -38,6 +41,10 @@ async def order(request: Request, wanted: Mapping[str, Any]) -> dict[str, Any]:
     finally:
         site.outdated()
         await site.note(request.scope, name, str(wanted["do"]), _told(wanted), outcome)
+    if "applied" in answer:
+        with anyio.move_on_after(SHARED):
+            while site.share is before:
+                await anyio.sleep(0.01)
     return answer
 
 

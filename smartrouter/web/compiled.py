@@ -1,38 +1,45 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Templates compiled by a process of their own: what Jinja's compiler takes meanwhile, some 3 MB, would be
-ours for good. Knows no template.
+"""Templates compiled by a process of their own: Jinja's compiler, and what it takes meanwhile, some 5 MB,
+would be ours for good. Knows no template.
 """
 
-import contextlib
 import marshal
 import os
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
 from types import CodeType
 from typing import Any, NamedTuple, cast
 
+from smartrouter.core.errors import Unavailable
 from smartrouter.web.lean import Environment
 
+Make = Callable[[type[Environment]], Environment]
 
-def compile_apart(environment: Environment) -> None:
-    """Have all templates of `environment` ready. Should the other process fail, they are compiled here. To be
-    called before any thread is started."""
+
+def compile_apart(make: Make) -> Environment:
+    """What `make` makes of Jinja's Environment, with all templates ready. To be called before any thread is
+    started. Raises Unavailable if the other process fails."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         try:
             with open(writing, "wb") as pipe:
-                marshal.dump(_compiled(environment), pipe)
+                marshal.dump(_compiled(make), pipe)
         finally:
             os._exit(0)
     os.close(writing)
     with open(reading, "rb") as pipe:
         found = pipe.read()
     os.waitpid(child, 0)
-    with contextlib.suppress(ValueError, EOFError, TypeError):
+    try:
         codes = _Codes(marshal.loads(found))  # noqa: S302 - it is our own child's
-        environment.bytecode_cache = cast(Any, codes)
+    except (ValueError, EOFError, TypeError):
+        raise Unavailable("the templates of the web interface could not be compiled") from None
+    environment = make(Environment)
+    environment.bytecode_cache = cast(Any, codes)
     for name in environment.list_templates():
         environment.get_template(name)
+    return environment
 
 
 class _Bucket(NamedTuple):
@@ -52,7 +59,13 @@ class _Codes:
         return _Bucket(self._codes.get(name))
 
 
-def _compiled(environment: Environment) -> dict[str, CodeType]:
+def _compiled(make: Make) -> dict[str, CodeType]:
+    """The code of all templates, by all of Jinja: ours cannot compile (see `lean`)."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == "jinja2"]:
+        del sys.modules[name]
+    from jinja2 import Environment as Whole
+
+    environment = make(Whole)
     sources = environment.loader
     assert sources is not None  # noqa: S101 - it has one
     return {

@@ -24,7 +24,7 @@ from smartrouter.config import Config, WebConfig, load
 from smartrouter.core.errors import SmartrouterError, Unavailable
 from smartrouter.core.names import registrable_domain
 from smartrouter.linux import local_addresses, privileges, seccomp
-from smartrouter.linux.heap import give_back, give_back_what_is_large
+from smartrouter.linux.heap import Region, give_back, give_back_what_is_large, let_go, unchanged_files
 from smartrouter.web import assets, certificate
 from smartrouter.web.api.events import feed_of
 from smartrouter.web.app import make_app
@@ -41,6 +41,7 @@ log = logging.getLogger("smartrouter.web")
 TURN = 0.4  # seconds between two heartbeats
 LOOK_AROUND = 5.0  # seconds between two looks at the addresses to listen on
 TRIM_EVERY = 10.0  # seconds between two times that free memory is given back
+LET_GO_EVERY = 3  # of those, between two times that pages of libraries are let go of
 KEEP_EVERY = 30  # of those, between two notes of which sessions there are
 _THREADS = 2  # that read the store for pages
 
@@ -103,6 +104,15 @@ def _drop_rights() -> None:
         log.warning("no filter of system calls: %s", why)
 
 
+def _files() -> list[Region]:
+    """What is in memory of programs and libraries: most of it was needed once, to begin."""
+    try:
+        with open("/proc/self/smaps", encoding="ascii", errors="replace") as smaps:
+            return list(unchanged_files(smaps))
+    except OSError:
+        return []
+
+
 def _tls(share: dict[str, Any]) -> ssl.SSLContext | None:
     """The certificate, which only root may read."""
     web = Config.from_share(share["config"]).web or WebConfig()
@@ -147,6 +157,7 @@ class _Web:
         self._channel = channel
         self._server = Server(make_app(self._site), self._site.lets_in)
         self._tls = tls
+        self._files = _files()
         self._said: list[str] = []  # what went wrong at the last look around
         self._told: dict[str, object] = {}  # to the supervisor
         self._changed = asyncio.Event()
@@ -159,6 +170,7 @@ class _Web:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._end)
         give_back()  # what importing and starting took
+        let_go(self._files)
         tasks = [asyncio.create_task(self._follow()), asyncio.create_task(self._keep())]
         if self._channel is not None:
             loop.add_reader(self._channel.fileno(), self._hear)
@@ -188,6 +200,8 @@ class _Web:
         for turn in itertools.count(1):
             await asyncio.sleep(TRIM_EVERY)
             give_back()
+            if turn % LET_GO_EVERY == 0:
+                let_go(self._files)
             if turn % KEEP_EVERY == 0:
                 await self._site.keep_sessions()
 

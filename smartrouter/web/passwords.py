@@ -9,7 +9,7 @@ import hmac
 import secrets
 import unicodedata
 
-from smartrouter.core.errors import SmartrouterError
+from smartrouter.core.errors import SmartrouterError, Unavailable
 
 SHORTEST, LONGEST = 10, 256  # characters of a password
 # OWASP's Password Storage Cheat Sheet has five equal settings; this is the one that takes 8 MiB.
@@ -40,17 +40,26 @@ def hashed(password: str) -> str:
 
 
 def is_right(password: str, kept: str) -> bool:
-    """Is `password` the one that `kept` is the hash of? False too for a hash that cannot be read."""
+    """Is `password` the one that `kept` is the hash of? False too for a hash that cannot be read. Raises
+    Unavailable where there is no memory to tell."""
     try:
         name, n, r, p, salt, wanted = kept.split("$")
         costs = int(n), int(r), int(p)
         found = _derived(password, bytes.fromhex(salt), *costs)
         return name == "scrypt" and hmac.compare_digest(found, bytes.fromhex(wanted))
-    except (ValueError, TypeError, OverflowError, MemoryError):
+    except (ValueError, TypeError, OverflowError):
         return False
 
 
 def _derived(password: str, salt: bytes, n: int, r: int, p: int) -> bytes:
     # The same characters, however a keyboard puts them together.
     text = unicodedata.normalize("NFKC", password[:LONGEST]).encode(errors="surrogatepass")
-    return hashlib.scrypt(text, salt=salt, n=n, r=r, p=p, maxmem=_MOST_MEMORY, dklen=_LENGTH)
+    try:
+        return hashlib.scrypt(text, salt=salt, n=n, r=r, p=p, maxmem=_MOST_MEMORY, dklen=_LENGTH)
+    except (ValueError, MemoryError):
+        # To OpenSSL a lack of memory and senseless costs are one; ours make sense.
+        if (n, r, p) != (_N, _R, _P):
+            raise ValueError("these costs cannot be met") from None
+        raise Unavailable(
+            "the router has too little memory at the moment to look at a password: try again soon"
+        ) from None

@@ -140,9 +140,9 @@ ELSEWHERE = (
         "netns/test_supervisor.py::test_a_second_one_is_refused_and_the_first_goes_on",
     ),
     Elsewhere(
-        "The store's disk is read-only",
-        "It can be read, and is written once it can be",
-        "unit/test_store_survival.py::test_a_read_only_disk_can_be_read_and_is_written_once_it_can_be",
+        "The store's disk is read-only at the start, with changes in SQLite's log",
+        "What was learned counts, `status` says that nothing can be stored, and it is stored once it can be",
+        "netns/test_read_only_disk.py::test_what_was_learned_counts_and_what_cannot_be_stored_is_said",
     ),
     Elsewhere(
         "A service that gets alerts is away, slow, or hangs",

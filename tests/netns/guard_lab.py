@@ -9,7 +9,7 @@ import os
 import socket
 import sqlite3
 import struct
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from time import monotonic, sleep
@@ -202,21 +202,30 @@ class Wire:
 
 
 @contextmanager
-def home(options: Mapping[str, str] | None = None, more: str = "", names: Names = NAMES) -> Iterator[Home]:
-    """A home that smartrouter guards, where the router's dnsmasq answers. `more`: of the configuration."""
+def home(
+    options: Mapping[str, str] | None = None,
+    more: str = "",
+    names: Names = NAMES,
+    resolving: Sequence[str] = (),
+) -> Iterator[Home]:
+    """A home that smartrouter guards, where the router's dnsmasq answers. `more`: of the configuration;
+    `resolving`: of dnsmasq's."""
     with Network(names) as network:
         found = Home(network, options or {}, more)
-        network.start_router_dnsmasq()
+        network.start_router_dnsmasq(options=resolving)
         found.product.start()
         yield found
 
 
 @contextmanager
 def learned_home(
-    options: Mapping[str, str] | None = None, more: str = "", names: Names = NAMES
+    options: Mapping[str, str] | None = None,
+    more: str = "",
+    names: Names = NAMES,
+    resolving: Sequence[str] = (),
 ) -> Iterator[Home]:
     """The same; camera and TV have learned cloud.maker.example as `web`, and are protected."""
-    with home(options, more, names) as found:
+    with home(options, more, names, resolving) as found:
         for device in (found.camera, found.tv):
             for version in VERSIONS:
                 assert found.visit(device, "cloud.maker.example", version).ok

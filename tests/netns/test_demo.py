@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The demonstration as a whole: every claim of it holds, and it leaves nothing behind, however it ends."""
 
+import re
 import signal
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -28,13 +30,24 @@ def left_of(pid: int) -> list[str]:
     return left
 
 
-def start() -> subprocess.Popen[str]:
-    return subprocess.Popen(DEMO, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+def start(*options: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*DEMO, *options], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
 
 
 def test_every_claim_of_the_demonstration_holds() -> None:
-    demo = start()
-    said, _ = demo.communicate(timeout=90)
+    demo = start("--stay")
+    assert demo.stdout
+    said = ""
+    for line in demo.stdout:
+        said += line
+        if "Enter ends it" in line:
+            break
+    (url, *_) = re.findall(r"http://127\.0\.0\.1:[0-9]+/", said) or [""]
+    with urllib.request.urlopen(f"{url}login", timeout=20) as page:  # as a browser on this machine
+        assert b'name="password"' in page.read()
+    said += demo.communicate("\n", timeout=90)[0]
     assert demo.returncode == 0, said
     assert "✗" not in said
     assert "\x1b[" not in said, "colours outside a terminal"

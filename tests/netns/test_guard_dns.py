@@ -10,6 +10,8 @@ from pathlib import Path
 from time import sleep
 from typing import Any
 
+import dns.message
+import dns.rrset
 import pytest
 from netns.guard_lab import (
     CAMERA,
@@ -404,6 +406,50 @@ def test_a_public_name_for_an_address_inside_names_nothing(home: Home, inside: s
         client.hear()
     sleep(0.7)  # longer than the store waits for a batch
     assert inside not in dict(home.told(home.camera))
+
+
+@both
+@pytest.mark.parametrize("section", ["answer", "authority", "additional"])
+def test_a_record_of_a_name_that_was_not_asked_for_names_nothing(
+    home: Home, version: int, section: str
+) -> None:
+    """Out of bailiwick: a server that is asked for its own name says where the maker's is, too."""
+    kind, own, forged = KINDS[version], forged_address(version, 40), forged_address(version, 41)
+    with (
+        Resolver(home.internet, RESOLVER[version]) as resolver,
+        Client(home.camera, RESOLVER[version]) as client,
+    ):
+        client.ask(query("evil.example", kind))
+        asked = resolver.take()
+        said = dns.message.from_wire(answer("evil.example", [own], asked.ident))
+        getattr(said, section).append(dns.rrset.from_text(f"{NAME}.", 300, "IN", kind, forged))
+        resolver.say(asked, said.to_wire())
+        client.hear()
+    assert eventually(lambda: (own, "evil.example") in home.told(home.camera)), "the reply itself is sound"
+    assert not known(home, forged)
+    assert forged not in dict(home.told(home.camera))
+
+
+@both
+def test_an_attackers_name_that_leads_into_a_shared_map_gets_nobody_out(home: Home, version: int) -> None:
+    """A content network's name and addresses serve many: known is what the device asked for by its own
+    name, at the very address that it was told for that."""
+    kind, shared = KINDS[version], f"map{version}.cdn.example"
+    own, others = forged_address(version, 42), forged_address(version, 43)
+    with (
+        Resolver(home.internet, RESOLVER[version]) as resolver,
+        Client(home.camera, RESOLVER[version]) as client,
+    ):
+        for name, address in ((NAME, own), ("evil.example", others)):
+            client.ask(query(name, kind))
+            asked = resolver.take()
+            said = dns.message.from_wire(answer(shared, [address], asked.ident))
+            said.question = dns.message.from_wire(asked.data).question
+            said.answer.insert(0, dns.rrset.from_text(f"{name}.", 300, "IN", "CNAME", f"{shared}."))
+            resolver.say(asked, said.to_wire())
+            client.hear()
+    assert known(home, own)
+    assert not known(home, others)
 
 
 @both

@@ -3,6 +3,7 @@
 often than it must."""
 
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 from netns.kernel_lab import DEVICE_MAC, Lab, run
@@ -110,22 +111,28 @@ def test_a_plan_that_was_loaded_is_remembered_and_one_that_was_not_is_not(table:
     assert not table.was_taken_away()
 
 
-def test_sets_count_as_emptied_at_the_second_look_in_a_row(table: Table) -> None:
-    answers = [True, False, True, True]
-    for expected in (False, False, False, True):
+@pytest.fixture
+def _settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between two looks there was time enough."""
+    monkeypatch.setattr("smartrouter.guard.table.SETTLES", 0.0)
+
+
+@pytest.mark.usefixtures("_settled")
+def test_sets_count_as_emptied_where_the_same_is_lacking_at_two_looks_in_a_row(table: Table) -> None:
+    looks = [({"one"}, False), (set(), False), ({"one"}, False), ({"another"}, False), ({"another"}, True)]
+    for lacking, expected in looks:
         nft("add", "table", "inet", "somebody")
         nft("delete", "table", "inet", "somebody")  # something has changed, so it is worth a look
         assert not table.was_taken_away()
-        assert table.was_emptied(lambda: answers.pop(0)) is expected
-    assert not answers
+        assert table.was_emptied(partial(frozenset, lacking)) is expected
 
 
 def test_sets_are_looked_at_only_when_rules_have_changed(table: Table) -> None:
     looked: list[bool] = []
 
-    def lack() -> bool:
+    def lack() -> frozenset[object]:
         looked.append(True)
-        return False
+        return frozenset()
 
     for _ in range(3):
         assert not table.was_taken_away()
@@ -133,8 +140,18 @@ def test_sets_are_looked_at_only_when_rules_have_changed(table: Table) -> None:
     assert len(looked) == 1
 
 
+def test_what_lacks_is_given_time_to_be_put_in(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("smartrouter.guard.table.SETTLES", 3600.0)
+    lacking = [frozenset({1}), frozenset({1})]
+    assert not table.was_taken_away()
+    for _ in range(3):
+        assert not table.was_emptied(lacking.pop)
+    assert len(lacking) == 1
+
+
+@pytest.mark.usefixtures("_settled")
 def test_what_lacks_though_it_was_filled_again_is_left_alone_for_a_while(table: Table) -> None:
     nft("add", "table", "inet", "somebody")
     assert not table.was_taken_away()
-    found = [table.was_emptied(lambda: True) for _ in range(8)]
+    found = [table.was_emptied(lambda: frozenset({1})) for _ in range(8)]
     assert found == [False, True, False, True, False, False, False, False]

@@ -7,6 +7,7 @@ Whoever adds to a list here says why a part needs it.
 import ctypes
 import os
 import re
+import signal
 import socket
 import stat
 from collections.abc import Iterator
@@ -184,7 +185,20 @@ def test_another_user_of_the_router_gets_nothing_out_of_it(running: Home) -> Non
     assert as_stranger("pass") == "let in"
     assert as_stranger(f"socket.socket(socket.AF_UNIX).connect({control!r})") == "PermissionError"
     database = str(running.product.database)
-    assert as_stranger(f"open({database!r}, 'rb')") == "PermissionError"
+    folders = (running.product.database.parent, running.product.run_dir)
+    files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+    assert {"smartrouter.db", "alerts.txt"} <= {path.name for path in files}
+    for path in files:
+        for mode in ("rb", "r+b"):
+            assert as_stranger(f"open({str(path)!r}, {mode!r})") == "PermissionError", path
+    for folder in folders[:1]:
+        assert as_stranger(f"os.listdir({str(folder)!r})") == "PermissionError"
+    # The configuration is the administrator's; what is closed to others stays so when we write it.
+    config = running.product.config
+    config.chmod(0o600)
+    assert running.product.command("deny", "tv", "ads.example").returncode == 0
+    assert "ads.example" in config.read_text()
+    assert as_stranger(f"open({str(config)!r}, 'rb')") == "PermissionError"
     uri = f"sqlite3.connect('file:{database}?mode=ro', uri=True).execute('SELECT * FROM devices')"
     assert as_stranger(uri) == "OperationalError"
 
@@ -222,9 +236,24 @@ def test_a_secret_is_with_the_part_that_needs_it_and_in_no_output() -> None:
                 ("doctor", "--json"),
                 ("notify", "--json"),
                 ("devices", "--json"),
+                ("alerts", "--all", "--json"),
+                ("digest", "--json"),
+                ("metrics",),
             )
         ]
         assert all(outputs)
+        text = found.product.config.read_text()
+        for fault in (f"\toption token '{SECRET}\n", f"\toption token\n{SECRET}\n", f"\tlist {SECRET} 'x'\n"):
+            found.product.config.write_text(text + fault)
+            os.kill(int(found.status()["pid"]), signal.SIGHUP)
+            assert eventually(lambda: found.status()["config"]["error"])
+            for words in (("status",), ("doctor",), ("devices",), ("notify",)):
+                done = found.product.command(*words)
+                outputs += [done.stdout, done.stderr]
+            outputs.append(str(found.status()))
+            found.product.config.write_text(text)
+            os.kill(int(found.status()["pid"]), signal.SIGHUP)
+            assert eventually(lambda: not found.status()["config"]["error"])
         outputs.append(found.product.log.read_text())
         for pid in pids(found).values():
             outputs += [

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Threats of docs/threats.md that are about whole classes of packets, and about who somebody is."""
 
+import socket
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import chain, combinations, islice, product
 from time import sleep
 
@@ -23,7 +25,7 @@ from scapy.layers.l2 import Ether
 
 from fuzz import corpus
 from fuzz.mutation import mutations
-from smartrouter.lab import packets
+from smartrouter.lab import packets, traffic
 from smartrouter.lab.hosts import Host
 from smartrouter.lab.plan import HOME, IOT, Way
 from smartrouter.lab.traffic import Result
@@ -65,6 +67,52 @@ def of_every_protocol(found: Home, version: int) -> list[bytes]:
 @pytest.mark.parametrize("version", VERSIONS)
 def test_no_protocol_number_is_a_way_out(house: Home, version: int) -> None:
     assert leaked(house, house.camera, of_every_protocol(house, version)) == []
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_known_address_is_no_way_out_for_a_tunnel(house: Home, version: int) -> None:
+    """Known is the service, too: what the camera knows as `web` it reaches by nothing else."""
+    known = KNOWN[version == 6]
+    road = way(house, version)._replace(destination=known)
+    data = b"\x45\0\0\x1c" + bytes(8) + b"\x0a\0\0\1\x0a\0\0\2" + bytes(20)
+    frames = [
+        packets.gre(road),
+        packets.sctp(road, 443),
+        packets.datagram(road, 5683),
+        packets.syn(road, 22),
+        *(packets.of_protocol(road, number, data) for number in (4, 41, 47, 50, 115, 132)),
+    ]
+    with house.wire() as wire:
+        house.camera.send(*frames)
+        house.barrier(house.camera)
+        sleep(0.2)
+        assert wire.to(known) == []
+        house.camera.send(packets.syn(road, 443, source_port=44200))
+        assert eventually(lambda: wire.to(known)), "by what it knows it does"
+
+
+def test_a_privacy_address_neither_frees_a_device_nor_keeps_it_from_what_it_knows(house: Home) -> None:
+    """RFC 8981: a device makes itself new addresses as it likes; its MAC is what counts."""
+    camera = house.camera
+    for number in range(3):
+        address = f"{house.camera.ipv6.rpartition('::')[0]}::4d2:{number + 1}"
+        camera.ip(f"addr add {address}/64 dev eth0 nodad preferred_lft 0")  # used where it is asked for
+        try:
+            for target, result in ((KNOWN[1], Result.CONNECTED), (STRANGER[1], Result.REFUSED)):
+                with camera.new_socket(socket.AF_INET6, socket.SOCK_STREAM) as sock:
+                    sock.bind((address, 0))
+                    assert traffic.connect(sock, target, 443, 2.0).result == result
+            for target, verdict in ((KNOWN[1], "accepted"), (STRANGER[1], "blocked")):
+                stored = partial(verdicts, house, target, address)
+                assert eventually(stored), "recorded as the camera's"
+                assert stored() == {verdict}
+        finally:
+            camera.ip(f"addr del {address}/64 dev eth0")
+
+
+def verdicts(found: Home, target: str, source: str) -> set[str]:
+    """What became of the camera's attempts to get from `source` to `target`, as far as they are stored."""
+    return {each["verdict"] for each in found.attempts(found.camera, target) if each["source"] == source}
 
 
 @pytest.mark.parametrize("version", VERSIONS)

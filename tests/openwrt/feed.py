@@ -85,11 +85,26 @@ def install(packages: list[str], work: Path, *, sources: bool = False) -> Path:
                     shutil.rmtree(path) if os.path.isdir(path) else os.unlink(path)
         if part.exists():
             _copy(part, root / SITE)
+    _drop_empty(root)
     if not sources:
         assert compileall.compile_dir(root / SITE, quiet=2, legacy=True, stripdir=str(root), maxlevels=20)
         for source in (root / SITE).rglob("*.py"):
             source.unlink()
     return root
+
+
+def script(package: str, name: str) -> str:
+    """What a router runs at `name` (postinst, postrm) of a package of recipe `smartrouter`; '' if nothing."""
+    done = make("smartrouter", "script", f"NAME={package}/{name}")
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def _drop_empty(root: Path) -> None:
+    """A package of Python modules holds no empty folder: OpenWrt takes them away."""
+    for folder, _, _ in os.walk(root, topdown=False):
+        if folder != str(root) and not os.listdir(folder):
+            os.rmdir(folder)
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -41,12 +41,18 @@ start() {
 	service_triggers
 	said set
 }
-stop() { said delete; }
+restart() { said restarted; }
+stop() {
+	stop_service "$@"
+	said delete
+	service_stopped
+	said stopped
+}
 reload() { reload_service "$@"; }
 
 . "$script"
 
-case " boot start stop reload $EXTRA_COMMANDS " in
+case " boot start stop restart reload $EXTRA_COMMANDS " in
 	*" $action "*) "$action" "$@" ;;
 	*) echo "no such command: $action" >&2; exit 1 ;;
 esac

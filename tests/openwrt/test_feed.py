@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The feed's recipes: what they say of their packages, and what is in them."""
 
+import fnmatch
 import importlib.metadata
 import json
 import os
@@ -12,7 +13,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from openwrt.feed import CHECKOUT, FEED, RECIPES, SITE, filespecs, install, make, scan
+from openwrt.feed import CHECKOUT, FEED, RECIPES, SITE, filespecs, install, make, scan, script
 
 import smartrouter
 
@@ -213,6 +214,55 @@ def test_the_files_are_where_openwrt_looks_for_them(installed: Callable[..., Pat
     assert (root / "usr/bin/smartrouter").read_text().startswith("#!/usr/bin/python3\n")
     capabilities = json.loads((root / "etc/capabilities/smartrouter.json").read_text())
     assert set(capabilities) == {"bounding", "effective", "permitted", "inheritable", "ambient"}
+
+
+def test_a_package_brings_no_empty_folder(installed: Callable[..., Path]) -> None:
+    """OpenWrt would take it away: what is to be there is made by who needs it."""
+    text = (FEED / "smartrouter" / "Makefile").read_text()
+    for folder in re.findall(r"\$\(1\)(/[\w./-]+)", text):
+        assert (installed(*OURS[:2]) / folder.lstrip("/")).exists(), folder
+
+
+@pytest.mark.parametrize("name", ["postinst", "postrm"])
+@pytest.mark.parametrize("image", ["", "/somewhere"], ids=["on a router", "into an image"])
+def test_rpcd_takes_the_plugin_up_when_it_comes_and_lets_it_go_with_the_package(
+    name: str, image: str, tmp_path: Path
+) -> None:
+    rpcd = tmp_path / "rpcd"
+    rpcd.write_text(f'#!/bin/sh\necho "$1" >> {tmp_path}/said\nexit 1\n')
+    rpcd.chmod(0o755)
+    text = script("smartrouter", name)
+    assert text.startswith("#!/bin/sh\n")
+    done = subprocess.run(
+        ["sh", "-u", "-c", text.replace("/etc/init.d/rpcd", str(rpcd))],
+        env=os.environ | {"IPKG_INSTROOT": image}, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    said = tmp_path / "said"
+    assert (said.read_text() if said.exists() else "") == ("" if image else "reload\n")
+    for package in OURS[1:]:
+        assert script(package, name) == ""
+
+
+@pytest.mark.parametrize("wheel", ["NetfilterQueue-1.1.0-cp311-cp311", "netfilterqueue-1.1.0-cp313-cp313"])
+def test_the_wheel_is_found_as_either_setuptools_spells_it(wheel: str) -> None:
+    fields = scan("python-netfilterqueue")["python3-netfilterqueue"]
+    pattern = f"{fields['PYTHON3_PKG_WHEEL_NAME']}-{fields['PKG_VERSION']}-*.whl"
+    assert fnmatch.fnmatchcase(f"{wheel}-linux_x86_64.whl", pattern)
+
+
+def test_a_change_of_the_checkout_builds_the_package_anew() -> None:
+    """OpenWrt looks for changes beside the recipe, and where the recipe tells it to."""
+    text = (FEED / "smartrouter" / "Makefile").read_text()
+    (looked,) = re.findall(r"^PKG_FILE_DEPENDS:=(.+)$", text, re.M)
+    copied = {
+        word
+        for line in re.findall(r"^\t\$\(CP\) (\$\(SMARTROUTER_SOURCE\).+) \S+$", text, re.M)
+        for word in line.split()
+    }
+    assert set(looked.split()) == copied - {"$(SMARTROUTER_SOURCE)/LICENSE"}
+    for place in looked.split():
+        assert (FEED / "smartrouter" / place.replace("$(SMARTROUTER_SOURCE)", "../..")).is_dir()
 
 
 def test_the_recipes_of_libraries_are_of_versions_that_we_work_with() -> None:

@@ -9,6 +9,8 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -51,6 +53,7 @@ class Router:
             "mkdir",
             "chmod",
             "grep",
+            "sleep",
         ):
             (self.bin / applet).symlink_to(str(BUSYBOX))
         (self.bin / "flock").symlink_to(str(shutil.which("flock")))
@@ -96,6 +99,10 @@ class Router:
         assert (done.returncode, done.stderr) == (0, "")
         return self.lines()[len(before) :]
 
+    def note(self, text: str) -> None:
+        with self.said.open("a") as file:
+            file.write(f"{text}\n")
+
     def lines(self) -> list[str]:
         return self.said.read_text().splitlines() if self.said.exists() else []
 
@@ -126,11 +133,22 @@ def test_procd_is_told_to_look_after_one_instance_for_ever(router: Router) -> No
         "set_param term_timeout 40",
         "set_param stdout 1",
         "set_param stderr 1",
+        "set_param env SMARTROUTER_LOG=stdout",
         "set_param no_new_privs 1",
         "close_instance",
         "add_reload_trigger smartrouter network firewall dhcp",
         "set",
     ]
+
+
+@pytest.mark.parametrize("log", ["stdout", ""])
+def test_what_is_logged_goes_where_the_init_script_says(log: str) -> None:
+    done = subprocess.run(
+        [sys.executable, str(FILES / "smartrouter"), "no-such-command"],
+        env=os.environ | {"SMARTROUTER_LOG": log}, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert [bool(done.stdout), bool(done.stderr)] == [bool(log), not log]
 
 
 def test_switched_off_it_is_a_service_without_an_instance(router: Router) -> None:
@@ -175,6 +193,43 @@ def test_what_was_just_started_gets_no_signal(pids: tuple[int, ...], router: Rou
         assert "send_signal smartrouter * HUP" not in router.do("reload", script)
 
 
+def test_what_was_switched_off_gets_no_signal_while_it_ends(router: Router, tmp_path: Path) -> None:
+    script, listener = socket_of(INIT, tmp_path)
+    with listener:
+        router.configure(enabled="0")
+        router.runs_as(4711, 4711)
+        said = router.do("reload", script)
+    assert "set" in said  # by which procd ends it
+    assert "send_signal smartrouter * HUP" not in said
+
+
+def test_stop_is_over_when_the_supervisor_is_gone(router: Router) -> None:
+    supervisor = subprocess.Popen(["sleep", "600"])
+    router.runs_as(supervisor.pid)
+
+    def end_when_told() -> None:  # as procd does it
+        while "delete" not in router.lines():
+            time.sleep(0.01)
+        time.sleep(0.3)
+        supervisor.kill()
+        supervisor.wait()
+        router.note("gone")
+
+    procd = threading.Thread(target=end_when_told)
+    procd.start()
+    assert router.do("stop") == ["delete", "gone", "stopped"]
+    procd.join()
+
+
+def test_stop_does_not_wait_for_ever_nor_for_what_does_not_run(router: Router, tmp_path: Path) -> None:
+    script = tmp_path / "init"
+    script.write_text(INIT.read_text().replace("STOP_PATIENCE=40", "STOP_PATIENCE=-1"))
+    router.runs_as(os.getpid())
+    assert router.do("stop", script) == ["delete", "stopped"]
+    router.runs_as()
+    assert router.do("stop") == ["delete", "stopped"]
+
+
 def test_what_does_not_listen_yet_gets_no_signal(router: Router, tmp_path: Path) -> None:
     script, listener = socket_of(INIT, tmp_path)
     listener.close()
@@ -207,7 +262,17 @@ def test_with_closed_the_kept_ruleset_is_loaded_at_boot_before_anything_is_start
         assert said.index(load) < said.index("service")
     if options.get("on_failure") == "closed" and not kept:
         assert any("everything passes" in line for line in said)
-    assert load not in router.do("start")  # only at boot: a restart keeps the table
+    assert load not in router.do("start")  # a reload does that, and keeps the table
+
+
+def test_a_restart_leaves_no_gap_with_closed(router: Router, tmp_path: Path) -> None:
+    router.configure(snapshot=str(tmp_path), on_failure="closed")
+    (tmp_path / "ruleset.nft").write_text("table inet smartrouter { }\n")
+    said = router.do("restart")
+    load = f"nft -f {tmp_path}/ruleset.nft"
+    assert said.index("stopped") < said.index(load) < said.index("service") < said.index("set")
+    router.configure(snapshot=str(tmp_path), on_failure="open")
+    assert load not in router.do("restart")
 
 
 def test_it_starts_before_the_firewall_and_the_network_and_stops_behind_them() -> None:
@@ -234,6 +299,29 @@ def test_a_jail_is_made_only_where_it_is_wanted_and_can_be(router: Router) -> No
         assert any("procd-ujail" in line for line in said)
         assert not any(line.startswith("add_jail") for line in said)
     assert "set_param command /usr/bin/smartrouter run" in said
+
+
+def test_what_a_jailed_supervisor_writes_is_there_before_it_is_put_into_the_jail(
+    router: Router, tmp_path: Path
+) -> None:
+    writes = [tmp_path / name for name in ("run", "store", "kept")]
+    router.configure(jail="1", snapshot=str(writes[2]))
+    router.program("ujail", "exit 0")
+    moved = tmp_path / "init"
+    text = "\n".join(line for line in INIT.read_text().splitlines() if not line.startswith("[ -d /run ]"))
+    for place, instead in {
+        "/sbin/ujail": router.bin / "ujail",
+        "RUN_DIR=/var/run/smartrouter": f"RUN_DIR={writes[0]}",
+        "/var/lib/smartrouter": writes[1],
+    }.items():
+        assert place in text
+        text = text.replace(place, str(instead))
+    moved.write_text(text + "\n")
+    said = router.do("start", moved)
+    assert "add_jail smartrouter log ubus procfs sysfs" in said
+    assert f"add_jail_mount_rw /etc/config {' '.join(map(str, writes))}" in said
+    assert "set_param capabilities /etc/capabilities/smartrouter.json" in said
+    assert all(path.is_dir() for path in writes)
 
 
 # -- leases ------------------------------------------------------------------------------------------------

@@ -4,6 +4,8 @@ browser that is logged in.
 """
 
 import hashlib
+import html
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -60,6 +62,7 @@ class MadeSite(Site):
         answer = self.answers.get(str(request["do"]), {"applied": True, "note": ""})
         if isinstance(answer, SmartrouterError):
             raise answer
+        self.share = {**self.share}  # the supervisor hands out what is changed before it answers
         return dict(answer)
 
 
@@ -96,6 +99,13 @@ class Owner(TestClient):
     def send_form(self, path: str, **fields: str) -> Any:
         """Post a form as a browser would."""
         return self.post(path, data={"csrf": self.csrf, **fields})
+
+    def undo(self, page: str) -> Any:
+        """Press the button *Undo* of this page."""
+        form = page.partition('class="flash')[2].partition("</form>")[0]
+        fields = dict(re.findall('name="([^"]*)" value="([^"]*)"', form))
+        (action,) = re.findall('action="([^"]*)"', form)
+        return self.post(action, data={name: html.unescape(value) for name, value in fields.items()})
 
 
 def owner(site: Site) -> Owner:

@@ -124,7 +124,7 @@ def kernel(monkeypatch: pytest.MonkeyPatch) -> Iterator[Kernel]:
     monkeypatch.setattr(batched_queue, "subscribe", lambda *_: kernel.reader)
     monkeypatch.setattr(batched_queue, "Netlink", contextlib.nullcontext)
     monkeypatch.setattr(batched_queue, "has_queues", lambda _: True)
-    monkeypatch.setattr(batched_queue, "_CLOSE", inf)  # seconds: what is sent is sent at once
+    monkeypatch.setattr(batched_queue, "CLOSE", inf)  # seconds: what is sent is sent at once
     yield kernel
     kernel.socket.close()
     kernel.reader.close()
@@ -218,7 +218,7 @@ def test_every_packet_of_a_batch_gets_one_verdict_whatever_is_raised_where(kerne
         batch = BatchedQueue(7370, handler, MARKS)
         raised: BaseException | None = None
         try:
-            batch._serve_until(0.0, socket.MSG_DONTWAIT)
+            batch._serve_until(0.0, wait=False)
         except BaseException as error:
             raised = error
         fates = list(kernel.settled().values())
@@ -255,9 +255,9 @@ def test_a_kernel_without_memory_is_asked_again(kernel: Kernel, monkeypatch: pyt
 
     handler = Handler()
     queue = BatchedQueue(7370, handler, MARKS)
-    monkeypatch.setattr(queue, "_socket", Poor())
+    monkeypatch.setattr(queue, "_link", Poor())
     kernel.send(packet(1))
-    queue._serve_until(0.0, socket.MSG_DONTWAIT)
+    queue._serve_until(0.0, wait=False)
     assert kernel.sent() == [[Verdict(ACCEPT, 1, 0x10041)]]
     assert handler.times("settle") == 1
 

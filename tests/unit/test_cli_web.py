@@ -58,3 +58,15 @@ def test_on_a_terminal_it_is_asked_for_twice(
     assert main(["web", "--set-password"]) == 1
     assert "not the same" in capsys.readouterr().err
     assert asked == []
+
+
+@pytest.mark.parametrize(
+    "end", ["", "\n", "\r\n"], ids=["no end of the line", "Unix", "Windows, or a terminal"]
+)
+def test_the_end_of_the_line_is_no_part_of_the_password(
+    end: str, asked: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A form sends none, and would be refused."""
+    monkeypatch.setattr("sys.stdin", io.StringIO(PASSWORD + end, newline=""))
+    assert main(["web", "--set-password"]) == 0
+    assert is_right(PASSWORD, asked[0]["hash"])

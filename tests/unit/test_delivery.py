@@ -17,7 +17,9 @@ import pytest
 from unit.made_effects import NOON, PLUG, TV, raised, write
 from unit.stand_in import StandIn, service
 
-from smartrouter.analyzer.delivery import STANDINGS_EVERY, Answered, Delivery, Switched
+from smartrouter.analyzer import answers
+from smartrouter.analyzer.answers import Answered, Switched
+from smartrouter.analyzer.delivery import STANDINGS_EVERY, Delivery
 from smartrouter.analyzer.intake import GATHER, NAMELESS
 from smartrouter.config import Config, NotifyConfig, from_text
 from smartrouter.core.effects import Kind, Severity
@@ -702,6 +704,21 @@ def test_who_answers_before_the_service_has_said_that_it_took_the_message_is_hea
     world.go(STEP)
     assert [answered.mac for answered in world.answered] == [TV]
     chat.goes_on.set()
+
+
+def test_an_answer_waits_until_the_store_can_be_read_again(
+    world: World, chat: Chat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    chat.press("alert:1", Answer.MUTE)
+    with monkeypatch.context() as patch:
+        patch.setattr(answers, "alert", fail)
+        with pytest.raises(sqlite3.OperationalError):
+            world.go(STEP)
+    world.go(STEP)
+    assert [answered.mac for answered in world.answered] == [TV]
 
 
 def test_who_answers_what_was_not_known_to_have_arrived_is_heard(world: World, chat: Chat) -> None:

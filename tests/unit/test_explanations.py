@@ -9,7 +9,8 @@ from smartrouter.core.policy import REASONS, Reason
 
 UNDECIDABLE = [
     Kind.SCAN, Kind.DNS_TUNNEL, Kind.IP_SPOOFING, Kind.ADDRESS_CONFLICT, Kind.ROUTER_SERVICE,
-    Kind.HIDDEN_RESOLVER, Kind.REPEATER, Kind.PERSON, Kind.CLONE,
+    Kind.HIDDEN_RESOLVER, Kind.REPEATER, Kind.PERSON, Kind.CLONE, Kind.ACCOUNTING, Kind.OVERFLOW,
+    Kind.NOT_STORED,
 ]  # fmt: skip
 
 

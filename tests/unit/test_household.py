@@ -295,3 +295,44 @@ def test_an_optional_part_is_wanted_while_its_section_is_there(
     assert [child.part.name for child in household.wanted()] == ["guard"], "nothing is known yet"
     household.found = {"shares": {"guard": {}, "web": {"web": section}}}
     assert [child.part.name for child in household.wanted()] == wanted
+
+
+class Hearer:
+    """A part that runs, and answers when the test wants."""
+
+    def __init__(self, name: str) -> None:
+        self.part = Part(name, ("/nonexistent",))
+        self.then: list[Then] = []
+
+    def configure(self, _share: object, _now: float, then: Then) -> None:
+        self.then.append(then)
+
+    def outage(self, _now: float) -> float:
+        return 0.0
+
+    def start(self, _now: float) -> None:
+        """It runs."""
+
+    stop = start
+
+
+@pytest.mark.parametrize(
+    ("part", "changed"),
+    [("guard", {"smartrouter": [{"mode": "enforce"}]}), ("web", {"web": [{"password_hash": "scrypt$2"}]})],
+    ids=["a rule or a mode counts once the guard has it", "a password once the web interface has it"],
+)
+def test_a_change_is_answered_when_it_counts(part: str, changed: dict[str, Any], world: World) -> None:
+    hearers = {name: Hearer(name) for name in ("guard", "web")}
+    world.household.children = hearers  # type: ignore[assignment]
+    before: dict[str, Any] = {"smartrouter": [{}], "web": [{}]}
+    world.desk.answers["whole"] = found(shares={"guard": {}, "web": before})
+    world.household.reload(lambda _: None, world.now)
+    world.desk.answers["change"] = found(shares={"guard": {}, "web": {**before, **changed}})
+    answers: list[Answer] = []
+    world.household.change(lambda _path: None, answers.append, world.now)
+    for name in ("guard", "web"):
+        if name != part:
+            hearers[name].then[-1]({"ok": {}})
+    assert answers == []
+    hearers[part].then[-1]({"ok": {}})
+    assert answers == [{"ok": {"applied": True, "note": ""}}]

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Which parts are here, and what is said of those that are not."""
 
+from pathlib import Path
+
 import pytest
 
+import smartrouter
 from smartrouter.cli import main
-from smartrouter.supervisor import installed
 from smartrouter.supervisor.installed import absent, is_installed, what_is_missing
 
 
@@ -16,8 +18,19 @@ def test_here_every_part_is() -> None:
 
 
 def test_a_part_that_one_could_miss_is_absent_where_it_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(installed, "find_spec", lambda name: None)
+    monkeypatch.setattr(smartrouter, "__path__", [])
     assert absent() == ("analyzer",)
+
+
+@pytest.mark.parametrize("kind", ["py", "pyc"])
+def test_a_part_is_there_as_source_or_compiled_alone(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "web").mkdir()
+    monkeypatch.setattr(smartrouter, "__path__", [str(tmp_path)])
+    assert not is_installed("web")
+    (tmp_path / "web" / f"__init__.{kind}").touch()
+    assert is_installed("web")
 
 
 @pytest.mark.parametrize(

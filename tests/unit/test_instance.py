@@ -5,6 +5,7 @@ import os
 import select
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import time
@@ -49,6 +50,13 @@ def test_a_place_that_cannot_be_a_run_directory_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(Unavailable, match=r"cannot use .*choose one with --run-dir"):
         Instance(str(tmp_path / "file"))
+
+
+def test_nobody_else_can_open_the_lock_and_so_hold_it(tmp_path: Path) -> None:
+    (tmp_path / "lock").touch(0o644)  # an earlier version's
+    instance = Instance(str(tmp_path))
+    assert stat.S_IMODE((tmp_path / "lock").stat().st_mode) == 0o600
+    instance.release()
 
 
 def test_a_lock_that_is_a_link_is_not_followed(tmp_path: Path) -> None:

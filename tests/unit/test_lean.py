@@ -8,6 +8,7 @@ import pytest
 
 HEAVY = (
     "click", "multiprocessing", "logging.handlers", "http.client", "email.message", "pickle",
+    "jinja2.compiler", "jinja2.nodes", "tempfile", "configparser", "uuid", "email.utils", "lzma",
     "netfilterqueue", "pyroute2", "scapy", "slack_sdk", "dns", "httpx", "encodings.idna",
 )  # fmt: skip
 
@@ -32,12 +33,30 @@ def test_the_process_imports_nothing_heavy() -> None:
         "import uvicorn.main; print(uvicorn.main.Server.__name__)",
         "import html; from html.entities import html5; print(html5['amp;'])",
         "import jinja2.bccache; print(jinja2.bccache.Bucket.__name__)",
+        "import jinja2.nodes, jinja2.compiler; print(jinja2.compiler.CodeGenerator.__name__)",
+        "import email.utils; print(email.utils.formataddr(('a', 'b@c')))",
+        "import uuid; print(uuid.UUID(int=7).int)",
+        "from smartrouter.web.lean import http_date; print(http_date(784111777.9))",
         "from starlette.exceptions import HTTPException; print(HTTPException(404).detail)",
     ],
-    ids=["http.client", "logging.config", "uvicorn.main", "html.entities", "jinja2.bccache", "a reason"],
+    ids=[
+        "http.client",
+        "logging.config",
+        "uvicorn.main",
+        "html.entities",
+        "jinja2.bccache",
+        "jinja2.compiler",
+        "email.utils",
+        "uuid",
+        "a date",
+        "a reason",
+    ],
 )
 def test_whoever_wants_it_gets_it(use: str) -> None:
-    wanted = {"HTTPConnection", "dictConfig", "Server", "&", "Bucket", "Not Found"}
+    wanted = {
+        "HTTPConnection", "dictConfig", "Server", "&", "Bucket", "Not Found", "CodeGenerator", "a <b@c>", "7",
+        "Sun, 06 Nov 1994 08:49:37 GMT",
+    }  # fmt: skip
     assert said(f"import smartrouter.web.daemon; {use}") in wanted
 
 

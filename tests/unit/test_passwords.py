@@ -6,6 +6,7 @@ import hashlib
 import pytest
 
 from smartrouter.config.options import HASH
+from smartrouter.core.errors import Unavailable
 from smartrouter.web.passwords import BadPassword, checked, hashed, is_right
 
 GOOD = "correct horse battery"
@@ -60,3 +61,18 @@ def test_what_is_no_password_is_refused(password: str, again: str, says: str) ->
 
 def test_words_with_spaces_are_a_password() -> None:
     assert checked(GOOD, GOOD) == GOOD
+
+
+def test_a_lack_of_memory_is_no_wrong_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To the library both are a ValueError; who has typed the right one is not to be told otherwise."""
+    kept = hashed(GOOD)
+
+    def starved(*_: object, **__: object) -> bytes:
+        raise ValueError("[digital envelope routines] malloc failure")
+
+    monkeypatch.setattr("hashlib.scrypt", starved)
+    with pytest.raises(Unavailable, match="too little memory"):
+        is_right(GOOD, kept)
+    with pytest.raises(Unavailable, match="too little memory"):
+        hashed(GOOD)
+    assert not is_right(GOOD, "scrypt$1073741824$8$1$00$00")  # nobody has so much

@@ -14,7 +14,7 @@ import pytest
 
 import smartrouter
 from smartrouter.linux import process
-from smartrouter.linux.privileges import CAP_NET_ADMIN, group_name, service_user
+from smartrouter.linux.privileges import CAP_NET_ADMIN, group_name, remember_service_user, service_user
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give up root")
 NET_ADMIN = f"{1 << CAP_NET_ADMIN:016x}"
@@ -148,6 +148,14 @@ def test_the_service_user_is_smartrouter_or_else_nobody(monkeypatch: pytest.Monk
     assert service_user() == ("nobody", nobody.pw_uid, nobody.pw_gid)
     known["smartrouter"] = pwd.struct_passwd(("smartrouter", "x", 990, 991, "", "/", "/bin/false"))
     assert service_user() == ("smartrouter", 990, 991)
+
+
+def test_who_it_is_is_looked_up_once_for_all_that_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SMARTROUTER_USER", "")
+    before = service_user()
+    remember_service_user()
+    monkeypatch.setattr(pwd, "getpwnam", lambda name: pytest.fail(f"{name} is looked up"))
+    assert service_user() == before
 
 
 def test_a_group_without_a_name_has_its_number() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from smartrouter.linux import queue
+from smartrouter.linux import queue, serving
 from smartrouter.linux.netlink import attributes
 from smartrouter.linux.queue import FORWARD, LOCAL_IN, LOCAL_OUT, Marks, Queue, Ruling, Silently
 from smartrouter.linux.rulings import SOON, TURN
@@ -147,8 +147,9 @@ def library(monkeypatch: pytest.MonkeyPatch) -> Library:
     library = Library()
     monkeypatch.setattr(queue, "NetfilterQueue", lambda: library)
     monkeypatch.setattr("smartrouter.linux.queue.socket.fromfd", lambda *_: library)
-    monkeypatch.setattr(queue, "limit_waiting", lambda *_: None)
-    monkeypatch.setattr(queue, "_CLOSE", inf)  # seconds: they are all there
+    for module in (queue, serving):
+        monkeypatch.setattr(module, "limit_waiting", lambda *_: None)
+    monkeypatch.setattr(queue, "CLOSE", inf)  # seconds: they are all there
     return library
 
 
@@ -223,7 +224,8 @@ def test_what_a_handler_puts_off_does_not_wait_long(
     library: Library, monkeypatch: pytest.MonkeyPatch, puts_off: bool | None, waits: list[float]
 ) -> None:
     said: list[float] = []
-    monkeypatch.setattr(queue, "limit_waiting", lambda _, seconds: said.append(seconds))
+    for module in (queue, serving):
+        monkeypatch.setattr(module, "limit_waiting", lambda _, seconds: said.append(seconds))
     serve(library, Handler(settle=puts_off), Packet())
     assert said == waits
 

@@ -2,9 +2,11 @@
 """Which new device is probably one that was here before."""
 
 from base64 import b64encode
+from functools import partial
 from typing import TypeAlias
 
 import pytest
+from counting import steps
 from unit.made_dhcp import dhcp, option
 
 from smartrouter.analyzer.discovery import Inventory, Network
@@ -110,3 +112,34 @@ def test_it_is_taken_back_when_the_old_one_is_heard_of_again() -> None:
     found = home.inventory.of(NEW)
     assert found is not None
     assert found.probably == ""
+
+
+def test_a_thousand_made_up_devices_are_looked_at_a_few_at_a_time() -> None:
+    """Each says something, and each may have been any of the others."""
+    home = Home()
+    for number in range(900):
+        mac = f"02:00:00:01:{number // 256:02x}:{number % 256:02x}"
+        home.gallery.heard([[mac, "dhcp", b64encode(dhcp(mac=mac)).decode()]], float(number))
+        home.inventory.heard(
+            [Neighbour(mac, f"10.0.{number // 256}.{number % 256}", "br-lan", float(number))]
+        )
+        home.inventory.stands(mac, True, "port")
+    made_up = home.gallery.changed()
+    most = max(steps(partial(home.returns.look, made_up if turn == 0 else (), {})) for turn in range(3))
+    assert most < 1_000_000
+    assert home.returns.is_behind
+
+
+def test_who_had_to_wait_is_recognised_in_a_later_turn() -> None:
+    home = Home()
+    home.comes(OLD, "bobs-pixel", 100.0)
+    home.goes(OLD)
+    others = [f"02:00:00:00:01:{number:02x}" for number in range(20)]
+    home.inventory.heard([Neighbour(mac, f"192.168.2.{mac[-2:]}", "br-lan", 150.0) for mac in others])
+    home.returns.look(others, {})
+    assert home.comes(NEW, "bobs-pixel", 200.0) == ""
+    while home.returns.is_behind:
+        home.returns.look((), {})
+    found = home.inventory.of(NEW)
+    assert found is not None
+    assert found.probably == OLD

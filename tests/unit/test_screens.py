@@ -16,6 +16,7 @@ from unit.made_full_store import MAC, full_store
 from unit.made_screens import LEARNING, PROTECTED, Taken, furnish, known, sighting
 from unit.made_site import MadeSite, Owner, made_site, owner
 
+from smartrouter.config.options import time_text
 from smartrouter.core.effects import Keep, Kind, Severity
 from smartrouter.core.errors import SmartrouterError, Unavailable
 from smartrouter.store.alerts import AlertState, set_alert_state, set_reverse
@@ -261,8 +262,35 @@ def test_one_click_allows_for_good_and_can_be_taken_back(home: tuple[MadeSite, O
     page = client.get("/inbox").text
     assert "Telly may use example.net (web) for good." in page
     assert 'action="/decisions/undo"' in page
-    client.send_form("/decisions/undo", **rule, to="/inbox")
-    assert site.asked[1] == {"do": "remove-rule", **rule}
+    assert client.undo(page).headers["location"] == "/inbox?page=1"
+    assert site.asked[1:] == [{"do": "remove-rule", **rule}]
+
+
+def test_undo_has_the_earlier_rule_back_that_a_click_replaced(
+    home: tuple[MadeSite, Owner], tmp_path: Path
+) -> None:
+    site, client = home
+    said = (
+        f"config rule\n\toption device '{TV}'\n\toption destination 'example.net'\n\toption service 'web'\n"
+    )
+    site.configure(site_of(tmp_path, f"{said}\toption action 'deny'\n").share)
+    client.send_form("/alerts/1/decide", do="allow", to="/inbox")
+    client.undo(client.get("/inbox").text)
+    rule = {"device": TV, "destination": "example.net", "service": "web"}
+    assert site.asked[1:] == [{"do": "deny", **rule, "until": None, "by": "web:admin"}]
+    assert "example.net is blocked again, as it was before." in client.get("/inbox").text
+
+
+def test_undo_of_a_mute_leaves_the_earlier_one(home: tuple[MadeSite, Owner], tmp_path: Path) -> None:
+    site, client = home
+    said = f"config device\n\toption mac '{TV}'\n\toption mute_until '{time_text(NOW + 432_000)}'\n"
+    site.configure(site_of(tmp_path, said).share)
+    client.send_form("/alerts/1/decide", do="mute", to="/inbox")
+    client.undo(client.get("/inbox").text)
+    assert site.asked[1]["seconds"] == 432_000.0
+    for nonsense in ("ever", "inf", "nan", "-5", "1e300"):
+        client.send_form("/alerts/1/decide", do="unmute", until=nonsense)
+        assert site.asked[-1]["seconds"] == 0.0
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 from unit.made_effects import NOON, PLUG, TV, alias, forget, keep, learn, raised, record, told
 
-from smartrouter.core.effects import Effect
+from smartrouter.core.effects import THE_ROUTER, Effect
 from smartrouter.core.learning import State
 from smartrouter.store import batch as rows
 from smartrouter.store import open_writer
+from smartrouter.store.alerts import alerts
 from smartrouter.store.attempts import attempts_after, attempts_of
 from smartrouter.store.pending import Pending
+from smartrouter.store.queries import devices, totals
 from smartrouter.store.transaction import transaction
 
 
@@ -115,10 +117,11 @@ def test_random_macs_do_not_push_out_a_protected_device(
     conn: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rows, "MAX_DEVICES", 10)
-    write(conn, record(TV), learn(TV), keep(TV, State.PROTECTED))
+    write(conn, record(TV), learn(TV), keep(TV, State.PROTECTED), raised(THE_ROUTER))
     for n in range(50):
         write(conn, record(mac(n)), keep(mac(n)), learn(mac(n)), raised(mac(n)), told(mac(n)))
-    assert one(conn, "SELECT count(*) FROM devices") == 10
+    assert len(devices(conn)) == totals(conn).devices == 10
+    assert len(alerts(conn, mac=THE_ROUTER)) == 1, "the router's own row is no device, and stays"
     assert one(conn, "SELECT count(*) FROM devices WHERE mac = ?", TV) == 1
     assert one(conn, "SELECT count(*) FROM devices WHERE mac = ?", mac(49)) == 1
     for table in ("learned", "progress", "activity"):

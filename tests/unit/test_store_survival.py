@@ -296,6 +296,63 @@ def test_a_read_only_disk_can_be_read_and_is_written_once_it_can_be(tmp_path: Pa
     assert "the disk is read-only" in done.stdout
 
 
+WITH_A_LOG_ON_A_READ_ONLY_DISK = """
+import os, signal, subprocess, sys, tempfile
+from unit.made_effects import learn
+from smartrouter.store import connect, open_reader
+from smartrouter.store.writer import Writer
+
+disk, path, shared, room = sys.argv[1], sys.argv[1] + "/store.db", sys.argv[2], int(sys.argv[3])
+subprocess.run(["mount", "-t", "tmpfs", "sr-store", disk], check=True)
+if os.fork() == 0:
+    store = Writer(path)
+    for number in range(300):
+        store.put(learn(name=f"n{number}.example"))
+    assert store.flush(20.0)
+    os.kill(os.getpid(), signal.SIGKILL)
+os.wait()
+assert os.path.getsize(path + "-wal") > 0
+if shared == "gone":
+    os.unlink(path + "-shm")
+subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+connect.LARGEST_COPY = room
+before = set(os.listdir(tempfile.gettempdir()))
+reader = open_reader(path)
+print(reader.execute("SELECT count(*) FROM learned").fetchone()[0])
+assert set(os.listdir(tempfile.gettempdir())) - before == set()
+reader.close()
+store = Writer(path, every=0.02)
+store.put(learn(name="later.example"))
+assert not store.flush(0.3)
+subprocess.run(["mount", "-o", "remount,rw", disk], check=True)
+assert store.flush(15.0)
+store.close()
+reader = open_reader(path)
+assert reader.execute("SELECT count(*) FROM learned").fetchone() == (301,)
+"""
+
+
+@as_root
+@pytest.mark.parametrize("shared", ["there", "gone"])
+def test_what_a_killed_writer_left_in_the_log_is_read_from_a_read_only_disk(
+    tmp_path: Path, shared: str
+) -> None:
+    """`shared`: the file that readers share, which a power cut may have taken."""
+    done = in_own_mounts(WITH_A_LOG_ON_A_READ_ONLY_DISK, str(tmp_path), shared, str(64 << 20))
+    if "unshare failed" in done.stderr or "permission denied" in done.stderr:
+        pytest.skip(f"cannot mount here: {done.stderr}")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["300"]
+
+
+@as_root
+def test_what_is_too_large_to_be_copied_is_said_and_not_copied(tmp_path: Path) -> None:
+    done = in_own_mounts(WITH_A_LOG_ON_A_READ_ONLY_DISK, str(tmp_path), "gone", "1000")
+    if "unshare failed" in done.stderr or "permission denied" in done.stderr:
+        pytest.skip(f"cannot mount here: {done.stderr}")
+    assert "too many to be copied; its latest changes do not count" in done.stderr
+
+
 def written() -> int:
     """Bytes that this process caused to be sent to disks (Linux, Documentation/filesystems/proc.rst)."""
     lines = Path("/proc/self/io").read_text().splitlines()

@@ -27,8 +27,8 @@ def test_parts_are_started_with_command_lines_that_the_command_understands() -> 
     for part in parts:
         program, *options = part.command
         assert program == sys.executable
-        assert options[:3] == ["-P", "-m", "smartrouter.supervisor.part"]
-        arguments = commands.parser().parse_args([*options[3:], "--channel", "5"])
+        assert options[:4] == ["-S", "-P", "-m", "smartrouter.supervisor.part"]
+        arguments = commands.parser().parse_args([*options[4:], "--channel", "5"])
         assert (arguments.config, arguments.channel) == ("/etc/config/smartrouter", 5)
 
 
@@ -60,6 +60,7 @@ def test_it_imports_nothing_but_the_standard_library_and_little_of_that() -> Non
     loaded = subprocess.check_output(command, env=process.environment(), text=True).split()
     assert "smartrouter.supervisor.orders" in loaded
     heavy = {"asyncio", "subprocess", "logging", "threading", "pathlib", "argparse", "sqlite3", "dataclasses"}
+    heavy |= {"glob", "importlib.util"}
     foreign = {"netfilterqueue", "scapy", "pyroute2", "slack_sdk", "dns", "publicsuffixlist"}
     assert not (heavy | foreign) & set(loaded)
 

@@ -4,12 +4,14 @@
 import os
 import shutil
 import stat
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from smartrouter.config.uci import MAX_TEXT, parse
+from smartrouter.config.uci_edit import quoted
 from smartrouter.config.uci_file import held, read_text, write_text
 from smartrouter.core.errors import BadConfig, Unavailable
 
@@ -164,6 +166,34 @@ def test_a_name_that_uci_does_not_take_is_written_without_it(
     stand_in(tmp_path, monkeypatch, "exit 1")
     write_text(tmp_path / "smartrouter.conf", TEXT)
     assert read_text(tmp_path / "smartrouter.conf") == TEXT
+
+
+@pytest.mark.parametrize("sign", ["'", '"', "#", ";", "\\"])
+def test_a_type_that_uci_would_write_without_its_quotes_is_written_without_uci(
+    sign: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_in(tmp_path, monkeypatch, "exit 1")
+    text = f"config {quoted(f'a{sign}b')} 'c'\n\toption x 'y'\n"
+    write_text(tmp_path / "smartrouter", text)
+    assert read_text(tmp_path / "smartrouter") == text
+    with pytest.raises(Unavailable, match="failed with status 1"):
+        write_text(tmp_path / "smartrouter", f"config a-b 'c'\n\toption x {quoted(sign)} # {sign}\n")
+
+
+def test_what_does_not_parse_is_for_uci_to_refuse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_in(tmp_path, monkeypatch, "exit 1")
+    with pytest.raises(Unavailable, match="failed with status 1"):
+        write_text(tmp_path / "smartrouter", "config a 'b\n")
+
+
+@pytest.mark.parametrize("kind", ['a"b', "a#b", "a;b", "a\\b", "a'b", "a-b", "!$@~"])
+def test_no_type_of_a_section_is_lost(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "smartrouter"
+    write_text(path, f"config {quoted(kind)} 'c'\n\toption x 'y'\n")
+    assert [section.type for section in parse(read_text(path))] == [kind]
+    if uci := shutil.which("uci"):
+        done = subprocess.run([uci, "-c", tmp_path, "get", "smartrouter.c"], capture_output=True, check=True)
+        assert done.stdout.decode() == kind + "\n"
 
 
 def test_the_real_uci_command_keeps_every_value(tmp_path: Path) -> None:

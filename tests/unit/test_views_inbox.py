@@ -8,7 +8,7 @@ from unit.made_alerts import ALERT, SCAN
 from unit.made_effects import NOON, PLUG, TV, raised, write
 from unit.made_screens import furnish, known
 
-from smartrouter.core.effects import Evidence, Kind, Severity
+from smartrouter.core.effects import THE_ROUTER, Evidence, Kind, Severity
 from smartrouter.listings.decisions import NoRule
 from smartrouter.store.alerts import AlertState, StoredAlert, set_alert_state
 from smartrouter.store.exhibits import Attach, Exhibit, Role
@@ -82,6 +82,17 @@ def test_what_no_rule_can_decide_can_be_cut_off_or_dismissed(conn: sqlite3.Conne
         [],
         "254 addresses, tcp/23",
     )
+
+
+def test_what_is_about_the_router_can_be_dismissed_only(conn: sqlite3.Connection) -> None:
+    about = {"kind": Kind.ACCOUNTING, "destination": "", "service": "", "name": "", "detail": "3 packets"}
+    furnish(conn, raised(THE_ROUTER, **about))  # type: ignore[arg-type]
+    [block] = seen(conn).blocks
+    assert (block.mac, block.label) == ("", "the router")
+    [found] = block.places[0].rows
+    assert (found.title, found.can_rule, found.can_cut, found.can_mute) == (
+        "Missing packets", False, False, False,
+    )  # fmt: skip
 
 
 def test_a_device_with_much_shows_what_matters_most_and_how_much_more(conn: sqlite3.Connection) -> None:

@@ -10,7 +10,8 @@ import pytest
 from starlette.testclient import TestClient
 from unit.made_site import MadeSite, cheap_hash, made_site, owner, stranger, token_of
 
-from smartrouter.web import tokens
+from smartrouter.core.errors import Unavailable
+from smartrouter.web import passwords, tokens
 from smartrouter.web.lockout import FREE
 from smartrouter.web.tokens import Scope
 
@@ -321,3 +322,42 @@ def test_a_link_from_a_chat_leads_to_its_page_once_our_own_page_has_asked_again(
     assert owner(site).get("/login?next=/alerts/7").headers["location"] == "/alerts/7"
     here = {"Sec-Fetch-Site": "same-origin"}
     assert "password" in stranger(site).get("/login?next=/alerts/7", headers=here).text
+
+
+def test_a_lack_of_memory_is_said_and_counts_as_no_guess(
+    site: MadeSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def starved(*_: object) -> bool:
+        raise Unavailable("the router has too little memory")
+
+    monkeypatch.setattr(passwords, "is_right", starved)
+    for _ in range(FREE + 1):
+        _, answer = logged_in(site)
+        assert (answer.status_code, "too little memory" in answer.text) == (503, True)
+    monkeypatch.undo()
+    assert logged_in(site)[1].status_code == 303
+
+
+def test_where_there_is_no_password_yet_no_guess_is_refused(site: MadeSite) -> None:
+    """A form may be older than what is known of the password."""
+    client = stranger(site)
+    form = {"csrf": token_of(client.get("/login").text), "password": PASSWORD}
+    site.web = site.web.replace(password_hash="")
+    answer = client.post("/login", data=form)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/setup")
+
+
+@pytest.mark.parametrize(
+    ("chosen", "typed"),
+    [
+        ("caf\u00e9 am Rhein", "cafe\u0301 am Rhein"),
+        ("passwort \u00fcber alles", "passwort u\u0308ber alles"),
+        ("  spaces count, too  ", "  spaces count, too  "), ("a+b&c=d%25;e;f?#", "a+b&c=d%25;e;f?#"),
+        ("\U0001f511 und \U0001f6aa und Haus", "\U0001f511 und \U0001f6aa und Haus"),
+    ],
+    ids=["composed", "decomposed", "spaces", "signs of forms", "beyond the plane"],
+)  # fmt: skip
+def test_what_was_chosen_opens_whatever_it_is_made_of(chosen: str, typed: str, tmp_path: Path) -> None:
+    made = made_site(tmp_path, f"\toption password_hash '{passwords.hashed(chosen)}'\n")
+    assert logged_in(made, typed)[1].status_code == 303
+    assert logged_in(made, typed.strip() + "x")[1].status_code == 403

@@ -95,13 +95,56 @@ def test_a_rule_that_makes_no_sense_is_refused_beside_the_field(site: MadeSite, 
 def test_a_rule_is_deleted_and_undo_has_it_back_as_it_was(site: MadeSite, client: Owner) -> None:
     client.send_form("/rules/remove", **KEY)
     assert site.asked == [{"do": "remove-rule", **KEY}]
-    page = client.get("/rules").text
-    assert 'action="/rules/add"' in page.partition("flash")[2].partition("</form>")[0]
-    again = {**KEY, "action": "allow", "time": "kept", "until": "2027-01-16T08:00:00Z"}
-    for name, value in again.items():
-        assert f'name="{name}" value="{value}"' in page
-    client.send_form("/rules/add", **again)
-    assert site.asked[-1]["until"] == 1800086400.0
+    client.undo(client.get("/rules").text)
+    assert site.asked[1:] == [{"do": "allow", **KEY, "until": 1800086400.0, "by": "web:admin"}]
+
+
+def test_undo_of_a_new_rule_has_the_one_back_that_it_replaced(site: MadeSite, client: Owner) -> None:
+    client.send_form(
+        "/rules/add", **KEY | {"destination": "Netflix.com"}, action="deny", time="1h"
+    )  # a name is the same however it is typed
+    client.undo(client.get("/rules").text)
+    assert site.asked[1:] == [{"do": "allow", **KEY, "until": 1800086400.0, "by": "web:admin"}]
+
+
+def test_undo_of_a_rule_about_something_new_leaves_none(site: MadeSite, client: Owner) -> None:
+    key = {"device": "*", "destination": "new.example", "service": ""}
+    client.send_form("/rules/add", **key, action="deny", time="1h")
+    client.undo(client.get("/rules").text)
+    assert site.asked[1:] == [{"do": "remove-rule", **key}]
+
+
+def test_undo_of_an_edit_has_the_rule_back_as_it_was(site: MadeSite, client: Owner) -> None:
+    old = {f"old_{name}": value for name, value in KEY.items()}
+    new = {"device": "*", "destination": "films.example", "service": "web"}
+    client.send_form("/rules/edit", **old, **new, action="deny", time="always")
+    client.undo(client.get("/rules").text)
+    assert site.asked[2:] == [
+        {"do": "allow", **KEY, "until": 1800086400.0, "by": "web:admin"}, {"do": "remove-rule", **new},
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("form", [{}, {"was_action": "explode"}, {"destination": ""}])
+def test_an_undo_of_nothing_does_nothing(form: dict[str, str], site: MadeSite, client: Owner) -> None:
+    assert client.send_form("/decisions/undo", **form, to="/rules").status_code == 303
+    assert site.asked == []
+
+
+def test_a_rule_for_one_connection_stays_one_when_it_is_edited_and_undone(tmp_path: Path) -> None:
+    site = made_site(tmp_path, RULES.replace("option by", "option once '1'\n\toption by"))
+    client = owner(site)
+    old = {f"old_{name}": value for name, value in KEY.items()}
+    client.send_form("/rules/edit", **old, **KEY, action="allow", time="kept")
+    client.undo(client.get("/rules").text)
+    assert [asked.get("once") for asked in site.asked] == [True, True]
+
+
+def test_a_rule_that_has_ended_is_not_had_back(tmp_path: Path) -> None:
+    site = made_site(tmp_path, RULES.replace("2027-01-16", "2020-01-16"))
+    client = owner(site)
+    client.send_form("/rules/add", **KEY, action="deny", time="always")
+    client.undo(client.get("/rules").text)
+    assert site.asked[1:] == [{"do": "remove-rule", **KEY}]
 
 
 def test_a_rules_scope_is_edited_the_new_one_first(site: MadeSite, client: Owner) -> None:

@@ -7,13 +7,14 @@ import pytest
 from unit.made_alerts import ALERT, SCAN, told
 from unit.made_effects import NOON, TV
 
-from smartrouter.core.effects import Kind
+from smartrouter.core.effects import THE_ROUTER, Kind
 from smartrouter.core.explanations import EXPLANATIONS
 from smartrouter.core.policy import Reason
 from smartrouter.notify.message import Answer
 from smartrouter.notify.wording import (
     About,
     answers,
+    commands,
     decided,
     flood,
     message,
@@ -25,6 +26,7 @@ from smartrouter.notify.wording import (
 )
 
 ABOUT = About("TV", "enforce")
+ABOUT_THE_ROUTER = (Kind.ACCOUNTING, Kind.OVERFLOW, Kind.NOT_STORED)
 
 
 @pytest.fixture(autouse=True)
@@ -55,10 +57,33 @@ def test_a_scan_says_how_wide_it_is() -> None:
     assert title(SCAN, "TV") == "TV looks as if it scans: 254 addresses, tcp/23: blocked."
 
 
+def test_an_alert_about_the_router_names_no_device_and_offers_none_to_be_muted() -> None:
+    alert = ALERT._replace(
+        mac=THE_ROUTER, kind="accounting", destination="", service="", name="", evidence="none",
+        reason="unaccounted", targets=(), detail="3 packets were dealt with by nobody",
+    )  # fmt: skip
+    said = message(alert, About("the router", "enforce"))
+    assert said.title == (
+        "Packets are missing in smartrouter's accounts: 3 packets were dealt with by nobody."
+    )
+    assert (said.mac, said.device, said.blocked) == ("", "the router", None)
+    assert said.answers == (Answer.KEEP_BLOCKING,)
+    assert said.facts[0] == ("device", "the router")
+    assert {what for what, _ in said.facts} == {
+        "device",
+        "why",
+        "it may be",
+        "what to do",
+        "seen",
+        "to decide",
+    }
+    assert commands(alert) == [("smartrouter alert 12 --dismiss", "reports it no more")]
+
+
 @pytest.mark.parametrize("kind", list(Kind))
 def test_every_kind_has_a_sentence(kind: Kind) -> None:
     said = title(ALERT._replace(kind=kind, detail="details"), "TV")
-    assert "TV" in said
+    assert ("TV" in said) is (kind not in ABOUT_THE_ROUTER)
     assert not said.startswith("TV: ")
     assert said.endswith(".")
 

@@ -12,7 +12,6 @@ from enum import Enum, auto
 from functools import lru_cache
 from ipaddress import IPv4Network, ip_address
 from math import inf
-from sys import intern
 from typing import NamedTuple
 
 from smartrouter.core.effects import Evidence
@@ -23,6 +22,7 @@ MAX_HOPS = 16  # aliases followed in one reply
 MAX_ADDRESSES = 4096  # in one device's book
 MAX_NAMES = 16  # for one address
 MAX_PAIRS = 8192  # of address and name, in one device's book
+MAX_ALONE = 4096  # names that are looked for among those of other addresses
 MAX_TTL = 7 * 86400  # seconds; resolvers keep nothing longer (RFC 8767 section 4)
 MAX_TTL_ON_WIRE = 0x7FFFFFFF  # what is greater counts as 0 (RFC 2181 section 8)
 WORTH_STORING = 3600.0  # seconds by which an expiry must have moved on
@@ -171,29 +171,66 @@ class _Fact(NamedTuple):
     stored_until: float
 
 
-class _Entry:
-    """What was told of one address: its names, newest first, what is known of the newest, and (in `older`) of
-    the others; and the least `fresh_until`. Nearly all have one name, and there are very many."""
+_one_name: dict[str, tuple[str, ...]] = {}
 
-    __slots__ = ("fresh_until", "names", "older", "oldest", "source", "stored_until")
+
+def _alone(name: str) -> tuple[str, ...]:
+    """`name` by itself: one object for all addresses, of which it may have hundreds, and all devices."""
+    found = _one_name.get(name)
+    if found is None:
+        if len(_one_name) >= MAX_ALONE:
+            _one_name.clear()
+        found = _one_name[name] = (name,)
+    return found
+
+
+class _Several(NamedTuple):
+    """The names of an address that has more than one, or none any more, newest first; what is known of all
+    but the newest; and the least `fresh_until` of all."""
+
+    names: tuple[str, ...]
+    older: tuple[_Fact, ...]
+    oldest: float
+
+
+class _Entry:
+    """What was told of one address: its name, or several, and what is known of the newest. Nearly all have
+    one name, and there are very many: what is not kept here is not kept ten thousand times."""
+
+    __slots__ = ("_told", "fresh_until", "source", "stored_until")
 
     def __init__(self, name: str, until: float, source: Evidence):
-        self.names: tuple[str, ...] = (intern(name),)  # one may have hundreds of addresses
-        self.fresh_until = self.stored_until = self.oldest = until
+        self._told: tuple[str, ...] | _Several = _alone(name)
+        self.fresh_until = self.stored_until = until
         self.source = source
-        self.older: tuple[_Fact, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The newest first."""
+        told = self._told
+        return told.names if isinstance(told, _Several) else told
+
+    @property
+    def oldest(self) -> float:
+        """When the first of its names is no longer fresh."""
+        told = self._told
+        return told.oldest if isinstance(told, _Several) else self.fresh_until
 
     def tell(self, name: str, until: float, source: Evidence, now: float) -> News:
         """`name` is the newest now, and fresh until then at least."""
-        if self.names[0] == name:
+        names = self.names
+        if names[0] == name:
             return self._again(until, source, now)
         facts = self._facts()
-        if name not in self.names:
-            self._keep((intern(name), *self.names[: MAX_NAMES - 1]), (_Fact(until, source, until), *facts))
+        if name not in names:
+            self._keep((_alone(name)[0], *names[: MAX_NAMES - 1]), (_Fact(until, source, until), *facts))
             return _ALL
-        at = self.names.index(name)
+        at = names.index(name)
         order = [at, *[other for other in range(len(facts)) if other != at]]
-        self._keep([self.names[place] for place in order], [facts[place] for place in order])
+        self._keep([names[place] for place in order], [facts[place] for place in order])
         return _ALL if self._again(until, source, now).to_store else _SHOWS
 
     def _again(self, until: float, source: Evidence, now: float) -> News:
@@ -208,7 +245,9 @@ class _Entry:
         self.fresh_until, self.source = until, source
         if is_worth_it:
             self.stored_until = until
-        self.oldest = min([until, *[fact.fresh_until for fact in self.older]]) if self.older else until
+        told = self._told
+        if isinstance(told, _Several):
+            self._told = told._replace(oldest=min([until, *[fact.fresh_until for fact in told.older]]))
         if not is_better:
             return _TO_STORE if is_worth_it else _NOTHING
         return _ALL if is_worth_it else _SHOWS
@@ -219,14 +258,19 @@ class _Entry:
         self._keep([name for name, _ in told], [fact for _, fact in told])
 
     def _facts(self) -> tuple[_Fact, ...]:
-        return (_Fact(self.fresh_until, self.source, self.stored_until), *self.older)
+        """What is known of each of its names; there is one at least."""
+        told = self._told
+        older = told.older if isinstance(told, _Several) else ()
+        return (_Fact(self.fresh_until, self.source, self.stored_until), *older)
 
     def _keep(self, names: Sequence[str], facts: Sequence[_Fact]) -> None:
-        self.names = tuple(names)
         if facts:
             (self.fresh_until, self.source, self.stored_until), *older = facts[:MAX_NAMES]
-            self.older = tuple(older)
-        self.oldest = min((fact.fresh_until for fact in facts[:MAX_NAMES]), default=inf)
+        if len(names) == 1:
+            self._told = _alone(names[0])
+            return
+        oldest = min((fact.fresh_until for fact in facts[:MAX_NAMES]), default=inf)
+        self._told = _Several(tuple(names), tuple(older) if facts else (), oldest)
 
 
 class AddressBook:
@@ -249,21 +293,30 @@ class AddressBook:
         until = now + self._stale_after + (ttl if ttl <= MAX_TTL else 0 if ttl > MAX_TTL_ON_WIRE else MAX_TTL)
         entries = self._entries
         entry = entries.pop(address, None)
-        if entry is None or not entry.names:
+        if not entry:
             entries[address] = _Entry(name, until, source)
             self._pairs += 1
             news = _ALL
         else:
             entries[address] = entry
-            before = len(entry.names)
+            before = len(entry)
             news = entry.tell(name, until, source, now)
             if news is _NOTHING:  # as nearly always
                 return news
-            self._pairs += len(entry.names) - before
+            self._pairs += len(entry) - before
         while len(entries) > MAX_ADDRESSES or self._pairs > MAX_PAIRS:
             oldest = next(iter(entries))
-            self._pairs -= len(entries.pop(oldest).names)
+            self._pairs -= len(entries.pop(oldest))
         return news
+
+    def __len__(self) -> int:
+        """How many pairs of address and name it holds."""
+        return self._pairs
+
+    def halve(self) -> None:
+        """Forget half of the addresses, those that were told least recently."""
+        for address in list(self._entries)[: (len(self._entries) + 1) // 2]:
+            self._pairs -= len(self._entries.pop(address).names)
 
     def names(self, address: str, now: float) -> tuple[str, ...]:
         """The names that still count for `address`, newest first."""
@@ -271,10 +324,10 @@ class AddressBook:
         if entry is None:
             return ()
         if now - self.grace > entry.oldest:
-            self._pairs -= len(entry.names)
+            self._pairs -= len(entry)
             entry.forget(now - self.grace)
-            self._pairs += len(entry.names)
-            if not entry.names:
+            self._pairs += len(entry)
+            if not entry:
                 del self._entries[address]
         return entry.names
 
@@ -286,7 +339,7 @@ class AddressBook:
         """Until when, as long as nobody tells anything, `names` and `evidence` of `address` stay as they
         are."""
         entry = self._entries.get(address)
-        if entry is None or not entry.names:
+        if not entry:
             return inf
         fresh = entry.fresh_until
         return min(entry.oldest + self.grace, fresh if now <= fresh else inf)

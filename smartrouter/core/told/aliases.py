@@ -37,6 +37,11 @@ class Aliases:
     def __len__(self) -> int:
         return len(self._led)
 
+    def halve(self) -> None:
+        """Forget half of the targets, those that were not seen for longest."""
+        for target in list(self._led)[: (len(self._led) + 1) // 2]:
+            del self._led[target]
+
     def tell(self, head: str, targets: Iterable[str], now: float) -> list[str]:
         """An answer to the question for `head` went on to `targets`. Gives the targets whose pair with this
         head is worth storing: it is new, or was stored a day ago."""

@@ -113,14 +113,14 @@ class FlowHandler:
             self._repeated.append(repeated)
             return
         packet = parse_ip(payload)
-        event = self._opened(repeat.event.mac, packet, payload, FORWARD, 0, spoofed=False)
+        event = self._opened(repeat.mac, packet, payload, FORWARD, 0, spoofed=False)
         effects = self._bench.handle(event)
         if type(effects[0]) is Verdict:
             self._todo += effects
             return
         self._bench.exhibits.opened(event, payload)
         with self._inspections.lock:
-            self._begin(None, repeat.event.mac, packet, payload, effects)
+            self._begin(None, repeat.mac, packet, payload, effects)
 
     def flush(self) -> None:
         """Tell and carry out what waits for that: called now and then, in the thread that calls `judge`."""

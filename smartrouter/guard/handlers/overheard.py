@@ -6,7 +6,7 @@ Nothing is read here beyond the ports: it is anybody's word, and there is a part
 """
 
 import time
-from base64 import b64encode
+from binascii import b2a_base64
 from collections import deque
 from typing import TypeAlias
 
@@ -48,7 +48,7 @@ class OverheardHandler:
                 continue
             what, data, same = _told(packet, payload)
             if what and data and self._is_news(what, hash((mac, what, same)), now):
-                self._waiting.append((mac, what, b64encode(data).decode()))
+                self._waiting.append((mac, what, b2a_base64(data, newline=False).decode()))
 
     def fetch(self, most: int) -> list[Overheard]:
         """What has come since the last call, up to so many."""

@@ -29,7 +29,6 @@ from smartrouter.web.api.reading import no_device, stored_alert
 
 _T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")
-SHARED = 1.0  # seconds that we wait for our own share of a changed configuration
 ONCE = 3600  # seconds that `once` waits for its connection
 
 # -- alerts ------------------------------------------------------------------------------------------------
@@ -53,16 +52,16 @@ async def _decide(call: Call, action: Action) -> dict[str, Any]:
     )
     seconds = ONCE if body.get("once") else body.get("seconds")
     until = None if seconds is None else time.time() + seconds
-    order = {"do": str(action), **wanted._asdict(), "until": until, "by": call.by}
+    asked = {"do": str(action), **wanted._asdict(), "until": until, "by": call.by}
     once = action is Action.ALLOW and body.get("once", False)
-    answer = await ordered(call, order | ({"once": True} if once else {}))
+    answer = await order(call.request, asked | ({"once": True} if once else {}))
     rule = {"id": rule_id(*wanted), **wanted._asdict(), "action": str(action), "until": until, "once": once}
     return {**_applied(answer), "rule": rule}
 
 
 async def dismiss(call: Call) -> dict[str, Any]:
     """An alert was seen."""
-    await ordered(call, {"do": "dismiss", "alert": call.path["alert"], "by": call.by})
+    await order(call.request, {"do": "dismiss", "alert": call.path["alert"], "by": call.by})
     return await _alert_now(call)
 
 
@@ -71,12 +70,12 @@ async def undo(call: Call) -> dict[str, Any]:
     known = call.known()
     found = await _in_thread(stored_alert, known, call.path["alert"])
     if found.state == AlertState.DISMISSED:
-        await ordered(call, {"do": "reopen", "alert": found.id, "by": call.by})
+        await order(call.request, {"do": "reopen", "alert": found.id, "by": call.by})
         return await _alert_now(call)
     rule = ruled_by(known, found) or _about(known, found)
     if rule is None:
         raise Problem(409, f"alert {found.id} is {found.state}, and no rule that could be taken back says so")
-    await ordered(call, _removal(rule))
+    await order(call.request, _removal(rule))
     return await _alert_now(call)
 
 
@@ -116,11 +115,11 @@ async def add_rule(call: Call) -> Made:
     """Make a rule; it replaces one about the same."""
     body = call.body
     service = body.get("service", "")
-    order = {
+    asked = {
         "do": body["action"], "device": body["device"], "destination": body["destination"],
         "service": service, "until": body.get("until"), "by": call.by,
     }  # fmt: skip
-    answer = await ordered(call, order)
+    answer = await order(call.request, asked)
     name = rule_id(body["device"], _as_kept(body["destination"]), service)
     made = next((each for each in call.site.config.rules if _id_of(each) == name), None)
     if made is not None:
@@ -134,7 +133,7 @@ async def add_rule(call: Call) -> Made:
 
 async def remove_rule(call: Call) -> None:
     """Take a rule back."""
-    await ordered(call, _removal(_rule(call)))
+    await order(call.request, _removal(_rule(call)))
 
 
 def _removal(rule: RuleConfig) -> dict[str, Any]:
@@ -193,25 +192,27 @@ async def change_device(call: Call) -> dict[str, Any]:
     if "mute" in body:
         wanted.append({"do": "mute", "seconds": body["mute"], "by": call.by})
     for each in wanted:
-        await ordered(call, {**each, "device": mac})
+        await order(call.request, {**each, "device": mac})
     return await _device_now(call)
 
 
 async def learn(call: Call) -> dict[str, Any]:
     """Have a device learn, or end that."""
     mac = await _known_device(call)
-    answer = await ordered(call, {"do": "learn", "device": mac, "finish": call.body.get("finish", False)})
+    answer = await order(
+        call.request, {"do": "learn", "device": mac, "finish": call.body.get("finish", False)}
+    )
     return {"state": answer.get("state", "")}
 
 
 async def forget(call: Call) -> dict[str, Any]:
     """Have a device forget a destination, or all."""
     mac = await _known_device(call)
-    order = {
+    wanted = {
         "do": "forget", "device": mac, "destination": call.body["destination"],
         "service": call.body.get("service", ""),
     }  # fmt: skip
-    answer = await ordered(call, order)
+    answer = await order(call.request, wanted)
     return {"forgotten": answer.get("forgotten", 0)}
 
 
@@ -219,7 +220,7 @@ async def same(call: Call) -> dict[str, Any]:
     """A device is one that had another MAC before."""
     mac = await _known_device(call)
     await _in_thread(_must_be_known, call.known(), call.body["other"])
-    return _applied(await ordered(call, {"do": "same", "device": mac, "other": call.body["other"]}))
+    return _applied(await order(call.request, {"do": "same", "device": mac, "other": call.body["other"]}))
 
 
 async def _known_device(call: Call) -> str:
@@ -250,7 +251,7 @@ async def _device_now(call: Call) -> dict[str, Any]:
 
 async def pause(call: Call) -> dict[str, Any]:
     """Suspend blocking, or end that."""
-    answer = await ordered(call, {"do": "pause", "seconds": call.body["seconds"]})
+    answer = await order(call.request, {"do": "pause", "seconds": call.body["seconds"]})
     return {"seconds": answer.get("seconds", call.body["seconds"])}
 
 
@@ -259,12 +260,12 @@ async def mode(call: Call) -> dict[str, Any]:
     wanted: dict[str, Any] = {"do": "mode", "mode": call.body["mode"], "device": None}
     if "try" in call.body:
         wanted = {"do": "try-mode", "mode": call.body["mode"], "seconds": call.body["try"]}
-    return _mode_now(call, await ordered(call, wanted))
+    return _mode_now(call, await order(call.request, wanted))
 
 
 async def keep_mode(call: Call) -> dict[str, Any]:
     """The mode that is on trial stays."""
-    return _mode_now(call, await ordered(call, {"do": "keep"}))
+    return _mode_now(call, await order(call.request, {"do": "keep"}))
 
 
 def mode_now(call: Call) -> dict[str, Any]:
@@ -291,17 +292,6 @@ async def test_channel(call: Call) -> dict[str, Any]:
     except SmartrouterError as error:
         return {"name": name, "ok": False, "error": str(error)}
     return {"name": name, "ok": True, "error": ""}
-
-
-async def ordered(call: Call, wanted: dict[str, Any]) -> dict[str, Any]:
-    """Have it done; what the configuration says is then as it is afterwards."""
-    before = call.site.share
-    answer = await order(call.request, wanted)
-    if "applied" in answer:
-        with anyio.move_on_after(SHARED):
-            while call.site.share is before:
-                await anyio.sleep(0.01)
-    return answer
 
 
 def _applied(answer: dict[str, Any]) -> dict[str, Any]:

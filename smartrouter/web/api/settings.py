@@ -13,7 +13,7 @@ from typing import Any
 from smartrouter.config import options as kinds
 from smartrouter.config.options import Option, options_of, texts_of
 from smartrouter.config.sections import MainConfig
-from smartrouter.web.api.deciding import ordered
+from smartrouter.web.acting import order
 from smartrouter.web.api.forms import IPV4, IPV6, answer, described, listed, request, text, word
 from smartrouter.web.api.operation import Call
 from smartrouter.web.api.problems import Problem
@@ -52,7 +52,7 @@ async def change(call: Call) -> dict[str, Any]:
     if wrong:
         detail = "; ".join(f"{fault.pointer[1:]}: {fault.text}" for fault in wrong)
         raise Problem(409, detail, errors=[("body", fault) for fault in wrong])
-    await ordered(call, {"do": "set", "section": SECTION, "options": call.body})
+    await order(call.request, {"do": "set", "section": SECTION, "options": call.body})
     return settings(call)
 
 

@@ -26,7 +26,7 @@ def show(request: Request) -> Response:
 
 def _chart(request: Request, found: Home) -> object:
     zone = zone_of(request)
-    columns = [(hour.start, hour.attempts, 0, hour.alerts) for hour in found.hours]
+    columns = [(hour.start, hour.attempts, hour.blocked, hour.alerts) for hour in found.hours]
     return bars(columns, hour_ticks([hour.start for hour in found.hours], zone))
 
 

@@ -11,18 +11,21 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from smartrouter.core.errors import SmartrouterError
-from smartrouter.listings.known import EVERY_DEVICE, Known
+from smartrouter.listings.known import Known
 from smartrouter.listings.pcap import capture
 from smartrouter.store.alerts import StoredAlert, alert
 from smartrouter.store.exhibits import exhibits_of
-from smartrouter.web.acting import act, back
+from smartrouter.web import undoing
+from smartrouter.web.acting import act, back, order
 from smartrouter.web.pages.render import page, user_of
 from smartrouter.web.sessions import Flash
+from smartrouter.web.undoing import rule_about, undo_of
 from smartrouter.web.views import words
 from smartrouter.web.views.alert import full
-from smartrouter.web.views.inbox import OPEN, TIMES, inbox, rule_of
+from smartrouter.web.views.inbox import OPEN, TIMES, inbox, muted_until, rule_of
 
 _DAY = 86400.0  # seconds
+_LONGEST_MUTE = 366 * _DAY
 _LONGEST = 2**62  # of an alert's number
 
 
@@ -97,16 +100,22 @@ async def decide(request: Request) -> Response:
         case "cut":
             rule = {"device": found.mac, "destination": "*", "service": ""}
             until = site.clock() + _DAY
-            undo = ("/decisions/undo", {**rule, "to": to})
-            order = {"do": "deny", **rule, "until": until}
-            return await act(request, order, f"{label} is cut off for a day.", to, undo)
+            undo = undo_of(rule, rule_about(site.config, rule), site.clock(), to)
+            wanted = {"do": "deny", **rule, "until": until}
+            return await act(request, wanted, f"{label} is cut off for a day.", to, undo)
         case "mute":
-            undo = (path, {"do": "unmute", "to": to})
-            order = {"do": "mute", "device": found.mac, "seconds": _DAY}
-            return await act(request, order, f"Nothing of {label} is sent for a day.", to, undo)
+            until = muted_until(known, found.mac, site.clock()) or 0.0
+            undo = (path, {"do": "unmute", "until": str(until), "to": to})
+            wanted = {"do": "mute", "device": found.mac, "seconds": _DAY}
+            return await act(request, wanted, f"Nothing of {label} is sent for a day.", to, undo)
         case "unmute":
-            order = {"do": "mute", "device": found.mac, "seconds": 0.0}
-            return await act(request, order, f"What {label} does is sent again.", to)
+            wanted = {
+                "do": "mute",
+                "device": found.mac,
+                "seconds": _left(form.get("until", ""), site.clock()),
+            }
+            said = "is muted as it was before" if wanted["seconds"] else "is not muted any more"
+            return await act(request, wanted, f"{label} {said}.", to)
         case _:
             raise HTTPException(400, "That is nothing that can be decided about an alert.")
 
@@ -119,22 +128,29 @@ async def _rule(request: Request, found: StoredAlert, label: str, to: str) -> Re
         rule = rule_of(found, action, form.get("what", "group"), all_devices=everybody)
     except SmartrouterError as error:
         return _told(request, Flash(str(error), "bad"), to)
-    until = None if seconds is None else request.app.state.site.clock() + seconds
+    site = request.app.state.site
+    until = None if seconds is None else site.clock() + seconds
     who = "Every device" if everybody else label
     may = "may use" if action == "allow" else "may not use"
     service = f" ({rule.service})" if rule.service else ""
-    undo = ("/decisions/undo", {**rule._asdict(), "to": to})
+    undo = undo_of(rule._asdict(), rule_about(site.config, rule._asdict()), site.clock(), to)
     said = f"{who} {may} {rule.destination}{service} {how_long}."
     return await act(request, {"do": action, **rule._asdict(), "until": until}, said, to, undo)
 
 
 async def undo(request: Request) -> Response:
-    """Take a rule back; the alerts that it decided are open again if it was made not long ago."""
+    """Take a rule back, for the one that it replaced; the alerts that it decided are open again if it was
+    made not long ago."""
     form = request.state.form
-    device, destination, service = (form.get(key, "") for key in ("device", "destination", "service"))
-    order = {"do": "remove-rule", "device": device or EVERY_DEVICE, "destination": destination}
-    said = f"Taken back: nothing is said about {destination} any more."
-    return await act(request, order | {"service": service}, said, form.get("to", "/inbox"))
+    to, wanted = form.get("to", "/inbox"), undoing.orders(form)
+    if not wanted:
+        return _told(request, Flash(undoing.said(wanted), "plain"), to)
+    try:
+        for each in wanted[:-1]:
+            await order(request, each)
+    except SmartrouterError as error:
+        return _told(request, Flash(str(error), "bad"), to)
+    return await act(request, wanted[-1], undoing.said(wanted), to)
 
 
 def _told(request: Request, flash: Flash, to: str) -> Response:
@@ -142,6 +158,15 @@ def _told(request: Request, flash: Flash, to: str) -> Response:
     if user and user.session:
         user.session.tell(flash)
     return back(to)
+
+
+def _left(until: str, now: float) -> float:
+    """Seconds until then (epoch seconds), from a form of ours."""
+    try:
+        left = float(until or 0.0) - now
+    except ValueError:
+        return 0.0
+    return left if 0.0 < left <= _LONGEST_MUTE else 0.0
 
 
 def _number(request: Request) -> int:

@@ -35,6 +35,8 @@ async def log_in(request: Request) -> Response:
     """The form was sent."""
     site: Site = request.app.state.site
     form = request.state.form
+    if not site.web.password_hash:
+        return RedirectResponse("/setup", 303)
     to, source = own_path(form.get("next", "/")), site.source_of(request.scope)
     wait = site.lockout.wait(source, time.monotonic())
     if wait:

@@ -11,7 +11,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
@@ -21,6 +20,7 @@ from smartrouter.core.inert import inert
 from smartrouter.terminal import amount, duration
 from smartrouter.web import assets
 from smartrouter.web.compiled import compile_apart
+from smartrouter.web.lean import Environment
 from smartrouter.web.sessions import User, masked
 
 ZONE_COOKIE = "smartrouter_zone"  # minutes east of UTC, set by app.js
@@ -40,7 +40,7 @@ _CODE, _NAMED = re.compile("`([^`]*)`"), re.compile(r"\*([A-Z][a-z]+)\*")
 
 def load() -> None:
     """Have all templates read and compiled."""
-    compile_apart(_environment())
+    _environment()
 
 
 def page(request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
@@ -137,9 +137,16 @@ def clock_time(at: float, zone: timezone | None) -> str:
 
 @cache
 def _environment() -> Environment:
+    return compile_apart(_made)
+
+
+def _made(kind: type[Environment]) -> Environment:
+    """One of Jinja's, with our templates."""
+    from jinja2 import DictLoader, StrictUndefined  # of the same Jinja as `kind`: see `compiled`
+
     folder = Path(__file__).parents[1] / "templates"
     sources = {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.html")}
-    environment = Environment(
+    environment = kind(
         loader=DictLoader(sources),
         autoescape=True,
         undefined=StrictUndefined,

@@ -13,13 +13,14 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from smartrouter.config import RuleConfig, checked
-from smartrouter.config.options import TIME, time_text
+from smartrouter.config.options import time_text
 from smartrouter.core.errors import BadConfig, SmartrouterError, Unavailable
 from smartrouter.listings.known import EVERY_DEVICE, Known
 from smartrouter.web.acting import act, back, order
 from smartrouter.web.pages.render import local, page, user_of, zone_of
 from smartrouter.web.sessions import Flash
 from smartrouter.web.site import Site
+from smartrouter.web.undoing import key_of, rule_about, undo_of
 from smartrouter.web.views.inbox import TIMES
 from smartrouter.web.views.words import number
 
@@ -37,13 +38,13 @@ def show(request: Request) -> Response:
 async def add(request: Request) -> Response:
     """The form was sent."""
     site, form = request.app.state.site, request.state.form
-    until = _until(form.get("time", ""), _moment(form.get("until", "")), site.clock())
+    until = _until(form.get("time", ""), None, site.clock())
     faults = _faults(form, until)
     if faults:
         return await anyio.to_thread.run_sync(_page, request, site, form, faults, 400)
     wanted = {name: form.get(name, "").strip() for name in _FIELDS}
     request_ = {"do": wanted.pop("action"), **wanted, "until": until}
-    undo = ("/rules/remove", _key(request_))
+    undo = undo_of(request_, rule_about(site.config, request_), site.clock(), "/rules")
     return await act(request, request_, _said(request_["do"], form), "/rules", undo)
 
 
@@ -51,11 +52,8 @@ async def remove(request: Request) -> Response:
     """A rule less; undo has it back."""
     site, form = request.app.state.site, request.state.form
     rule = _find(site, form)
-    undo = None
-    if rule is not None:
-        again = _key(vars(rule)) | {"action": str(rule.action), "time": _KEPT}
-        undo = ("/rules/add", again | {"until": "" if rule.until is None else time_text(rule.until)})
-    return await act(request, {"do": "remove-rule", **_key(form)}, "The rule is gone.", "/rules", undo)
+    undo = None if rule is None else undo_of(None, rule, site.clock(), "/rules")
+    return await act(request, {"do": "remove-rule", **key_of(form)}, "The rule is gone.", "/rules", undo)
 
 
 def edit(request: Request) -> Response:
@@ -79,13 +77,15 @@ async def change(request: Request) -> Response:
         return await anyio.to_thread.run_sync(_form, request, site, rule, form, faults, 400)
     wanted = {name: form.get(name, "").strip() for name in _FIELDS}
     made: dict[str, Any] = {"do": wanted.pop("action"), **wanted, "until": until}
-    flash = Flash("The rule is changed.")
+    if rule.once and form.get("time") == _KEPT and made["do"] == "allow":
+        made["once"] = True
+    flash = Flash("The rule is changed.", undo=undo_of(made, rule, site.clock(), "/rules"))
     try:
         await order(request, made)
         texts = {name: text for name, text in {**wanted, "action": made["do"]}.items() if text}
         same = checked(RuleConfig, texts, "rule")
         if (same.device, same.destination, same.service) != (rule.device, rule.destination, rule.service):
-            await order(request, {"do": "remove-rule", **_key(vars(rule))})
+            await order(request, {"do": "remove-rule", **key_of(vars(rule))})
     except SmartrouterError as error:
         flash = Flash(str(error), "bad")
     user = user_of(request)
@@ -164,24 +164,12 @@ def _find(site: Site, key: Mapping[str, str]) -> RuleConfig | None:
     return next(rules, None)
 
 
-def _key(rule: Mapping[str, Any]) -> dict[str, str]:
-    return {name: str(rule.get(name, "")) for name in _FIELDS[:3]}
-
-
 def _until(given: str, before: float | None, now: float) -> float | None:
     """Until when a rule is to count."""
     if given == _KEPT:
         return before
     _, seconds = TIMES.get(given, TIMES["always"])
     return None if seconds is None else now + seconds
-
-
-def _moment(text: str) -> float | None:
-    """An end as the configuration writes it, from a form of ours."""
-    try:
-        return TIME.read(text) if text else None
-    except ValueError:
-        return None
 
 
 def _faults(form: Mapping[str, str], until: float | None) -> dict[str, str]:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from smartrouter.analyzer.analysis import attempted_of
 from smartrouter.config import RuleConfig
 from smartrouter.core import explanations
-from smartrouter.core.effects import Evidence, Kind
+from smartrouter.core.effects import THE_ROUTER, Evidence, Kind
 from smartrouter.core.inert import cut
 from smartrouter.core.names import registrable_domain
 from smartrouter.core.policy import ruling
@@ -56,8 +56,8 @@ class Row(NamedTuple):
     """One alert. `what`: the destination, or what there is to say instead; `verdict`: `blocked`, `let
     through`, `partly blocked` or ''; `covered`: `allow` or `deny` where it waits no more, as a rule that was
     just made is about to decide it, else ''; `can_rule`: a rule can decide about it; `can_cut`: what helps
-    is to cut the device off; `scopes`: what such a rule may be about, the usual first; `undo`: the rule that
-    has decided, if it still is there."""
+    is to cut the device off; `can_mute`: it is about a device; `scopes`: what such a rule may be about, the
+    usual first; `undo`: the rule that has decided, if it still is there."""
 
     id: int
     kind: str
@@ -84,6 +84,7 @@ class Row(NamedTuple):
     covered: str
     can_rule: bool
     can_cut: bool
+    can_mute: bool
     scopes: Sequence[Scope]
     undo: RuleConfig | None
 
@@ -196,6 +197,7 @@ def row(known: Known, found: StoredAlert, now: float) -> Row:
         covered=_covered(known, found, now),
         can_rule=about_destination and bool(found.destination),
         can_cut=found.kind in _CUT,
+        can_mute=found.mac != THE_ROUTER,
         scopes=scopes(found),
         undo=rule,
     )

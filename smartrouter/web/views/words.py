@@ -25,6 +25,9 @@ KINDS: Mapping[str, str] = {
     Kind.PERSON: "A person's device",
     Kind.UNUSED: "No longer used",
     Kind.UPLOAD: "Large upload",
+    Kind.ACCOUNTING: "Missing packets",
+    Kind.OVERFLOW: "Too much at once",
+    Kind.NOT_STORED: "Not stored",
 }
 """An alert's kind, as a title."""
 

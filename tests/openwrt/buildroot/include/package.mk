@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Stands in for OpenWrt's package.mk: `make scan` prints what a recipe says of its packages, `make compile` and
-# `make install-PACKAGE INTO=DIR` do what it says.
+# `make install-PACKAGE INTO=DIR` do what it says, `make script NAME=PACKAGE/postinst` prints what a router runs.
 
 ifndef PKG_NAME
 $(error PKG_NAME is not set)
@@ -21,7 +21,7 @@ $(foreach field,TITLE SECTION CATEGORY,$(if $($(field)),,$(error $(1) has no $(f
 $(eval PACKAGES+=$(1))
 $(if $(SCAN),$(info Package: $(1))\
 $(foreach field,$(FIELDS),$(info $(field): $($(field))))\
-$(foreach field,PKG_VERSION PKG_LICENSE PKG_MAINTAINER PKG_SOURCE PKG_SOURCE_URL PKG_HASH,$(info $(field): $($(field))))\
+$(foreach field,PKG_VERSION PKG_LICENSE PKG_MAINTAINER PKG_SOURCE PKG_SOURCE_URL PKG_HASH PKG_BUILD_DEPENDS PYTHON3_PKG_WHEEL_NAME,$(info $(field): $($(field))))\
 $(info Description: $(if $(value Package/$(1)/description),yes,no))\
 $(info Conffiles: $(strip $(Package/$(1)/conffiles))))
 endef
@@ -36,3 +36,7 @@ compile:
 
 install-%:
 	$(call Py3Package/$*/install,$(INTO))
+
+export SCRIPT=$(Package/$(NAME))
+script:
+	@printf '%s\n' "$$SCRIPT"

@@ -203,8 +203,9 @@ return view.extend({
 		if (alert.state == 'open')
 			buttons.push(smartrouter.button(_('Dismiss'), 'neutral', () => this.decide(
 				smartrouter.dismiss(alert.id), _('Alert %d is dismissed.').format(alert.id))), ' ');
-		buttons.push(smartrouter.button(_('Mute the device for a day'), 'neutral', () => this.decide(
-			smartrouter.mute(alert.mac, '1d'), _('Nothing of %s is sent for a day; alerts are kept.').format(alert.device))));
+		if (alert.mac)
+			buttons.push(smartrouter.button(_('Mute the device for a day'), 'neutral', () => this.decide(
+				smartrouter.mute(alert.mac, '1d'), _('Nothing of %s is sent for a day; alerts are kept.').format(alert.device))));
 		return [
 			...(can('allow') || can('deny') ? [ E('p', [ time ]), E('p', options) ] : []),
 			E('p', buttons)
