@@ -168,8 +168,12 @@ ELSEWHERE = (
 
 LONG = (
     (
-        "`ROUNDS=100 pytest tests/netns/test_kill_nine.py`",
-        "FIGURES",
+        "`ROUNDS=62 pytest tests/netns/test_kill_nine.py`, and two shorter runs beside it",
+        "each of the four killed at least 190 times (124, 35 and 31), on a machine with ten times the work it "
+        "has processors for: after each kill the store was whole, nothing that was seen stored was forgotten, "
+        "what is known had passed and a stranger was refused. At the end of the first run all rules that were "
+        "acknowledged were there, and something was left behind: a web interface that was killed as it "
+        "started left the process that compiles its templates, which ends now",
     ),
     (
         "`ROUNDS=25 pytest tests/netns/test_changes_under_fire.py`",
@@ -177,9 +181,9 @@ LONG = (
         "configuration (three of them have the guard start anew): none left the router",
     ),
     (
-        "`ROUNDS=2 pytest tests/netns/test_four_processes.py tests/netns/test_parts_by_hand.py`",
-        "all 24 orders of crashes, with each of the 6 orders of starts over each of the 4 stores; all 24 "
-        "orders by hand: each ends with the product at work",
+        "`ROUNDS=2 pytest tests/netns/test_four_processes.py`",
+        "all 24 orders of crashes, with each of the 6 orders of starts over each of the 4 stores: each ends "
+        "with the product at work",
     ),
 )
 """Tests that are shorter in a plain run, run in full length once: the command, and what came of it."""
