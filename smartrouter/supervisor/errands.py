@@ -110,9 +110,10 @@ def _do(work: Work, answer_to: socket.socket) -> None:
     """In the forked process: do the work, answer, and end."""
     try:
         signal.set_wakeup_fd(-1)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD, signal.SIGALRM):
             signal.signal(number, signal.SIG_DFL)
         os.setpgid(0, 0)
+        signal.setitimer(signal.ITIMER_REAL, 2 * PATIENCE)  # should nobody be left to lose it
         _close_all_but(answer_to.fileno())
         answer_to.sendall(encode(_outcome(work)))
     finally:

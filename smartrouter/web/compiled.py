@@ -22,6 +22,7 @@ def compile_apart(make: Make) -> Environment:
     child = os.fork()
     if child == 0:
         try:
+            os.close(reading)  # else it would wait for itself to read, should its parent be killed
             with open(writing, "wb") as pipe:
                 marshal.dump(_compiled(make), pipe)
         finally:

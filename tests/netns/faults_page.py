@@ -180,7 +180,7 @@ ELSEWHERE = (
         "netns/test_hostile_floods.py::test_made_up_macs_and_addresses_fill_nothing_and_are_in_nobodys_way",
     ),
     Elsewhere(
-        "100,000 random names and addresses, asked and connected to by 24 devices at once",
+        "80,000 random names and as many addresses, asked and connected to by 24 devices at once",
         "Memory and store stay within the same bounds; others are served",
         "netns/test_hostile_floods.py::test_random_names_and_addresses_fill_nothing_and_are_in_nobodys_way",
     ),
@@ -208,8 +208,13 @@ ELSEWHERE = (
 
 LONG = (
     (
-        "`ROUNDS=100 pytest tests/netns/test_kill_nine.py`",
-        "FIGURES",
+        "`ROUNDS=100 pytest tests/netns/test_kill_nine.py`, cut short, and two more runs beside it",
+        "guard, analyzer and web interface killed at least 205 times each, the supervisor at least 179, on a "
+        "machine with ten times the work that it has processors for: after each kill the store was whole, "
+        "nothing that was stored was forgotten, and a stranger was refused. At the end of the first run (124 "
+        "of each) what is known had always passed, and all rules that were acknowledged were there; but "
+        "something was left behind. One cause was found: a web interface that was killed as it started left "
+        "the process that compiles its templates, which ends by itself now",
     ),
     (
         "`ROUNDS=25 pytest tests/netns/test_changes_under_fire.py`",
@@ -217,9 +222,9 @@ LONG = (
         "configuration (three of them have the guard start anew): none left the router",
     ),
     (
-        "`ROUNDS=2 pytest tests/netns/test_four_processes.py tests/netns/test_parts_by_hand.py`",
-        "all 24 orders of crashes, with each of the 6 orders of starts over each of the 4 stores; all 24 "
-        "orders by hand: each ends with the product at work",
+        "`ROUNDS=2 pytest tests/netns/test_four_processes.py`",
+        "all 24 orders of crashes, with each of the 6 orders of starts over each of the 4 stores: each ends "
+        "with the product at work",
     ),
 )
 """Tests that are shorter in a plain run, run in full length once: the command, and what came of it."""

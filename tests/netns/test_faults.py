@@ -121,7 +121,7 @@ def test_a_fault_is_seen_as_it_should_be_and_then_all_is_as_before(
         assert observed(device, expected) == expected
         if fault.told == UNSTORED:
             assert eventually(lambda: home.status()["guard"]["store"]["trouble"], 10.0), "it can be stored"
-        ends = monotonic()
+    ends = monotonic()
     after = healthy(setting)
     patience = 2 * fault.back + 1.0
     assert eventually(lambda: observed(device, after) == after, patience), (

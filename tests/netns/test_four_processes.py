@@ -122,7 +122,19 @@ class Four:
         with closing(sqlite3.connect(self.database, isolation_level=None)) as connection:
             for table in made:
                 connection.execute(f"DROP TABLE {table}")
-            connection.execute(f"PRAGMA user_version = {len(schema.STEPS) - 1}")
+        self.set_schema(len(schema.STEPS) - 1)
+
+    def set_schema(self, steps: int) -> None:
+        """Have the store say that it has taken so many steps."""
+        with closing(sqlite3.connect(self.database, isolation_level=None, timeout=10.0)) as connection:
+            connection.execute(f"PRAGMA user_version = {steps}")
+
+    def problem(self, name: str) -> str:
+        """Why a part does not run, as the supervisor has it."""
+        with suppress(Unavailable, StopIteration):
+            parts = self.home.status()["parts"]
+            return str(next(part["problem"] for part in parts if part["name"] == name))
+        return ""
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -148,7 +160,7 @@ class Four:
         assert home.visit(home.camera, "stranger.example").result == Result.REFUSED
         assert eventually(lambda: self._last_alert() >= since, 10.0), home.product.last_words()
         browser = Browser(home.phone)
-        assert eventually(lambda: browser.get("/login").status == 200, UP)
+        assert eventually(lambda: answers(browser), UP), home.product.last_words()
         assert browser.log_in().status == 303
         assert "stranger.example" in browser.get("/inbox").text
 
@@ -156,6 +168,13 @@ class Four:
         found = [each["last"] for each in self.home.alerts(self.home.camera)
                  if each["destination"] == "stranger.example"]  # fmt: skip
         return float(max(found, default=0.0))
+
+
+def answers(browser: Browser) -> bool:
+    """Is the web interface there?"""
+    with suppress(OSError):
+        return browser.get("/login").status == 200
+    return False
 
 
 @pytest.fixture(scope="module")
@@ -187,3 +206,26 @@ def test_in_any_order_they_come_up_and_crash_and_come_up(
         four.learn()
     four.assert_it_works(begun)
     four.crash(crash)
+
+
+def test_over_a_store_of_a_newer_version_it_says_what_to_do_and_touches_nothing(four: Four) -> None:
+    """A downgrade: without a guard `on_failure` says what passes; once the store is ours, all goes on."""
+    home, product = four.home, four.home.product
+    four.set_schema(len(schema.STEPS) + 1)
+    with product.log.open("ab") as log:
+        product.process = home.router.popen(product._argv("run"), stdout=log, stderr=log)
+    assert eventually(lambda: "newer smartrouter" in four.problem("guard"), UP), product.last_words()
+    told = product.command("status")
+    assert told.returncode == 1
+    said = " ".join(told.stdout.split())
+    assert "install that version again, or move the file away" in said, said
+    browser = Browser(home.phone)
+    assert eventually(lambda: answers(browser), UP), product.last_words()
+    assert browser.log_in().status == 303
+    assert "newer smartrouter" in browser.get("/inbox").text
+    assert home.camera.connect(KNOWN[0], 443).ok
+    four.assert_whole()
+    four.set_schema(len(schema.STEPS))
+    assert eventually(product.is_guarding, UP), product.last_words()
+    four.assert_it_works(0.0)
+    assert product.stop() == 0

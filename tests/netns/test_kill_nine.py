@@ -185,7 +185,9 @@ def assert_nothing_is_left(found: Home, before: dict[str, Any]) -> None:
         now = holdings(found)
         return all(now[what] == before[what] for what in same) and now["files"] <= before["files"] | made
 
-    assert eventually(as_before, 10.0), (before, holdings(found))
+    assert eventually(as_before, 30.0), {
+        what: (before[what], holdings(found)[what]) for what in (*same, "files")
+    }
     for name, count in holdings(found)["descriptors"].items():
         assert count <= before["descriptors"][name] + 4, name
 

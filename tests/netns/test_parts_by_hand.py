@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from netns.guard_lab import KNOWN, NAMES, VERSIONS, Home, eventually
+from netns.test_four_processes import answers
 from netns.test_web import PASSWORD, Browser
 
 from smartrouter.core.errors import Unavailable
@@ -54,7 +55,7 @@ def begin(home: Home, command: str) -> subprocess.Popen[Any]:
         "run": lambda: has_tried(home),
         "guard": lambda: b"judging" in log.read_bytes(),
         "analyzer": lambda: b"analyzing" in log.read_bytes(),
-        "web": lambda: b"listening on" in log.read_bytes(),
+        "web": lambda: b"listen" in log.read_bytes(),  # or "cannot listen"
     }
     assert eventually(lambda: started.poll() is not None or signs[command](), UP), log.read_text()
     return started
@@ -97,7 +98,7 @@ def test_beside_parts_that_were_started_by_hand_it_comes_up_once_they_are_gone(
     assert home.visit(home.camera, "stranger.example").result == Result.REFUSED
     assert eventually(lambda: home.alerts(home.camera), 10.0)
     browser = Browser(home.phone)
-    assert eventually(lambda: browser.get("/login").status == 200, UP)
+    assert eventually(lambda: answers(browser), UP), home.product.last_words()
     assert browser.log_in().status == 303
     assert "stranger.example" in browser.get("/inbox").text
     assert home.product.stop() == 0

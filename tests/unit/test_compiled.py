@@ -2,7 +2,11 @@
 """Templates compiled by another process are the same, and are compiled here should that fail."""
 
 import os
+import signal
 import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -55,3 +59,34 @@ def test_should_the_other_process_fail_they_are_compiled_here(monkeypatch: pytes
     monkeypatch.setattr(compiled, "_compiled", fails_elsewhere)
     assert shown(compile_apart(make)) == "<main><b>A&lt;B</b></main>"
     assert {name: sys.modules.get(name) for name in before} == before
+
+
+def test_the_other_process_ends_if_nobody_reads_what_it_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ours was killed meanwhile: what it made is more than fits into a pipe."""
+    pid = tmp_path / "pid"
+
+    def slow(_: object) -> dict[str, object]:
+        pid.with_suffix(".new").write_text(str(os.getpid()))
+        pid.with_suffix(".new").rename(pid)
+        time.sleep(1.0)
+        return {"page.html": compile(repr("x" * 300_000), "page.html", "eval")}
+
+    monkeypatch.setattr(compiled, "_compiled", slow)
+    parent = os.fork()
+    if parent == 0:
+        compile_apart(None)  # type: ignore[arg-type]
+        os._exit(0)
+    until(pid.exists)
+    os.kill(parent, signal.SIGKILL)
+    os.waitpid(parent, 0)
+    stat = Path(f"/proc/{pid.read_text()}/stat")
+    until(lambda: not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] in "ZX")
+
+
+def until(what: Callable[[], bool]) -> None:
+    end = time.monotonic() + 10.0
+    while not what():
+        assert time.monotonic() < end
+        time.sleep(0.02)

@@ -166,3 +166,21 @@ def test_signals_mean_to_an_errand_what_they_usually_mean(office: Office, number
         assert office.wait() == [{"error": f"an errand of the supervisor's was killed by {number.name}"}]
     finally:
         signal.signal(number, before)
+
+
+def test_one_that_hangs_ends_even_if_nobody_waits_for_it_any_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The supervisor was killed: who is left must not keep the configuration from the next one for good."""
+    monkeypatch.setattr(errands, "PATIENCE", 0.5)
+    begun = tmp_path / "begun"
+
+    def work() -> Answer:
+        begun.touch()
+        time.sleep(60)
+        return {}
+
+    Errands().send(work, lambda _: None, time.monotonic())
+    _, status = os.wait()
+    assert begun.exists()
+    assert os.waitstatus_to_exitcode(status) == -signal.SIGALRM
