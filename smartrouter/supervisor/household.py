@@ -222,9 +222,7 @@ class Household:
         """Hand the configuration to all that can take it now; `then` hears how the part `whose` took it."""
 
         def answered(answer: Answer) -> None:
-            error = (
-                answer.get("error") if whose == GUARD else None
-            )  # without the others we guard all the same
+            error = answer.get("error") if whose == GUARD else None  # without the others we guard the same
             then(_outcome(f"this counts once the guard has it: {error}" if error else ""))
 
         if whose not in self.children:

@@ -81,7 +81,7 @@ def unharmed(home: Home) -> Iterator[None]:
     """Whatever happens within: afterwards the same processes run, with no fault of ours and nothing left in
     their hands; the store is whole, and every packet is accounted for."""
     assert eventually(lambda: all(processes(home).values()), PATIENCE), home.product.last_words()
-    before, pids = sample(home), processes(home)
+    before, pids = steady(home), processes(home)
     faults = home.status()["guard"]["faults"]
     yield
     assert processes(home) == pids, home.product.last_words()
@@ -97,6 +97,19 @@ def unharmed(home: Home) -> Iterator[None]:
     assert eventually(lambda: home.product.json("status")["unaccounted"] == 0, PATIENCE), home.status()
     with closing(sqlite3.connect(f"file:{home.product.database}?mode=ro", uri=True)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+def steady(home: Home) -> Sample:
+    """What the parts take, once they open nothing more: who has just begun is still about to."""
+    found: list[Sample] = [sample(home)]
+
+    def is_steady() -> bool:
+        sleep(0.5)
+        found.append(sample(home))
+        return found[-1].descriptors == found[-2].descriptors
+
+    assert eventually(is_steady, PATIENCE), found[-2:]
+    return found[-1]
 
 
 def _is_address(text: str) -> bool:

@@ -2,6 +2,7 @@
 """Faults that come over and over, or from within, and clocks that jump: what must hold through all of it."""
 
 import os
+import shutil
 import signal
 import sqlite3
 from collections import Counter
@@ -26,6 +27,7 @@ from netns.guard_lab import (
     opened,
 )
 
+import smartrouter
 from smartrouter.config import uci
 from smartrouter.lab import packets, traffic
 from smartrouter.lab.hosts import Host
@@ -167,9 +169,10 @@ def test_an_exception_on_every_tenth_packet_costs_that_packet_and_no_more(
     """Of a packet that was not judged, `on_failure` says what becomes; of every other, the mode."""
     flag = Path(gettempdir(), f"smartrouter-fault-{os.getpid()}")  # where the guard's user can see it
     fault = EVERY_TENTH.format(flag=str(flag))
-    only_there = f"import sys\nif 'guard' in sys.orig_argv:\n    exec({fault!r})\n"
-    (tmp_path / "sitecustomize.py").write_text(only_there)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    shutil.copytree(Path(smartrouter.__file__).parent, tmp_path / "smartrouter")
+    with (tmp_path / "smartrouter" / "guard" / "daemon.py").open("a") as daemon:
+        daemon.write(fault)
+    monkeypatch.chdir(tmp_path)  # which is where `python -m` looks first
     with learned_home({"mode": mode, "on_failure": on_failure}, names={**NAMES, **STRANGERS}) as home:
         pid = part_pid(home, "guard")
         flag.touch()

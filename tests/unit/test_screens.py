@@ -92,7 +92,7 @@ def test_home_is_there_without_a_store(tmp_path: Path) -> None:
     site = site_of(tmp_path)
     (tmp_path / "store.db").unlink()
     page = Taken(owner(site).get("/").text)
-    assert "there is no store" in page.text
+    assert "There is no store" in page.text
     assert owner(site).get("/devices").status_code == 503
 
 

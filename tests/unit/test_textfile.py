@@ -51,6 +51,7 @@ def test_a_line_has_the_form_that_scripts_read(name: str, at: float, expected: s
     assert line(MAC, destination(name, "108.177.127.97", "new-destination", ""), at) == expected
 
 
+@pytest.mark.usefixtures("stockholm")
 def test_what_is_about_the_router_says_so_in_place_of_a_mac() -> None:
     what = destination("", "", "accounting", "3 packets")
     assert line("", what, 0.0) == "router -> accounting (3 packets) @ 1970-01-01 01:00:00.000000"
