@@ -38,7 +38,8 @@ def test_what_is_there_after_the_start_is_looked_at_no_more() -> None:
     collector.settle()
     assert gc.get_freeze_count() > 100
     assert not {id(each) for each in gc.get_objects()} & {id(each) for each in lasting}
-    assert gc.get_threshold() == (collector.MADE, collector.YOUNG, collector.MIDDLE)
+    # Of the oldest, Python 3.14 decides by itself.
+    assert gc.get_threshold()[:2] == (collector.MADE, collector.YOUNG)
 
 
 def test_garbage_of_the_start_is_not_kept_for_good() -> None:
