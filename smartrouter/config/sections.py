@@ -57,8 +57,9 @@ class MainConfig(Section):
         members(NewDevices, NewDevices.DEFAULT),
         "",
         "What to do with a device of which nobody can tell whether it is an IoT device: watch and `learn`, "
-        "`ignore` it, or `isolate` it: all that it tries is blocked until you decide. Without this option it "
-        "learns on an `iot_network` and is ignored elsewhere.",
+        "`ignore` it, or `isolate` it: all that it tries is blocked until you decide (on an `iot_network` "
+        "also if it looks like a person's: anybody can make a MAC up). Without this option it learns on an "
+        "`iot_network` and is ignored elsewhere.",
     )
     match: Match = option(
         members(Match),

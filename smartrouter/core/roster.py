@@ -179,7 +179,9 @@ class Roster:
         device.once = tuple(rule for rule in rules if rule.once and rule.action is Action.ALLOW)
         device.rules = tuple(rule for rule in rules if rule not in device.once)
         enforcing = (told.mode or settings.mode) is Mode.ENFORCE
-        undecided = told.watch is Watching.AUTO and device.iot is None
+        # On a network of things, what looks like a person's is as unknown: anybody can make a MAC up.
+        unknown = device.iot is None or (device.on_iot_network and not device.iot)
+        undecided = told.watch is Watching.AUTO and unknown
         isolated = undecided and settings.new_devices is NewDevices.ISOLATE
         device.standing = Standing(
             learning=not isolated and device.learning.progress.state is not State.PROTECTED,

@@ -277,6 +277,7 @@ def opened(device: Host, address: str) -> socket.socket:
     """A connection of `device` to an echo server there, over which something was said."""
     sock = device.new_socket(family_of(address), socket.SOCK_STREAM)
     assert traffic.connect(sock, address, 443, 2.0, b"hello").ok
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)  # nothing of it is still to be sent
     return sock
 
 

@@ -448,10 +448,13 @@ def test_unknown_mac_on_an_iot_network_learns() -> None:
     assert verdict(talk.connect(OTHER, mac="02:00:00:00:00:09")).reason is Reason.LEARNING
 
 
-def test_isolated_device_reaches_nothing_until_the_user_decides() -> None:
+@pytest.mark.parametrize(("iot", "on_iot_network"), [(None, False), (None, True), (False, True)])
+def test_isolated_device_reaches_nothing_until_the_user_decides(
+    iot: bool | None, on_iot_network: bool
+) -> None:
     mac = "02:00:00:00:00:09"
     talk = Conversation(devices={}, new_devices=NewDevices.ISOLATE)
-    talk.tell(DeviceSeen(mac, None, False, "", ""))
+    talk.tell(DeviceSeen(mac, iot, on_iot_network, "", ""))
     assert verdict(talk.connect(OTHER, mac=mac)) == (False, Reason.ISOLATED)
     talk.configure(devices=watched(mac))
     assert verdict(talk.connect(OTHER, mac=mac)).reason is Reason.LEARNING

@@ -71,7 +71,7 @@ return baseclass.extend({
 				},
 				{
 					name: 'new_devices', title: _('New devices'), widget: 'choice', default: '', required: false,
-					help: _('What to do with a device of which nobody can tell whether it is an IoT device: watch and `learn`, `ignore` it, or `isolate` it: all that it tries is blocked until you decide. Without this option it learns on an `iot_network` and is ignored elsewhere.'),
+					help: _('What to do with a device of which nobody can tell whether it is an IoT device: watch and `learn`, `ignore` it, or `isolate` it: all that it tries is blocked until you decide (on an `iot_network` also if it looks like a person\'s: anybody can make a MAC up). Without this option it learns on an `iot_network` and is ignored elsewhere.'),
 					values: ['learn', 'ignore', 'isolate']
 				},
 				{
