@@ -272,9 +272,16 @@ def test_a_mac_on_a_second_interface_is_told_with_where_it_is(network: Network, 
     here, there = network.add_device("here", mac=HUE), network.add_device("there", mac=HUE, lan=IOT)
     arp(here)
     watcher.until(lambda: watcher.devices[HUE].interface == LAN)
-    there.send(arp_request(HUE, "192.168.78.9", IOT.router4))
-    assert watcher.until(lambda: watcher.devices[HUE].interface == IOT.bridge) < AT_ONCE
-    assert watcher.devices[HUE].on_iot_network
+    hosts = iter(range(9, 60))
+
+    def is_there() -> bool:
+        """It may be heard of here once more just afterwards, and both be taken in together."""
+        found = watcher.devices[HUE]
+        if found.interface != IOT.bridge:
+            there.send(arp_request(HUE, f"192.168.78.{next(hosts)}", IOT.router4))
+        return found.interface == IOT.bridge and found.on_iot_network
+
+    assert watcher.until(is_there) < AT_ONCE
 
 
 def test_an_interface_that_goes_down_and_comes_up(network: Network, watcher: Watcher) -> None:
