@@ -208,13 +208,13 @@ ELSEWHERE = (
 
 LONG = (
     (
-        "`ROUNDS=100 pytest tests/netns/test_kill_nine.py`, cut short, and two more runs beside it",
-        "guard, analyzer and web interface killed at least 205 times each, the supervisor at least 179, on a "
-        "machine with ten times the work that it has processors for: after each kill the store was whole, "
-        "nothing that was stored was forgotten, and a stranger was refused. At the end of the first run (124 "
-        "of each) what is known had always passed, and all rules that were acknowledged were there; but "
-        "something was left behind. One cause was found: a web interface that was killed as it started left "
-        "the process that compiles its templates, which ends by itself now",
+        "`ROUNDS=100 pytest tests/netns/test_kill_nine.py`, cut short, two runs beside it, and `ROUNDS=20` later",
+        "killed at least: supervisor 204 times, guard 211, analyzer 207, web interface 206, with a load of 20 "
+        "on two processors. Each time the store was whole, nothing stored was forgotten, no acknowledged rule "
+        "lost, what is known passed. The first run (124 of each) left a process behind; one cause was found "
+        "and mended: a web interface that is killed as it starts. Since then, on a quiet machine: 171 kills, "
+        "15,988 connections, 890 changes of rules, 93 destinations learned and 7 of them lost (at most 0.3 s "
+        "old), nothing left behind; all back after 0.7 s (guard) to 3.0 s (supervisor) in the median",
     ),
     (
         "`ROUNDS=25 pytest tests/netns/test_changes_under_fire.py`",
