@@ -208,13 +208,13 @@ ELSEWHERE = (
 
 LONG = (
     (
-        "`ROUNDS=100 pytest tests/netns/test_kill_nine.py`, cut short, two runs beside it, and `ROUNDS=20` later",
-        "killed at least: supervisor 204 times, guard 211, analyzer 207, web interface 206, with a load of 20 "
-        "on two processors. Each time the store was whole, nothing stored was forgotten, no acknowledged rule "
-        "lost, what is known passed. The first run (124 of each) left a process behind; one cause was found "
-        "and mended: a web interface that is killed as it starts. Since then, on a quiet machine: 171 kills, "
-        "15,988 connections, 890 changes of rules, 93 destinations learned and 7 of them lost (at most 0.3 s "
-        "old), nothing left behind; all back after 0.7 s (guard) to 3.0 s (supervisor) in the median",
+        "`ROUNDS=100 pytest tests/netns/test_kill_nine.py`, cut short, two runs beside it, and `ROUNDS=20`",
+        "killed at least: supervisor 204 times, guard 211, analyzer 207, web interface 206, with a load of "
+        "20 on two processors. Each time the store was whole, nothing stored was forgotten, no acknowledged "
+        "rule lost, what is known passed. The first run (124 of each) left a process behind; one cause was "
+        "found and mended: a web interface that is killed as it starts. Since then, on a quiet machine: 171 "
+        "kills, 15,988 connections, 890 changes of rules, 93 destinations learned and 7 of them lost (at most "
+        "0.3 s old), nothing left behind; back after 0.7 s (guard) to 3.0 s (supervisor) in the median",
     ),
     (
         "`ROUNDS=25 pytest tests/netns/test_changes_under_fire.py`",
