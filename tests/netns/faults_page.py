@@ -213,7 +213,7 @@ LONG = (
         "20 on two processors. Each time the store was whole, nothing stored was forgotten, no acknowledged "
         "rule lost, what is known passed. The first run (124 of each) left a process behind; one cause was "
         "found and mended: a web interface that is killed as it starts. Since then, on a quiet machine: 171 "
-        "kills, 15,988 connections, 890 changes of rules, 93 destinations learned and 7 of them lost (at most "
+        "kills, 15,988 connections, 890 changes of rules, 93 destinations learned, 7 of them lost (at most "
         "0.3 s old), nothing left behind; back after 0.7 s (guard) to 3.0 s (supervisor) in the median",
     ),
     (
