@@ -13,6 +13,7 @@ import errno
 import os
 import socket
 import struct
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import NamedTuple
@@ -40,7 +41,8 @@ _ANSWER, _LISTING = 4096, 1 << 16  # bytes: more than one answer, than one datag
 _ROOM = 8 << 20  # bytes of kernel memory, while needed: a transaction of 20,000 elements, or as many refusals
 _LAST = 0xFFF00000  # from here on numbers begin anew; no transaction has a million messages
 _FLAGS_AT = 6  # where in a message its flags are
-_DUMP_TRIES = 10
+_DUMP_PATIENCE = 0.5  # seconds: so long a list that keeps changing is asked for again, …
+_SHORTEST, _LONGEST = 0.001, 0.02  # … after pauses of so many
 
 _header = struct.Struct("=IHHII")  # nlmsghdr: length, type, flags, sequence, port id
 _family = struct.Struct(">BBH")  # nfgenmsg: family, version, resource id
@@ -203,11 +205,15 @@ class Netlink:
 
     def dump(self, message: Message) -> list[bytes]:
         """The attributes of everything that `message` asks to be listed, one item an object."""
-        for _ in range(_DUMP_TRIES):
+        pause, end = _SHORTEST, time.monotonic() + _DUMP_PATIENCE
+        while True:
             try:
                 return list(self.stream(message))
             except InterruptedError:
-                continue
+                if time.monotonic() >= end:
+                    break
+            time.sleep(pause)
+            pause = min(2 * pause, _LONGEST)
         raise OSError(errno.EINTR, f"{message.what}: it kept changing while it was listed")
 
     def stream(self, message: Message) -> Iterator[bytes]:
