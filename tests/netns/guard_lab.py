@@ -12,6 +12,7 @@ import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
+from threading import Event, Thread
 from time import monotonic, sleep
 from typing import Any, NamedTuple
 
@@ -279,6 +280,27 @@ def opened(device: Host, address: str) -> socket.socket:
     assert traffic.connect(sock, address, 443, 2.0, b"hello").ok
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)  # nothing of it is still to be sent
     return sock
+
+
+class Background:
+    """Something that a thread does (`_run`, until `_over` is set) while a block lasts."""
+
+    def __init__(self) -> None:
+        self._over = Event()
+
+    def _run(self) -> None:
+        raise NotImplementedError
+
+    @contextmanager
+    def going_on(self) -> Iterator[None]:
+        """Within, it is done."""
+        thread = Thread(target=self._run)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._over.set()
+            thread.join()
 
 
 def eventually(condition: Callable[[], object], patience: float = 5.0) -> bool:

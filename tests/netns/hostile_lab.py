@@ -7,10 +7,9 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from statistics import median
-from threading import Event, Thread
 from time import sleep
 
-from netns.guard_lab import Home, eventually
+from netns.guard_lab import Background, Home, eventually
 from netns.soak import Sample, sample
 
 from smartrouter.lab.hosts import Host
@@ -21,16 +20,16 @@ SLOWEST = 250.0  # milliseconds that half of another device's visits may take, o
 PATIENCE = 60.0  # seconds until all has been judged, stored and counted
 
 
-class Visits:
+class Visits(Background):
     """A device that asks for `name` and connects there, over and over; it only connects where that is an
     address, and only asks without `connecting`."""
 
     def __init__(
         self, home: Home, device: Host, name: str = "cloud.maker.example", *, connecting: bool = True
     ) -> None:
+        super().__init__()
         self._home, self._device, self._name = home, device, name
         self._connecting = connecting
-        self._over = Event()
         self.waits: list[float] = []
         """Milliseconds that each took, from the question on."""
         self.failed: list[str] = []
@@ -59,13 +58,8 @@ class Visits:
     @contextmanager
     def going_on(self) -> Iterator[None]:
         """Within, it does so; afterwards, it was served all the time."""
-        thread = Thread(target=self._run)
-        thread.start()
-        try:
+        with super().going_on():
             yield
-        finally:
-            self._over.set()
-            thread.join()
         self.assert_served()
 
     def assert_served(self) -> None:

@@ -6,12 +6,10 @@ that may slip through, and what is learned passes.
 """
 
 import itertools
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from threading import Event, Thread
+from collections.abc import Callable
 
 import pytest
-from netns.guard_lab import CAMERA, KNOWN, Home, eventually, learned_home
+from netns.guard_lab import CAMERA, KNOWN, Background, Home, eventually, learned_home
 
 from smartrouter.config.uci_edit import set_options
 from smartrouter.lab import packets
@@ -36,12 +34,12 @@ OPTIONS = (  # none of which lets more pass than before: `unnamed_tls 'hello'` l
 COUNTED = ("queued_flows", "blocked_again", "denied", "cut", "over_limit_dropped", "invalid_dropped")
 
 
-class Fire:
+class Fire(Background):
     """A device that sends these frames over and over. `sent`: how many so far."""
 
     def __init__(self, device: Host, frames: list[bytes]) -> None:
+        super().__init__()
         self._device, self._frames = device, frames
-        self._over = Event()
         self.sent = 0
 
     def _run(self) -> None:
@@ -51,16 +49,6 @@ class Fire:
                     return
                 sock.send(frame)
                 self.sent += 1
-
-    @contextmanager
-    def going_on(self) -> Iterator[None]:
-        thread = Thread(target=self._run)
-        thread.start()
-        try:
-            yield
-        finally:
-            self._over.set()
-            thread.join()
 
 
 def strange(home: Home) -> list[bytes]:

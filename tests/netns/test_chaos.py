@@ -11,7 +11,6 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from random import Random
 from tempfile import gettempdir
-from threading import Event, Thread
 from time import monotonic, sleep
 
 import pytest
@@ -20,6 +19,7 @@ from netns.guard_lab import (
     KNOWN,
     NAMES,
     STRANGER,
+    Background,
     Home,
     alive,
     eventually,
@@ -55,12 +55,12 @@ def another_guard_runs(home: Home, pid: int) -> bool:
     return eventually(lambda: part_pid(home, "guard") != pid)
 
 
-class Load:
+class Load(Background):
     """A device that connects all the time, and how that went: results, and the longest that one took."""
 
     def __init__(self, device: Host, address: str) -> None:
+        super().__init__()
         self._device, self._address = device, address
-        self._over = Event()
         self.results: Counter[Result] = Counter()
         self.longest = 0.0
 
@@ -69,16 +69,6 @@ class Load:
             outcome = self._device.connect(self._address, 443, timeout=5.0)
             self.results[outcome.result] += 1
             self.longest = max(self.longest, outcome.ms / 1000)
-
-    @contextmanager
-    def going_on(self) -> Iterator[None]:
-        thread = Thread(target=self._run)
-        thread.start()
-        try:
-            yield
-        finally:
-            self._over.set()
-            thread.join()
 
 
 # -- death, over and over ------------------------------------------------------------------------------
