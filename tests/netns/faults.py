@@ -222,7 +222,7 @@ def _store_newer(home: Home) -> Iterator[None]:
         other.execute(f"PRAGMA user_version = {known + 1}")
         try:
             os.kill(part_pid(home, "guard"), signal.SIGKILL)
-            assert eventually(lambda: "newer smartrouter" in _problem(home, "guard"), 10.0)
+            assert eventually(lambda: "newer smartrouter" in _problem(home, "guard"))
             yield
         finally:
             other.execute(f"PRAGMA user_version = {known}")
@@ -246,7 +246,7 @@ def _service_hangs(home: Home) -> Iterator[None]:
         home.product.config.write_text(f"{text}{notify}")
         assert home.ask("reload")["applied"]
         try:
-            assert eventually(lambda: "webhook" in _channels(home), 10.0)
+            assert eventually(lambda: "webhook" in _channels(home))
             home.camera.connect(STRANGER[0], next(_PORTS), timeout=1.0)
             with service.accept()[0] as taken:
                 taken.settimeout(5.0)

@@ -34,6 +34,7 @@ from smartrouter.wire.packet import Packet, parse_ip
 
 CAMERA, TV, PHONE, PC = (f"02:00:00:00:6a:0{number}" for number in range(1, 5))
 VERSIONS = (4, 6)
+PATIENCE = 20.0  # seconds for what must happen, and happens in a moment where the machine is free
 _SO_RCVBUFFORCE = 33  # asm-generic/socket.h
 KINDS = {4: "A", 6: "AAAA"}
 
@@ -128,8 +129,13 @@ class Home:
         return [dict(row) for row in rows]
 
     def attempt(self, device: Host, address: str, count: int = 1) -> dict[str, Any]:
-        """The newest of at least `count` attempts, once they are stored."""
-        eventually(lambda: len(self.attempts(device, address)) >= count)
+        """The newest of at least `count` attempts, once they are judged, and stored."""
+
+        def stored() -> bool:
+            self.store()
+            return len(self.attempts(device, address)) >= count
+
+        eventually(stored)
         found = self.attempts(device, address)
         assert len(found) >= count, f"{len(found)} of {count} attempts at {address} are stored"
         return found[-1]
@@ -145,6 +151,10 @@ class Home:
     def alerts(self, device: Host) -> list[dict[str, Any]]:
         found = self.product.json("alerts")
         return [alert for alert in found if alert["mac"] == device.mac]
+
+    def store(self) -> None:
+        """Have all that came of packets so far stored: a decision is, before it is answered for."""
+        self.ask("forget", device=CAMERA, destination="nobody.example")
 
     def settled(self) -> tuple[dict[str, int], dict[str, int]]:
         """(judged, kernel), once no packet waits in a queue any more."""
@@ -169,7 +179,7 @@ class Home:
 
     def barrier(self, device: Host) -> None:
         """Return when everything that `device` sent before has been judged: its next one was."""
-        source = device.connect("198.51.100.250", 9, timeout=3.0)
+        source = device.connect("198.51.100.250", 9, timeout=PATIENCE)
         assert source.result, "judged"
 
 
@@ -254,7 +264,7 @@ def assert_nothing_is_lost(found: Home, *, is_first: bool = True) -> None:
         recorded = not is_first or sum(guard["recorded"].values()) == logged(guard["kernel"])
         return not waiting and judged and recorded
 
-    assert eventually(agree, 3.0), (guard["judged"], queues, guard["recorded"], guard["kernel"])
+    assert eventually(agree), (guard["judged"], queues, guard["recorded"], guard["kernel"])
     assert guard["unrecorded"] == 0
     assert (guard["accounts"]["gap_at_gate"], guard["accounts"]["gap_in_log"]) == (0, 0), guard["accounts"]
     assert not any(queue["dropped"] + queue["user_dropped"] for queue in queues.values())
@@ -303,7 +313,7 @@ class Background:
             thread.join()
 
 
-def eventually(condition: Callable[[], object], patience: float = 5.0) -> bool:
+def eventually(condition: Callable[[], object], patience: float = PATIENCE) -> bool:
     """Whether `condition` comes true in time."""
     end = monotonic() + patience
     while monotonic() < end:
@@ -311,6 +321,16 @@ def eventually(condition: Callable[[], object], patience: float = 5.0) -> bool:
             return True
         sleep(0.02)
     return bool(condition())
+
+
+def resent(device: Host) -> int:
+    """How many SYNs `device` has sent again, a second after one that nobody answered."""
+    names, values = (
+        line.split()
+        for line in device.run(["cat", "/proc/net/netstat"]).stdout.splitlines()
+        if line.startswith("TcpExt:")
+    )
+    return int(values[names.index("TCPSynRetrans")])
 
 
 def alive(pid: int) -> bool:
@@ -343,7 +363,7 @@ class Resolver:
         self.socket = internet.new_socket(family_of(address), socket.SOCK_DGRAM)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.socket.bind((address, 53))
-        self.socket.settimeout(3.0)
+        self.socket.settimeout(PATIENCE)
 
     def take(self) -> Asked:
         """The next query. Raises TimeoutError."""
@@ -355,7 +375,7 @@ class Resolver:
     def tell(self, device: Host, name: str, address: str) -> None:
         """Have `device` ask for `name`; returns when it has heard that this is `address`."""
         with device.new_socket(family_of(self.address), socket.SOCK_DGRAM) as sock:
-            sock.settimeout(3.0)
+            sock.settimeout(PATIENCE)
             sock.sendto(query(name, KINDS[6 if ":" in address else 4]), (self.address, 53))
             asked = self.take()
             self.say(asked, answer(name, [address], asked.ident))

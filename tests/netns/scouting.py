@@ -57,7 +57,7 @@ class Watcher:
         self.devices |= {device.mac: device for device in found}
         self.claims += self.scout.claims()
 
-    def until(self, what: Callable[[], Any], patience: float = 5.0) -> float:
+    def until(self, what: Callable[[], Any], patience: float = 20.0) -> float:
         """Seconds until `what` is true of `devices`."""
         begun = monotonic()
         while True:
@@ -101,7 +101,7 @@ def dhcp_socket(device: Host) -> socket.socket:
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"eth0")
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
     sock.bind(("", 68))
-    sock.settimeout(3.0)
+    sock.settimeout(20.0)
     return sock
 
 
@@ -130,7 +130,7 @@ def dhcp6_address(device: Host, duid: bytes, hostname: str = "") -> str:
     options += [(39, name)] if name else []
     message = b"\x01\x00\x12\x34" + b"".join(struct.pack("!HH", k, len(v)) + v for k, v in options)
     with device.new_socket(socket.AF_INET6, socket.SOCK_DGRAM) as sock:
-        sock.settimeout(3.0)
+        sock.settimeout(20.0)
         sock.bind(("::", 546))
         index = device.inside(socket.if_nametoindex, "eth0")
         sock.sendto(message, ("ff02::1:2", 547, 0, index))

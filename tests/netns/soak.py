@@ -204,7 +204,7 @@ def complaints(home: Home, before: Sample, after: Sample, traffic: Traffic) -> l
         sound = connection.execute("PRAGMA integrity_check").fetchall()
     if sound != [("ok",)]:
         found.append(f"the store is damaged: {sound}")
-    if not eventually(lambda: not home.product.json("status")["unaccounted"], 15.0):
+    if not eventually(lambda: not home.product.json("status")["unaccounted"]):
         found.append(f"{home.product.json('status')['unaccounted']} packets were seen by nobody")
     if faults := home.status()["guard"]["faults"]:
         found.append(f"{faults} faults of smartrouter's own")
@@ -225,7 +225,7 @@ def soak(minutes: float, seed: int) -> list[str]:
                     assert home.visit(device, "cloud.maker.example", version).ok
                 home.protect(device)
             home.visit(home.camera, "stranger.example")
-            assert eventually(lambda: (STRANGER[0], "stranger.example") in home.told(home.camera), 10.0)
+            assert eventually(lambda: (STRANGER[0], "stranger.example") in home.told(home.camera))
             before = None
             number = 0
             with Traffic(home.tv) as traffic:

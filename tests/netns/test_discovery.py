@@ -27,7 +27,9 @@ from smartrouter.lab.plan import HOME, IOT, WAN_INTERNET
 
 pytestmark = pytest.mark.netns
 
-AT_ONCE = 0.5  # seconds; it takes a few milliseconds, unless others want the processor too
+# Seconds: it takes a few milliseconds, unless others want the processor too. Who missed the event would learn
+# of it by the next look at all the files, after ten seconds, or at the kernel's whole tables, after a minute.
+AT_ONCE = 5.0
 HUE, PLUG = "00:17:88:00:00:01", "50:c7:bf:00:00:02"
 
 
@@ -111,7 +113,7 @@ def test_a_dhcpv6_lease_is_its_devices(network: Network, watcher: Watcher, named
     else:
         address = dhcp6_address(device, b"\0\2\0\0\0\x09anything", hostname="smart-plug")
     assert address.startswith("fd77::1")
-    watcher.until(lambda: address in watcher.devices[PLUG].addresses, 2.0)
+    watcher.until(lambda: address in watcher.devices[PLUG].addresses)
 
 
 def test_odhcpds_leases_are_read_from_its_file_and_over_ubus(
@@ -184,7 +186,7 @@ def test_a_device_that_does_not_answer_any_more_has_gone(network: Network, watch
     watcher.until(lambda: watcher.devices[HUE].present)
     network.router.ip(f"neigh replace 192.168.77.50 lladdr {HUE} nud probe dev br-lan")  # nobody has it now
     watcher.scout._presence._devices[HUE].answers["192.168.77.50"] -= 60  # … and had it a while ago
-    watcher.until(lambda: not watcher.devices[HUE].present, 6.0)
+    watcher.until(lambda: not watcher.devices[HUE].present)
     arp(device, address="192.168.77.51")
     assert watcher.until(lambda: watcher.devices[HUE].present) < AT_ONCE
 
@@ -347,8 +349,7 @@ def test_two_hundred_devices_that_come_at_once_are_all_found_soon(network: Netwo
     watcher.quiet()
     wanted = {made_mac(number) for number in range(200)}
     crowd.send(*(arp_request(made_mac(n), f"192.168.77.{n + 20}", HOME.router4) for n in range(200)))
-    took = watcher.until(lambda: wanted <= watcher.devices.keys())
-    assert took < 2.0
+    assert watcher.until(lambda: wanted <= watcher.devices.keys()) < AT_ONCE
     assert {watcher.devices[mac].port for mac in wanted} == {port_of(network, crowd)}
 
 
@@ -360,8 +361,7 @@ def test_a_hundred_devices_that_lease_at_once_are_all_found_soon(network: Networ
     with dhcp_socket(crowd) as sock:
         for mac in wanted:
             dhcp_at_once(sock, mac, f"thing-{mac[-2:]}")
-        took = watcher.until(lambda: wanted <= watcher.devices.keys(), 10.0)
-    assert took < 5.0  # most of it is dnsmasq's
+        watcher.until(lambda: wanted <= watcher.devices.keys())  # most of the time is dnsmasq's
     assert all(watcher.devices[mac].hostname for mac in wanted)
 
 
@@ -380,4 +380,4 @@ def test_more_events_than_the_kernel_keeps_lose_no_device(network: Network, watc
     assert (changes, lost) == ([], True)
     network.router.ip(f"neigh replace 192.168.77.19 lladdr {PLUG} nud reachable dev {LAN}")
     watcher.scout._read_soon()
-    assert watcher.until(lambda: {*wanted, PLUG} <= watcher.devices.keys()) < 2.0
+    assert watcher.until(lambda: {*wanted, PLUG} <= watcher.devices.keys()) < AT_ONCE

@@ -43,7 +43,7 @@ def home() -> Iterator[Home]:
                 assert found.visit(found.camera, "cloud.maker.example", version).ok
             found.protect(found.camera)
             assert found.visit(found.camera, "stranger.example").result == Result.REFUSED
-            assert eventually(lambda: (STRANGER[0], "stranger.example") in found.told(found.camera), 10.0)
+            assert eventually(lambda: (STRANGER[0], "stranger.example") in found.told(found.camera))
             yield found
             found.product.stop()
 
@@ -120,7 +120,7 @@ def test_a_fault_is_seen_as_it_should_be_and_then_all_is_as_before(
     with fault.making(home):
         assert observed(device, expected) == expected
         if fault.told == UNSTORED:
-            assert eventually(lambda: home.status()["guard"]["store"]["trouble"], 10.0), "it can be stored"
+            assert eventually(lambda: home.status()["guard"]["store"]["trouble"]), "it can be stored"
     ends = monotonic()
     after = healthy(setting)
     patience = 2 * fault.back + 1.0
@@ -129,8 +129,8 @@ def test_a_fault_is_seen_as_it_should_be_and_then_all_is_as_before(
         home.product.last_words(),
     )
     record_property("back", round(monotonic() - ends, 2))
-    assert eventually(lambda: all_run(home), 15.0), home.product.last_words()
-    assert eventually(lambda: not home.status()["guard"]["store"]["trouble"], 10.0)
+    assert eventually(lambda: all_run(home)), home.product.last_words()
+    assert eventually(lambda: not home.status()["guard"]["store"]["trouble"])
     sleep(0.1)
 
 

@@ -161,7 +161,7 @@ class Four:
         assert home.camera.connect(KNOWN[0], 443).ok
         assert home.visit(home.camera, "cloud.maker.example", 6).ok
         assert home.visit(home.camera, "stranger.example").result == Result.REFUSED
-        assert eventually(lambda: self._last_alert() >= since, 10.0), home.product.last_words()
+        assert eventually(lambda: self._last_alert() >= since), home.product.last_words()
         browser = Browser(home.phone)
         assert eventually(lambda: answers(browser), UP), home.product.last_words()
         assert browser.log_in().status == 303

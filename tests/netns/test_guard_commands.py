@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
-from time import sleep, time
+from time import time
 
 import pytest
 from netns.guard_lab import (
@@ -234,7 +234,7 @@ def test_the_alert_file_has_its_line_for_each_alert(home: Home) -> None:
         return {match[2]: match[3] for match in found if match and match[1] == TV}
 
     wanted = {"fourth.example", f"UNRESOLVED({unnamed})"}
-    assert eventually(lambda: wanted <= set(lines()), 10.0), lines()
+    assert eventually(lambda: wanted <= set(lines())), lines()
     for destination in wanted:
         at = datetime.fromisoformat(lines()[destination]).timestamp()
         assert began - 1 <= at <= time()
@@ -274,7 +274,7 @@ def test_every_listing_fits_a_narrow_terminal(home: Home) -> None:
 
 def test_the_phone_is_in_no_listing_but_the_inventory(home: Home) -> None:
     assert home.visit(home.phone, "stranger.example").ok
-    sleep(0.7)  # longer than the store waits for a batch
+    home.store()
     for device in home.product.json("devices"):
         if device["mac"] == PHONE:
             assert (device["watched"], device["attempts"], device["state"]) == (False, 0, "new")

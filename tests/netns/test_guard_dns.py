@@ -17,6 +17,7 @@ from netns.guard_lab import (
     CAMERA,
     KINDS,
     NAMES,
+    PATIENCE,
     PRINTER,
     VERSIONS,
     Home,
@@ -73,7 +74,7 @@ class Client:
 
     def __init__(self, device: Host, resolver: str, port: int = 0) -> None:
         self.socket = device.new_socket(family_of(resolver), socket.SOCK_DGRAM)
-        self.socket.settimeout(2.0)
+        self.socket.settimeout(PATIENCE)
         if port:
             self.socket.bind(("", port))
         self.resolver = resolver
@@ -155,7 +156,7 @@ def test_no_connection_is_judged_before_the_name_of_its_address(
                     client.ask(query(f"{number}.race.example", ident=number))
                     racer = home.camera.new_socket(socket.AF_INET, socket.SOCK_STREAM)
                     with racer:
-                        racer.settimeout(2.0)
+                        racer.settimeout(PATIENCE)
                         client.hear()
                         racer.connect((race_address(number), 443))
         finally:
@@ -170,7 +171,7 @@ def test_no_connection_is_judged_before_the_name_of_its_address(
             CAMERA,
         )
 
-    assert eventually(lambda: stored()[0][2] == races, 10.0), f"{stored()[0][2]} of {races} had their name"
+    assert eventually(lambda: stored()[0][2] == races), f"{stored()[0][2]} of {races} had their name"
     assert home.kernel()["over_limit_passed"] == 0
     addresses = {race_address(number) for number in range(races)}
     rows = home.product.rows("SELECT address, name FROM timeline WHERE port = 443 AND mac = ?", CAMERA)
@@ -230,7 +231,7 @@ def test_a_reply_over_tcp_counts_however_it_is_cut(home: Home, version: int, pie
         client.sendall(framed(query(name, KINDS[version])))
         connection, _ = server.accept()
         with connection:
-            connection.settimeout(2.0)
+            connection.settimeout(PATIENCE)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             connection.recv(1000)
             reply = framed(answer(name, [address], 4711))
@@ -250,7 +251,7 @@ def test_several_messages_in_one_segment_all_count(home: Home) -> None:
         client.sendall(b"".join(framed(query(name, ident=ident)) for name, _, ident in asked))
         connection, _ = server.accept()
         with connection:
-            connection.settimeout(2.0)
+            connection.settimeout(PATIENCE)
             connection.recv(1000)
             connection.sendall(b"".join(framed(answer(name, [to], ident)) for name, to, ident in asked))
             client.recv(1000)
@@ -262,13 +263,13 @@ def serving_tcp(home: Home, address: str) -> socket.socket:
     server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     server.bind((address, 53))
     server.listen()
-    server.settimeout(2.0)
+    server.settimeout(PATIENCE)
     return server
 
 
 def stream(device: Host, address: str) -> socket.socket:
     client = device.new_socket(family_of(address), socket.SOCK_STREAM)
-    client.settimeout(2.0)
+    client.settimeout(PATIENCE)
     client.connect((address, 53))
     return client
 
@@ -404,7 +405,7 @@ def test_a_public_name_for_an_address_inside_names_nothing(home: Home, inside: s
         asked = resolver.take()
         resolver.say(asked, answer(f"rebind{version}.maker.example", [inside], asked.ident))
         client.hear()
-    sleep(0.7)  # longer than the store waits for a batch
+    home.store()
     assert inside not in dict(home.told(home.camera))
 
 
@@ -494,7 +495,7 @@ def test_a_foreign_resolver_is_recorded_in_monitor_mode_and_blocked_in_enforce_m
             client.hear()
     finally:
         home.mode("enforce")
-    assert eventually(lambda: passed() > before, 10.0)
+    assert eventually(lambda: passed() > before)
     assert {each["reason"] for each in home.attempts(home.camera, foreign)} == {"foreign-resolver"}
     assert not known(home, address)
 
@@ -524,7 +525,7 @@ def test_a_query_from_port_53_makes_no_device_of_the_gateway(home: Home) -> None
         assert asked.peer[1] == 53
         resolver.say(asked, answer(NAME, [forged_address(4, 30)], asked.ident))
         client.hear()
-    sleep(0.7)
+    home.store()
     assert home.status()["guard"]["devices"]["watched"] == watched
     assert {device["mac"] for device in home.product.json("devices")} == devices
 
@@ -620,7 +621,7 @@ def test_tcp_that_is_no_dns_ends_nothing(home: Home) -> None:
             client.sendall(chance.randbytes(size))
             connection, _ = server.accept()
             with connection:
-                connection.settimeout(2.0)
+                connection.settimeout(PATIENCE)
                 connection.sendall(chance.randbytes(size))
                 assert client.recv(65535)
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, bytes([1, 0, 0, 0, 0, 0, 0, 0]))

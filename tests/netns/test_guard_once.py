@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from netns.guard_lab import CAMERA, NAMES, VERSIONS, Home, eventually, learned_home
+from netns.guard_lab import CAMERA, NAMES, PATIENCE, VERSIONS, Home, eventually, learned_home
 
 from smartrouter.lab.traffic import Result, family_of
 
@@ -34,7 +34,7 @@ def test_one_connection_is_allowed_and_no_other(home: Home, version: int, name: 
     assert done.returncode == 0, done.stderr
     assert not is_over(home, name)
     with home.camera.new_socket(family_of(address), socket.SOCK_STREAM) as allowed:
-        allowed.settimeout(3.0)
+        allowed.settimeout(PATIENCE)
         allowed.connect((address, 443))  # the kernel has refused it a moment ago by itself, and asks again
         assert home.camera.connect(address, 443).result == Result.REFUSED
         assert eventually(lambda: is_over(home, name))
@@ -49,6 +49,6 @@ def test_it_outlasts_a_guard_until_it_is_used(home: Home) -> None:
     assert home.product.command("allow", CAMERA, "other.example", "--once").returncode == 0
     pid = home.guard_pid()
     home.router.run(["kill", "-9", str(pid)])
-    assert eventually(lambda: home.status()["guard"]["running"] and home.guard_pid() != pid, 15.0)
+    assert eventually(lambda: home.status()["guard"]["running"] and home.guard_pid() != pid)
     assert home.visit(home.camera, "other.example").ok
     assert home.visit(home.camera, "other.example").result == Result.REFUSED

@@ -15,7 +15,7 @@ from typing import NamedTuple, TypeAlias
 
 import dns.message
 import pytest
-from netns.guard_lab import Asked, Home, Resolver, eventually, learned_home, query
+from netns.guard_lab import PATIENCE, Asked, Home, Resolver, eventually, learned_home, query
 from netns.hostile_lab import Visits, assert_drained, judged, unharmed
 
 from fuzz.bad_dns import Bad, bad_replies
@@ -96,7 +96,7 @@ def askers(devices: list[Host]) -> Iterator[list[Asker]]:
         ]
         for sock in sockets:
             sock.bind(("", 0))
-            sock.settimeout(3.0)
+            sock.settimeout(PATIENCE)
         yield list(map(Asker, devices, sockets))
 
 

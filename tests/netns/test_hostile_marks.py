@@ -11,7 +11,7 @@ from itertools import product
 from time import sleep
 
 import pytest
-from netns.guard_lab import KNOWN, STRANGER, VERSIONS, Home, eventually, learned_home
+from netns.guard_lab import KNOWN, PATIENCE, STRANGER, VERSIONS, Home, eventually, learned_home
 from netns.hostile_lab import unharmed
 
 from smartrouter.lab import packets
@@ -96,7 +96,7 @@ def test_a_mark_changes_nothing_about_what_is_known_and_what_is_asked(house: Hom
     for dscp in DSCP:
         with house.camera.new_socket(2, 1) as sock:
             sock.setsockopt(0, 1, dscp << 2)  # IPPROTO_IP, IP_TOS
-            sock.settimeout(3.0)
+            sock.settimeout(PATIENCE)
             sock.connect((KNOWN[0], 443))
     assert house.visit(house.tv, "cloud.maker.example").ok
     assert house.visit(house.tv, "stranger.example").result is Result.REFUSED

@@ -274,7 +274,7 @@ def test_whatever_is_killed_however_often_the_store_is_whole_and_no_decision_is_
         found.protect(found.camera)
         assert found.visit(found.camera, "stranger.example").result == Result.REFUSED
         assert until_all_run(found)
-        assert eventually(lambda: (STRANGER[0], "stranger.example") in found.told(found.camera), 10.0)
+        assert eventually(lambda: (STRANGER[0], "stranger.example") in found.told(found.camera))
         before, known, guarded, up_since = holdings(found), set[str](), list[Guarded](), monotonic()
         with Traffic(found.camera) as traffic, Rules(found) as rules, Visits(found) as visits:
             while min(killed[name] for name in PARTS) < rounds(2):
@@ -296,7 +296,7 @@ def test_whatever_is_killed_however_often_the_store_is_whole_and_no_decision_is_
         guarded.append(Guarded(up_since, monotonic() + MINUTE))
         seen = [(name, each.until - ended) for name, begun, ended in visits.made for each in guarded
                 if each.saw(begun, ended)]  # fmt: skip
-        eventually(lambda: {name for name, _ in seen} <= learned(found), 10.0)
+        eventually(lambda: {name for name, _ in seen} <= learned(found))
         lost = {name: age for name, age in seen if name not in learned(found)}
         assert len(seen) > len(killed)
         assert max(lost.values(), default=0.0) < MINUTE, lost

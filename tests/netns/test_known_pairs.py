@@ -349,7 +349,7 @@ def test_an_elements_time_is_renewed(lab: Lab, sets: Sets) -> None:
     assert remaining(lab, "known4")[0].startswith(("23h59m", "1d"))
     sets.change_pairs([Know(pair, 0.2, again=True)])
     with lab.at("router"):
-        assert eventually(lambda: list(sets.held_pairs()) == [], 5)
+        assert eventually(lambda: list(sets.held_pairs()) == [])
     with bound(lab, "outside", 4, socket.SOCK_STREAM, 443), listening(lab, flows := Recorder(True)):
         assert connect(lab, "device", 4, "outside", 443) == "connected"
     assert len(flows.seen) == 1

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from resource import RUSAGE_CHILDREN, getrusage
 from time import monotonic, sleep
 
 import pytest
@@ -93,8 +94,8 @@ def test_devices_reach_the_internet_and_servers_echo(network: Network, version: 
 
 
 REFUSALS = [
-    ("reject with tcp reset", Result.REFUSED, 0.4),
-    ("reject with icmpx admin-prohibited", Result.PROHIBITED, 2.5),
+    ("reject with tcp reset", Result.REFUSED, 20.0),
+    ("reject with icmpx admin-prohibited", Result.PROHIBITED, 20.0),
     ("drop", Result.TIMED_OUT, 0.4),
 ]
 
@@ -160,7 +161,7 @@ def test_a_frame_arrives_as_it_was_sent(network: Network) -> None:
         bytes.fromhex((plug.mac + camera.mac).replace(":", "")) + b"\x88\xb5" + b"as it is".ljust(46, b".")
     )
     with plug.frames() as wire:
-        wire.settimeout(2.0)
+        wire.settimeout(20.0)
         camera.send(frame)
         while (received := wire.recv(2048)) != frame:
             assert received  # neighbour discovery may come first; the timeout ends the search
@@ -236,7 +237,7 @@ def test_a_signal_while_the_lab_is_being_built_leaves_nothing(rounds: Callable[[
 def test_what_a_killed_lab_left_goes_when_the_next_one_starts() -> None:
     process, folder = lab_in_a_process()
     process.kill()
-    process.wait(timeout=5)
+    process.wait(timeout=20)
     assert len(left_of(process.pid)) > 3
     remove_leftovers()
     assert left_of(process.pid) == []
@@ -253,7 +254,7 @@ def test_a_namespace_that_was_interrupted_while_it_was_made_can_be_removed() -> 
 
 def test_an_attempt_costs_no_process(network: Network) -> None:
     camera = network.add_device("camera")
-    began = monotonic()
+    before = getrusage(RUSAGE_CHILDREN)  # of all that ended: each touches its own pages
     assert all(camera.connect(SERVER[4], 443).ok for _ in range(200))
-    assert monotonic() - began < 4.0
+    assert getrusage(RUSAGE_CHILDREN).ru_minflt == before.ru_minflt
     assert len(network.servers.arrived(SERVER[4], 443)) == 200

@@ -82,7 +82,7 @@ ALLOWED = {
 def running() -> Iterator[Home]:
     """With an alert and its reverse lookup behind it."""
     with learned_home(more="config web\n\toption listen 'lan'\n") as found:
-        assert eventually(lambda: found.status()["parts"][-1]["state"] == "running", 15.0)
+        assert eventually(lambda: found.status()["parts"][-1]["state"] == "running")
         found.visit(found.camera, "stranger.example")
         found.camera.connect("198.51.100.90", 443)
         assert eventually(lambda: found.alerts(found.camera))
@@ -214,7 +214,7 @@ def test_by_itself_it_asks_nobody_but_the_routers_resolvers() -> None:
         found.camera.connect("198.51.100.90", 443)
         assert eventually(lambda: found.alerts(found.camera))
         os.kill(found.guard_pid(), 9)
-        assert eventually(found.product.is_guarding, 10.0)
+        assert eventually(found.product.is_guarding)
         assert found.product.stop() == 0
         sent = [packet for packet in wire.by(WAN_ROUTER.ipv4, WAN_ROUTER.ipv6) if packet.protocol != 58]
         assert {(packet.protocol, packet.destination_port) for packet in sent} == {(17, 53)}

@@ -96,7 +96,7 @@ def test_beside_parts_that_were_started_by_hand_it_comes_up_once_they_are_gone(
     assert home.camera.connect(KNOWN[0], 443).ok
     assert home.visit(home.camera, "cloud.maker.example", 6).ok
     assert home.visit(home.camera, "stranger.example").result == Result.REFUSED
-    assert eventually(lambda: home.alerts(home.camera), 10.0)
+    assert eventually(lambda: home.alerts(home.camera))
     browser = Browser(home.phone)
     assert eventually(lambda: answers(browser), UP), home.product.last_words()
     assert browser.log_in().status == 303

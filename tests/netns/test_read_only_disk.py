@@ -51,7 +51,7 @@ def remount(folder: Path, how: str, *where: str) -> None:
         command = [*where, "mount", "-o", f"remount,{how}", str(folder)]
         return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
-    assert eventually(done, 10.0), "somebody holds a file open"
+    assert eventually(done), "somebody holds a file open"
 
 
 def storing_trouble(home: Home) -> str:
@@ -76,7 +76,7 @@ def test_what_was_learned_counts_and_what_cannot_be_stored_is_said(home: Home, s
     guard = home.status()["guard"]
     assert guard["devices"]["protected"] == 2
     assert guard["judged"].get("learning", 0) == 0
-    assert eventually(lambda: "read-only" in storing_trouble(home), 10.0)
+    assert eventually(lambda: "read-only" in storing_trouble(home))
     status = home.product.json("status")
     assert any("cannot store what it sees" in need and "read-only" in need for need in status["needs"])
     assert status["store"]["learned"] > 0
@@ -85,6 +85,6 @@ def test_what_was_learned_counts_and_what_cannot_be_stored_is_said(home: Home, s
     before = status["store"]["attempts"]
     # A process that began while it was read-only has mounts of its own that say so.
     remount(folder, "rw", "nsenter", "--mount", "--target", str(home.status()["pid"]))
-    assert eventually(lambda: storing_trouble(home) == "", 15.0)
-    assert eventually(lambda: home.product.json("status")["store"]["attempts"] > before, 10.0)
-    assert eventually(lambda: bool(home.attempts(home.camera, STRANGER[0])), 10.0), "what waited is stored"
+    assert eventually(lambda: storing_trouble(home) == "")
+    assert eventually(lambda: home.product.json("status")["store"]["attempts"] > before)
+    assert eventually(lambda: bool(home.attempts(home.camera, STRANGER[0]))), "what waited is stored"

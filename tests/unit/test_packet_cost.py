@@ -10,13 +10,16 @@ from typing import NamedTuple, TypeAlias
 
 import pytest
 from counting import steps
-from unit.made_guard import TOGETHER, Guard
+from unit.made_guard import MARKS, ROUTER, TOGETHER, Guard
+from unit.made_work import crowded_segments, laborious_queries, usual_queries
 
 from smartrouter.core.effects import Effect, Record, RecordMore
 from smartrouter.core.events import Shortcut
 from smartrouter.core.flows import CAPACITY
 from smartrouter.core.policy import Reason
+from smartrouter.lab.plan import Way as LabWay
 from smartrouter.linux.nflog import Logged
+from smartrouter.linux.queue import LOCAL_IN
 
 
 class Cost(NamedTuple):
@@ -175,6 +178,22 @@ def test_a_packet_runs_through_no_more_lines_than_it_did(guard: Guard, name: str
     WAYS[name](guard, TOGETHER)()
     lines = steps(WAYS[name](guard, MEASURED)) / MEASURED
     assert 0.6 * COSTS[name].lines < lines <= COSTS[name].lines  # else renew the table, see there
+
+
+@pytest.mark.parametrize("made", [crowded_segments, laborious_queries])
+def test_no_query_takes_ten_times_another(guard: Guard, made: Callable[[LabWay], list[bytes]]) -> None:
+    """However much work it is made to be: who sends as many as it may keeps the guard busy for no longer."""
+    way = LabWay(CAMERA, "02:77:00:00:01:01", guard.source(CAMERA), ROUTER)
+
+    def lines(frames: list[bytes]) -> float:
+        def judge() -> None:
+            for frame in frames:
+                guard.dns.judge(frame[14:], CAMERA, LOCAL_IN, MARKS.passing)
+                guard.dns.settle()
+
+        return steps(judge) / len(frames)
+
+    assert lines(made(way)) < 10 * lines(usual_queries(way))
 
 
 @pytest.mark.usefixtures("uncollected")
