@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 CHECKOUT = Path(__file__).resolve().parent.parent
+_GROUPS = ("netns", "vm", "browser")  # markers of what is not to be spread over workers
 SHARED = Path(os.environ.get("SMARTROUTER_SHARED", CHECKOUT.parent / "shared"))
 
 
@@ -21,13 +22,15 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that build networks, or boot a kernel, want the machine: with several workers they go to one of
-    them, one after the other, while another runs all else. A browser is for one worker, too."""
+    """With several workers the tests of tests/netns go to one of them, one after the other: that is half of
+    all there is to do. Another boots the kernel meanwhile, for which no test waits, and runs all else. What
+    shares something dear, such as a browser, is for one worker, too."""
     for item in items:
-        if item.get_closest_marker("netns") or item.get_closest_marker("vm"):
-            item.add_marker(pytest.mark.xdist_group("machine"))
-        elif item.get_closest_marker("browser"):
-            item.add_marker(pytest.mark.xdist_group("browser"))
+        group = next((group for group in _GROUPS if item.get_closest_marker(group)), None)
+        if group == "netns" and "netns" not in item.path.parts:
+            group = "namespace"  # of its own, with nothing but a loopback
+        if group:
+            item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture

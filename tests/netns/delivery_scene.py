@@ -53,6 +53,7 @@ class Scene:
     """The analyzer, its supervisor's end, and the guard's writer."""
 
     def __init__(self, folder: Path, hook: StandIn):
+        self.hook = hook
         self.folder = folder
         self.log = folder / "log"
         self.database = str(folder / "state" / "store.db")

@@ -26,7 +26,7 @@ CLONE_NEWNET = 0x40000000
 DEVICE_MAC, PC_MAC = "02:5a:00:00:00:01", "02:5a:00:00:00:02"
 MARKS = Marks(0x40000000, 0x80000000)
 HOSTS = ("router", "device", "pc", "outside")
-PATIENCE = 15.0  # seconds for what must happen: in an emulated machine it takes its time
+PATIENCE = 30.0  # seconds for what must happen: in an emulated machine it takes its time
 ADDRESSES = {
     4: {"device": "10.1.0.2", "pc": "10.2.0.2", "outside": "198.51.100.2", "router": "10.1.0.1"},
     6: {"device": "fd01::2", "pc": "fd02::2", "outside": "2001:db8::2", "router": "fd01::1"},

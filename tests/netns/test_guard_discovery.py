@@ -151,12 +151,12 @@ def test_things_are_watched_soon_after_their_lease_and_people_are_left_alone(
 ) -> None:
     things = iter((CAMERA, PLUG, BULB))
 
-    def found() -> float:
+    def watched_after() -> float:
         model = next(things)
         home.join(model)
         return home.until(partial(home.watches, model))
 
-    assert within(SOON, found, 3)
+    assert within(SOON, watched_after, 3)
     for model in things:
         home.join(model)
         home.until(partial(home.watches, model))

@@ -336,7 +336,7 @@ def assert_refused_and_stays_so(device: Host, address: str) -> None:
 @pytest.mark.timeout(300)
 def test_what_is_forgotten_is_refused_at_once(home: Home, rounds: Callable[[int], int]) -> None:
     address = NAMES["third.example"][0]
-    for number in range(rounds(50)):
+    for number in range(rounds(20)):
         until_learned(home, "third.example")
         assert home.tv.connect(address, 443).ok
         sleep(number % 5 * 0.01)  # on its way to the kernel, or there
@@ -349,7 +349,7 @@ def test_what_is_denied_is_refused_at_once(home: Home, rounds: Callable[[int], i
     before, address = home.product.config.read_text(), KNOWN[0]
     assert home.visit(home.camera, NAME).ok
     try:
-        for number in range(rounds(50)):
+        for number in range(rounds(20)):
             assert home.camera.connect(address, 443).ok
             sleep(number % 5 * 0.01)
             home.ask("deny", device=CAMERA, destination=(address, NAME)[number % 2])
@@ -366,7 +366,7 @@ def test_what_is_no_longer_allowed_is_refused_at_once(home: Home, rounds: Callab
     before, address = home.product.config.read_text(), NAMES["other.example"][0]
     home.camera.resolve("other.example")
     try:
-        for number in range(rounds(50)):
+        for number in range(rounds(20)):
             assert home.camera.connect(address, 443).result == Result.REFUSED
             home.ask("allow", device=CAMERA, destination=(address, "other.example")[number % 2])
             assert home.camera.connect(address, 443).ok

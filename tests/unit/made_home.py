@@ -117,7 +117,7 @@ class Home:
         ]
         for effect in (*usual, *effects):
             writer.put(effect)
-        assert writer.flush(5.0)
+        assert writer.flush(20.0)
         writer.close()
 
     def run(self, **answers: Mapping[str, Any]) -> None:
@@ -131,7 +131,7 @@ class Home:
         """Let go of the socket."""
         self._stopping.set()
         if self._thread is not None:
-            self._thread.join(5.0)
+            self._thread.join(20.0)
 
     def _handle(self, request: dict[str, Any], _peer: Peer, reply: Reply, _now: float) -> None:
         self.asked.append(request)

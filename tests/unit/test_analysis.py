@@ -38,7 +38,7 @@ class Store:
     def put(self, *effects: Effect) -> None:
         for effect in effects:
             self.writer.put(effect)
-        assert self.writer.flush(5.0)
+        assert self.writer.flush(20.0)
 
     def run(self, match: Match = Match.DOMAIN) -> Run:
         return analyse(self.conn, match, Limits())
@@ -202,7 +202,7 @@ def test_what_a_run_costs_depends_on_what_is_new_not_on_what_is_stored(tmp_path:
             conn.execute("UPDATE meta SET value = json_set(value, '$[1]', 0) WHERE key = 'days_summed'")
             writer = Writer(path)
             writer.put_all([attempt(time.time(), f"h{number % 20}.example.com") for number in range(200)])
-            assert writer.flush(5.0)
+            assert writer.flush(20.0)
             writer.close()
             cost, run = instructions(conn, lambda conn: analyse(conn, Match.CHAIN, Limits()))
             assert run.rows == 200

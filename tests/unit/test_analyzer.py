@@ -222,7 +222,7 @@ def test_a_run_waits_for_the_one_that_goes_on_elsewhere(tmp_path: Path) -> None:
 def raise_alert(folder: Path, name: str) -> None:
     writer = Writer(str(folder / "store.db"))
     writer.put(raised(destination=name, name=name))
-    assert writer.flush(5.0)
+    assert writer.flush(20.0)
     writer.close()
 
 
@@ -306,7 +306,7 @@ def test_what_is_answered_is_told_to_the_supervisor_and_what_was_seen_is_kept_he
         analyzer.turn()
         writer = Writer(str(tmp_path / "store.db"))
         writer.put(raised())
-        assert writer.flush(5.0)
+        assert writer.flush(20.0)
         writer.close()
         conn = open_reader(str(tmp_path / "store.db"))
 

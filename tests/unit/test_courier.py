@@ -50,9 +50,9 @@ def hand_over(do: Callable[[Message, str], str], config: NotifyConfig = HOOK) ->
     channel = Channel(do)
     courier = Courier("hook", config, done.put, Deaf(), lambda _: channel)
     courier.give(ROW, told(), 0.0)
-    found = done.get(timeout=5)
+    found = done.get(timeout=20)
     courier.retire()
-    courier.join(5)
+    courier.join(20)
     return found, channel
 
 
@@ -104,10 +104,10 @@ def test_a_channel_that_cannot_listen_is_opened_anew() -> None:
     courier = Courier("hook", HOOK.replace(app_token="xapp-1"), done.put, Deaf(), opener)
     for _ in range(2):
         courier.listen(0.0)
-        found = done.get(timeout=5)
+        found = done.get(timeout=20)
         assert (found.row, str(found.failure)) == (None, "no connection")
     courier.retire()
-    courier.join(5)
+    courier.join(20)
     assert [each.closed for each in opened] == [1, 1]
 
 

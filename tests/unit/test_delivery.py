@@ -687,7 +687,7 @@ def chat(world: World) -> Chat:
         "config notify\n\toption type 'slack'\n\toption token 'xoxb-1'\n\toption app_token 'xapp-1'\n"
     ]
     world.turn()
-    assert chat.opened.wait(5), "it is opened at once, for somebody may answer what was sent before"
+    assert chat.opened.wait(20), "it is opened at once, for somebody may answer what was sent before"
     write(world.guard, raised())
     world.go(2)
     return chat
@@ -866,12 +866,12 @@ def panel(world: World) -> Panel:
     )
     world.sections = ["config notify\n\toption type 'mqtt'\n\toption channel 'mqtt://127.0.0.1'\n"]
     world.turn()
-    assert panel.opened.wait(5)
+    assert panel.opened.wait(20)
     return panel
 
 
 def until(what: Callable[[], object]) -> None:
-    end = time.monotonic() + 5
+    end = time.monotonic() + 20
     while not what():
         assert time.monotonic() < end
         time.sleep(0.01)

@@ -29,7 +29,7 @@ class Office:
     def send(self, work: Work) -> None:
         self.errands.send(work, self.answers.append, time.monotonic())
 
-    def wait(self, answers: int = 1, patience: float = 10.0) -> list[Answer]:
+    def wait(self, answers: int = 1, patience: float = 20.0) -> list[Answer]:
         end = time.monotonic() + patience
         while len(self.answers) < answers:
             assert time.monotonic() < end
@@ -102,9 +102,11 @@ def test_one_that_takes_too_long_is_ended_with_what_it_started(
     before = time.monotonic()
     office.send(hang)
     assert office.wait() == [{"error": "an errand of the supervisor's was killed by SIGKILL"}]
-    assert time.monotonic() - before < 5
-    state = Path(f"/proc/{pid_file.read_text()}/stat")
-    assert not state.exists() or state.read_text().split()[2] in "ZX"
+    assert time.monotonic() - before < 30
+    state, end = Path(f"/proc/{pid_file.read_text()}/stat"), time.monotonic() + 20.0
+    while state.exists() and state.read_text().split()[2] not in "ZX":
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 def test_errands_are_done_one_after_another_in_order(office: Office, tmp_path: Path) -> None:

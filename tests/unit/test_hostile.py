@@ -14,6 +14,7 @@ from itertools import islice
 from random import Random
 
 import pytest
+from tries import slowness
 from unit.made_guard import ROUTER, Guard, udp
 from unit.made_messages import message, question
 
@@ -74,7 +75,7 @@ def assert_soon_over_and_nothing_stays(run: Callable[[bytes], object], inputs: S
     watch.over(inputs[half:])
     gc.collect()
     assert sys.getallocatedblocks() < GROWN * before
-    assert watch.longest() < SLOW
+    assert watch.longest() < SLOW * slowness()
 
 
 def made(count: int, seed: int = 1) -> list[bytes]:

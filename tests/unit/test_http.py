@@ -112,7 +112,7 @@ def test_no_request_costs_much(wire: bytes) -> None:
 
 def test_pythons_own_client_is_understood() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
-        client = http.client.HTTPConnection("127.0.0.1", server.getsockname()[1], timeout=5)
+        client = http.client.HTTPConnection("127.0.0.1", server.getsockname()[1], timeout=20)
         asking = threading.Thread(
             target=client.request, args=("GET", "/x"), kwargs={"headers": {"Host": "Real.example:81"}}
         )

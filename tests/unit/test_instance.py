@@ -84,7 +84,7 @@ def test_the_init_system_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     name = f"@sr-test-{os.getpid()}" if abstract else str(tmp_path / "notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind(name.replace("@", "\0"))
-        listener.settimeout(5)
+        listener.settimeout(20)
         monkeypatch.setenv("NOTIFY_SOCKET", name)
         notify("READY=1")
         assert listener.recv(100) == b"READY=1"

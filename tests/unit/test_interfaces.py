@@ -102,7 +102,7 @@ def test_a_program_that_hangs_is_not_waited_for(bin_: Path, monkeypatch: pytest.
     monkeypatch.setattr(programs, "_PATIENCE", 0.2)
     before = time.monotonic()
     assert find(["lan"], NO, NO).lan == ("br-lan",)
-    assert time.monotonic() - before < 5
+    assert time.monotonic() - before < 30
 
 
 def test_no_interface_at_all_is_said_with_those_that_there_are(there: set[str]) -> None:

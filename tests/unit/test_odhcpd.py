@@ -125,8 +125,8 @@ def asked(bin_: Path) -> list[str]:
 
 
 def wait(ubus: Ubus, now: float) -> list[Lease] | None:
-    assert select.select([ubus], [], [], 5.0)[0]
-    end = time.monotonic() + 1.0
+    assert select.select([ubus], [], [], 20.0)[0]
+    end = time.monotonic() + 20.0
     while (found := ubus.news(now)) is None and time.monotonic() < end:
         time.sleep(0.001)
     return found
@@ -155,12 +155,11 @@ def test_it_asks_when_something_may_be_new_and_not_again_too_soon(bin_: Path, ub
 
 def test_nobody_waits_while_it_asks(bin_: Path, ubus: Ubus, monkeypatch: pytest.MonkeyPatch) -> None:
     program(bin_, "exec /bin/sleep 60")
-    monkeypatch.setattr(openwrt, "_PATIENCE", 0.2)
+    monkeypatch.setattr(openwrt, "_PATIENCE", 1.0)
     ubus.want()
-    begun = time.monotonic()
     assert ubus.news(100.0) is None
-    assert time.monotonic() - begun < 0.1
-    assert select.select([ubus], [], [], 5.0)[0]
+    assert not select.select([ubus], [], [], 0)[0]  # the question is still on its way
+    assert select.select([ubus], [], [], 20.0)[0]
     assert ubus.news(100.1) is None
     assert ubus.answers == 0
 

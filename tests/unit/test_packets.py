@@ -118,7 +118,7 @@ class Scene:
 
     def close(self) -> None:
         self.guard.flows.flush()
-        assert self.writer.flush(5.0)
+        assert self.writer.flush(20.0)
         assert self.writer.close()
         assert self.guard.bench.errors == 0
 
@@ -421,7 +421,7 @@ def test_a_hello_that_comes_after_the_alert_joins_it(
 ) -> None:
     tv = scene()
     tv.connect()
-    assert tv.writer.flush(5.0)
+    assert tv.writer.flush(20.0)
     tv.connect("", 443, from_openssl("c2.evil.example"))
     alert = tv.alert(capsys, kind="new-destination")
     assert roles(alert) == ["first", "first", "hello"]

@@ -31,7 +31,7 @@ def test_neither_a_long_text_nor_a_long_complaint_blocks() -> None:
 
 @pytest.mark.parametrize(("script", "status"), [("exit 3", 3), ("kill -9 $$", -9)])
 def test_how_it_ended_is_told(script: str, status: int) -> None:
-    assert program.run(_shell(script), "", 5.0).status == status
+    assert program.run(_shell(script), "", 20.0).status == status
 
 
 def _children() -> set[str]:

@@ -110,7 +110,7 @@ def test_without_a_true_name_in_time_there_is_none(told: dict[str, Any], address
 
 @pytest.mark.parametrize("question", [*NAMES, *NAMELESS, *ADDRESSES, "big.example"])
 def test_no_lookup_takes_much_longer_than_its_time(told: dict[str, Any], question: str) -> None:
-    assert told[question]["seconds"] < resolve.PATIENCE + 0.3
+    assert told[question]["seconds"] < 1.9 * resolve.PATIENCE  # and not for each try, or each server
 
 
 def test_a_name_is_good_for_as_long_as_what_leads_to_it_and_back(told: dict[str, Any]) -> None:
@@ -140,7 +140,7 @@ def test_without_a_resolver_a_lookup_ends_in_bounded_time(tmp_path: Path, namese
     server = ODD if "127.0.0.2" in nameservers else []
     for each in ask(tmp_path, server, nameservers, "198.51.100.1", "both.example").values():
         assert (each["found"], each["ttl"]) == ([], 60.0)
-        assert each["seconds"] < resolve.PATIENCE + 0.3
+        assert each["seconds"] < 1.9 * resolve.PATIENCE
 
 
 def test_dnsmasq_is_understood(tmp_path: Path) -> None:

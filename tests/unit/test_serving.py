@@ -54,17 +54,18 @@ class Served:
     """A server in a thread, with an application that answers `yes`, and `hold` until it is let go."""
 
     def __init__(self, lets_in: Callable[[str], bool] = lambda _: True):
-        self.hold = threading.Event()
+        self.hold, self.held = threading.Event(), threading.Event()
         self.problems: list[str] = []
         self._ready = threading.Event()
         self.port = 0
         self.server = Server(self._app, lets_in)
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True)
         self._thread.start()
-        assert self._ready.wait(10)
+        assert self._ready.wait(20)
 
     async def _app(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["path"] == "/hold":
+            self.held.set()
             while not self.hold.is_set():
                 await asyncio.sleep(0.01)
         start = {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"3")]}
@@ -100,7 +101,7 @@ def served() -> Iterator[Served]:
     found.stop()
 
 
-def hears_the_end(sock: socket.socket, patience: float = 10.0) -> bool:
+def hears_the_end(sock: socket.socket, patience: float = 20.0) -> bool:
     """Is the connection ended, without an answer?"""
     sock.settimeout(patience)
     try:
@@ -142,7 +143,7 @@ def test_a_drop_a_second_buys_no_time(served: Served, monkeypatch: pytest.Monkey
     monkeypatch.setattr(serving, "REQUEST_PATIENCE", 0.5)
     with served.connect() as sock:
         began, ended = time.monotonic(), False
-        while not ended and time.monotonic() - began < 10:
+        while not ended and time.monotonic() - began < 20:
             try:
                 sock.sendall(b"G")
             except ConnectionError:
@@ -155,7 +156,7 @@ def test_who_keeps_a_connection_without_asking_is_let_go(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(serving, "KEEP_ALIVE", 0)
-    monkeypatch.setattr(serving, "REQUEST_PATIENCE", 0.3)
+    monkeypatch.setattr(serving, "REQUEST_PATIENCE", 1.0)
     with served.connect() as sock:
         sock.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         answer = b""
@@ -194,7 +195,7 @@ def test_when_all_are_taken_the_idle_make_room_and_the_busy_do_not(
     monkeypatch.setattr(serving, "MOST_CONNECTIONS", 2)
     with served.connect() as busy, served.connect() as idle:
         busy.sendall(b"GET /hold HTTP/1.1\r\nHost: x\r\n\r\n")
-        time.sleep(0.2)
+        assert served.held.wait(20)
         assert served.ask().endswith(b"yes")
         assert hears_the_end(idle)
         served.hold.set()

@@ -3,7 +3,6 @@
 
 import os
 import sqlite3
-import time
 from pathlib import Path
 
 import pytest
@@ -58,9 +57,7 @@ def test_a_reader_does_not_wait_for_a_writer(path: str) -> None:
     writer, reader = open_writer(path), open_reader(path)
     writer.execute("BEGIN IMMEDIATE")
     writer.execute("DELETE FROM meta")
-    started = time.monotonic()
-    assert kept(reader)
-    assert time.monotonic() - started < 0.5
+    assert kept(reader)  # if it waited, it would give up
     writer.execute("ROLLBACK")
     writer.close()
     reader.close()

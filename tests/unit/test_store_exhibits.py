@@ -145,7 +145,7 @@ def test_what_no_store_can_hold_costs_no_alert(tmp_path: Path) -> None:
     wrong = Exhibit(Role.FIRST, NOON, True, object())  # type: ignore[arg-type]
     store.put_all([raised(), attach(raised(), packet(1))])
     store.put(Attach(raised().alert.key, (wrong,)))
-    assert store.flush(5.0)
+    assert store.flush(20.0)
     store.close()
     assert store.counters()["dropped"] == {"Attach": 1}
     with contextlib.closing(open_writer(str(tmp_path / "store.db"))) as conn:

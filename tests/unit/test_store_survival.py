@@ -68,7 +68,7 @@ def test_several_users_of_one_group_share_the_store_in_any_order(reachable: Path
         def work() -> None:
             store = Writer(path)
             store.put(learn(mac))
-            assert store.flush(5.0)
+            assert store.flush(20.0)
             assert store.counters()["trouble"] == ""
             assert store.close()
 
@@ -90,7 +90,7 @@ def test_several_users_of_one_group_share_the_store_in_any_order(reachable: Path
     create(path, NOBODY)  # as at every start
     store = Writer(path)  # root
     store.put(learn("02:00:00:00:00:03"))
-    assert store.flush(5.0)
+    assert store.flush(20.0)
     as_user(NOBODY, NOBODY, read_all(3))  # beside a writer of another user
     as_user(DAEMON, NOBODY, write_as("02:00:00:00:00:04"))
     assert store.close()
@@ -189,7 +189,7 @@ subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "sr-store", disk], chec
 path, found = f"{disk}/store.db", {}
 store = Writer(path, every=0.02, max_attempts=500)
 store.put(learn(name="before.example"))
-found["before"] = store.flush(5.0)
+found["before"] = store.flush(20.0)
 alerts = f"{disk}/alerts.txt"
 textfile.append(alerts, ["a whole line"])
 filler = open(f"{disk}/filler", "wb", buffering=0)
@@ -399,7 +399,7 @@ def test_the_file_is_the_same_one_all_along(tmp_path: Path) -> None:
     reader = open_reader(path)
     for n in range(50):
         store.put(record(TV, at=NOON + n))
-    assert store.flush(5.0)
+    assert store.flush(20.0)
     assert reader.execute("SELECT count(*) FROM attempts").fetchone() == (50,)
     store.close()
     with contextlib.closing(sqlite3.connect(path)) as conn:

@@ -52,7 +52,7 @@ def one(path: str, sql: str) -> object:
     return row[0] if len(row) == 1 else row
 
 
-def until(true: Callable[[], bool], seconds: float = 5.0) -> bool:
+def until(true: Callable[[], bool], seconds: float = 20.0) -> bool:
     deadline = time.monotonic() + seconds
     while not true():
         if time.monotonic() > deadline:
@@ -65,7 +65,7 @@ def test_what_was_flushed_can_be_read(path: str, make: Callable[..., Writer]) ->
     store = make(every=FOREVER)
     for effect in (record(), raised(), learn(), learn(PLUG), forget(PLUG), keep(), told()):
         store.put(effect)
-    assert store.flush(5.0)
+    assert store.flush(20.0)
     conn = open_reader(path)
     (attempt,) = attempts_after(conn, 0, 10)
     assert attempt.mac == TV
@@ -99,7 +99,7 @@ def test_many_effects_share_a_batch(make: Callable[..., Writer]) -> None:
     store = make(every=FOREVER)
     for _ in range(100):
         store.put(record())
-    assert store.flush(5.0)
+    assert store.flush(20.0)
     assert store.counters()["batches"] == 1
 
 
@@ -107,7 +107,7 @@ def test_what_came_of_a_packet_is_put_at_once(path: str, make: Callable[..., Wri
     store = make(every=FOREVER)
     store.put_all([Verdict(True, Reason.LEARNED), record(), learn(), told()])
     store.put_all([])
-    assert store.flush(5.0)
+    assert store.flush(20.0)
     assert store.counters()["put"] == {"Record": 1, "Learn": 1, "Name": 1}
     assert one(path, "SELECT count(*) FROM attempts") == 1
 
@@ -144,7 +144,7 @@ def test_attempts_may_linger_after_a_batch_but_what_is_raised_takes_them_along(
 def test_what_is_not_for_the_store_is_passed_over(make: Callable[..., Writer]) -> None:
     store = make(every=FOREVER)
     store.put(Watch(TV))
-    assert store.flush(5.0)
+    assert store.flush(20.0)
     assert store.counters()["batches"] == 0
 
 
@@ -173,7 +173,7 @@ def test_the_counters_are_json(make: Callable[..., Writer]) -> None:
 def test_putting_does_not_wait_for_a_locked_store(
     path: str, make: Callable[..., Writer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("smartrouter.store.connect.WRITE_PATIENCE", 0.4)
+    monkeypatch.setattr("smartrouter.store.connect.WRITE_PATIENCE", 1.0)
     store = make(every=0.02, max_attempts=50)
     other = open_writer(path)
     other.execute("BEGIN IMMEDIATE")
@@ -186,7 +186,7 @@ def test_putting_does_not_wait_for_a_locked_store(
             time.sleep(0.005)
     store.put(learn())
     store.put(raised())
-    assert slowest < 0.3
+    assert slowest < 1.0  # which is how long the writer's thread waits
     assert not store.flush(0.2)
     assert until(lambda: "locked" in store.counters()["trouble"])
     other.execute("ROLLBACK")
@@ -213,10 +213,10 @@ def test_trouble_is_logged_when_it_begins_and_when_it_ends(
     other = open_writer(path)
     other.execute("BEGIN IMMEDIATE")
     store.put(learn())
-    time.sleep(0.5)
+    assert until(lambda: bool(store.counters()["trouble"]))
     other.execute("ROLLBACK")
     other.close()
-    assert store.flush(5.0)
+    assert store.flush(20.0)
     assert [line.split(":")[:2] for line in capsys.readouterr().err.splitlines()] == [
         ["ERROR smartrouter.store", " cannot store"],
         ["WARNING smartrouter.store", " storing again; dropped meanwhile"],
@@ -232,7 +232,7 @@ def test_a_value_that_no_database_holds_costs_only_itself(path: str, make: Calla
     store.put(learn(name="\udc80"))
     store.put(learn())
     store.put(raised(name="\ud800"))
-    assert store.flush(5.0)
+    assert store.flush(20.0)
     assert store.counters()["refused"] == {"Record": 3, "Learn": 1, "Raise": 1}
     assert store.counters()["trouble"] == ""
     assert one(path, "SELECT count(*) FROM attempts") == 1
@@ -244,7 +244,7 @@ def test_something_that_is_no_effect_at_all_does_not_raise(make: Callable[..., W
     store.put(raised()._replace(alert=None))  # type: ignore[arg-type]
     assert store.counters()["dropped"] == {"Raise": 1}
     store.put(learn())
-    assert store.flush(5.0)
+    assert store.flush(20.0)
 
 
 def test_a_fault_of_ours_does_not_end_the_thread(
@@ -258,18 +258,18 @@ def test_a_fault_of_ours_does_not_end_the_thread(
     assert store.is_alive()
     assert store.counters()["dropped"] == {"Record": 1}
     store.put(record())
-    assert store.flush(5.0)
+    assert store.flush(20.0)
     assert one(path, "SELECT count(*) FROM attempts") == 1
 
 
 def test_a_store_that_was_deleted_is_made_again(path: str, make: Callable[..., Writer]) -> None:
     store = make(every=FOREVER)
     store.put(learn())
-    assert store.flush(5.0)
+    assert store.flush(20.0)
     for suffix in ("", "-wal", "-shm"):
         os.unlink(path + suffix)
     store.put(learn(PLUG))
-    assert store.flush(5.0)
+    assert store.flush(20.0)
     assert one(path, "SELECT count(*) FROM learned") == 1
 
 
@@ -278,7 +278,7 @@ def test_a_store_that_is_damaged_at_the_start_is_set_aside(path: str, make: Call
     store = make(every=FOREVER)
     assert store.counters()["set_aside"].startswith(f"{path}.corrupt-")
     store.put(learn())
-    assert store.flush(5.0)
+    assert store.flush(20.0)
     assert one(path, "SELECT count(*) FROM learned") == 1
 
 
@@ -288,7 +288,7 @@ def test_damage_that_shows_later_is_set_aside_and_costs_no_new_effect(
     store = make(every=0.05)
     for n in range(2000):
         store.put(told(name=f"{n}.example"))
-    assert store.flush(5.0)
+    assert store.flush(20.0)
     conn = open_writer(path)
     conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     root = conn.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'names'").fetchone()[0]
@@ -376,8 +376,8 @@ def test_flushing_syncs_what_was_committed_before(
         write(*arguments, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(store._disk, "write", watched)
-    assert store.flush(5.0)
-    assert store.flush(5.0)  # nothing new: nothing to do
+    assert store.flush(20.0)
+    assert store.flush(20.0)  # nothing new: nothing to do
     assert durable == [True]
 
 
@@ -410,7 +410,7 @@ def test_a_failed_write_is_not_written_twice(
 
     monkeypatch.setattr(store._disk, "write", flaky)
     store.put(raised())
-    assert store.flush(5.0)
+    assert store.flush(20.0)
     store.put(raised())
-    assert store.flush(5.0)
+    assert store.flush(20.0)
     assert one(path, "SELECT sum(count) FROM alerts") == 2

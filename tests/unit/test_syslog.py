@@ -136,7 +136,7 @@ def test_a_hostile_name_stays_in_its_place(hostile: str) -> None:
 def test_it_is_sent_by_udp() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
         server.bind(("127.0.0.1", 0))
-        server.settimeout(5)
+        server.settimeout(20)
         syslog = open_channel(settings("syslog", channel=f"udp://127.0.0.1:{server.getsockname()[1]}"))
         syslog.send(message(), "")
         assert FRAME.fullmatch(server.recv(65536))
@@ -153,7 +153,7 @@ def test_it_is_sent_to_a_local_socket(tmp_path: Path) -> None:
     assert not error.is_final
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as server:
         server.bind(str(path))
-        server.settimeout(5)
+        server.settimeout(20)
         syslog.send(message(), "")
         head, _, text = server.recv(65536).partition(b": ")
         assert re.fullmatch(rb"<28>smartrouter\[\d+\]", head)
@@ -162,7 +162,7 @@ def test_it_is_sent_to_a_local_socket(tmp_path: Path) -> None:
     assert not failure_of(lambda: syslog.send(message(), "")).is_final
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as server:  # the daemon was restarted
         server.bind(str(path))
-        server.settimeout(5)
+        server.settimeout(20)
         syslog.send(message(), "")
         assert server.recv(65536)
 

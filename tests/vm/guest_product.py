@@ -23,7 +23,7 @@ from smartrouter.lab.traffic import Result
 from smartrouter.linux import ruleset
 
 PATIENCE = 90.0  # seconds for what takes one on a real machine
-SLOW = 15.0  # seconds for a connection
+SLOW = 30.0  # seconds for a connection
 READY = "judging; without a supervisor"
 OUTSIDE = {4: "8.8.8.8", 6: "2001:4860:4860::8888"}  # resolvers that everybody trusts
 ELSEWHERE = {4: ("203.0.113.71", "203.0.113.72"), 6: ("2001:db8:71::1", "2001:db8:72::1")}
