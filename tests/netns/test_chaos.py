@@ -88,7 +88,7 @@ def test_a_guard_that_is_killed_over_and_over_costs_a_retransmitted_packet_each_
         known, unknown = Load(home.camera, KNOWN[0]), Load(home.tv, STRANGER[0])
         took = []
         with opened(home.camera, KNOWN[1]) as old, known.going_on(), unknown.going_on():
-            for _ in range(rounds(8)):
+            for _ in range(rounds(5)):
                 pid = part_pid(home, "guard")
                 begun = monotonic()
                 os.kill(pid, signal.SIGKILL)
@@ -114,7 +114,7 @@ def test_whatever_is_killed_no_acknowledged_rule_and_nothing_learned_is_lost(
         sleep(1.0)  # what is learned is stored
         learned = home.product.rows("SELECT device, name, service FROM learned ORDER BY 1, 2, 3")
         acknowledged = []
-        for number in range(rounds(9)):
+        for number in range(rounds(6)):
             victim = ("guard", "analyzer", "supervisor")[number % 3]
             pid = int(home.status()["pid"]) if victim == "supervisor" else part_pid(home, victim)
             name = f"allowed-{number}.example"

@@ -478,7 +478,7 @@ def test_a_foreign_resolver_is_recorded_in_monitor_mode_and_blocked_in_enforce_m
 
     before = passed()
     if tcp:
-        assert home.camera.connect(foreign, 53, timeout=0.5).result == Result.REFUSED
+        assert home.camera.connect(foreign, 53, timeout=PATIENCE).result == Result.REFUSED
     else:
         with Resolver(home.internet, foreign) as resolver, Client(home.camera, foreign) as client:
             client.ask(query(NAME, KINDS[version]))

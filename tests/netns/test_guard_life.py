@@ -16,6 +16,7 @@ import pytest
 from netns.faults import no_guard
 from netns.guard_lab import (
     KNOWN,
+    PATIENCE,
     STRANGER,
     VERSIONS,
     Home,
@@ -293,7 +294,7 @@ def test_without_a_guard_on_failure_closed_lets_nothing_new_through(home: Home) 
     try:
         with opened(home.camera, KNOWN[0]) as old, home.wire() as wire, dead_guard(home):
             for address in UNKNOWN:
-                assert home.camera.connect(address, 443, timeout=1.0).result == Result.REFUSED
+                assert home.camera.connect(address, 443, timeout=PATIENCE).result == Result.REFUSED
                 assert not home.camera.udp(address, 5683, timeout=0.3).ok
                 assert not home.camera.ping(address, timeout=0.3).ok
                 assert not wire.to(address)
