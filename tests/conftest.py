@@ -4,6 +4,7 @@ may run at the same time.
 """
 
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +16,10 @@ SHARED = Path(os.environ.get("SMARTROUTER_SHARED", CHECKOUT.parent / "shared"))
 
 
 def pytest_configure() -> None:
-    """How wide the terminal is must not depend on where the tests run; a worker's environment says 80."""
+    """How wide the terminal is must not depend on where the tests run; a worker's environment says 80. Nor
+    must what Ctrl-C does: a shell's background job ignores it, with all that it starts."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     for name in ("COLUMNS", "LINES"):
         os.environ.pop(name, None)
 

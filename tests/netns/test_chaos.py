@@ -85,6 +85,12 @@ def test_a_guard_that_is_killed_over_and_over_costs_a_retransmitted_packet_each_
         assert home.visit(home.tv, "stranger.example").ok
         assert eventually(lambda: (STRANGER[0], "stranger.example") in home.told(home.tv))
         learned = home.product.rows("SELECT device, name, service FROM learned")
+
+        def passes_in_the_kernel() -> bool:
+            before = home.counters()["known"]
+            return home.camera.connect(KNOWN[0], 443).ok and home.counters()["known"] > before
+
+        assert eventually(passes_in_the_kernel)
         known, unknown = Load(home.camera, KNOWN[0]), Load(home.tv, STRANGER[0])
         took = []
         with opened(home.camera, KNOWN[1]) as old, known.going_on(), unknown.going_on():

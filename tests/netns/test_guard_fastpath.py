@@ -126,6 +126,7 @@ def test_a_learned_destination_is_judged_once_and_then_passes_in_the_kernel(home
     assert found["known"] == found["passed"] == 20
     assert "queued_flows" not in found
     assert recorded(home)["known"] == before + 20
+    home.store()
     assert eventually(lambda: len(home.attempts(camera, address)) >= stored + 20)
     for seen in home.attempts(camera, address)[-20:]:
         assert (seen["verdict"], seen["reason"], seen["service"]) == ("accepted", "learned", "web")
@@ -466,6 +467,7 @@ def test_what_was_blocked_is_refused_by_the_kernel_for_a_while_and_counted(home:
     assert found["blocked_again"] == 10
     assert "queued_flows" not in found
     assert recorded(home)["blocked"] == blocked + 10
+    home.store()
     assert eventually(lambda: len(home.attempts(camera, address)) >= stored + 12)
     seen = home.attempts(camera, address)[stored:]
     assert {(each["verdict"], each["reason"], each["name"]) for each in seen} == {

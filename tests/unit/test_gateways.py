@@ -4,7 +4,7 @@
 from ipaddress import ip_address, ip_network
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smartrouter.replay.gateways import MAX_MACS, Gateways, Place, is_station, place_of
@@ -67,6 +67,7 @@ _LAN_NETWORKS = [
 ]
 
 
+@settings(deadline=None)
 @given(st.ip_addresses())
 def test_places_agree_with_the_standard_librarys_networks(address: object) -> None:
     ip = ip_address(str(address))
