@@ -63,8 +63,7 @@ Expected = Mapping[Probe, Seen]
 class Fault(NamedTuple):
     """`making(home)` makes it as a context manager; it is over at the end of the block, or passes by itself.
     `expected(setting)`: what is seen while it lasts. `back`: seconds after its end, at the most, until all is
-    as before, where nothing else keeps the machine busy. `told`: how the user
-    hears of it."""
+    as before, where nothing else keeps the machine busy. `told`: how the user hears of it."""
 
     key: str
     what: str

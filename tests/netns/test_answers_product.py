@@ -119,8 +119,9 @@ def pressed(home: Home, slack: Slack, answer: str, name: str) -> float:
     """Seconds from a press to the first connection that passes."""
     assert home.visit(home.camera, name).result == Result.REFUSED
     slack.wait(name)
+    key = f"alert:{alert(home, name)}"
     begun = monotonic()
-    slack.press(answer, f"alert:{alert(home, name)}")
+    slack.press(answer, key)
     while home.visit(home.camera, name).result != Result.CONNECTED:
         assert monotonic() < begun + PATIENCE, home.product.last_words()
         sleep(0.05)

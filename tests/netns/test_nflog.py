@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from netns.kernel_lab import ADDRESSES, DEVICE_MAC, PATIENCE, Lab, eventually, flooding, run
-from tries import within
+from tries import TRIES
 
 from smartrouter.core.errors import Unavailable
 from smartrouter.linux.nflog import Log, Logged
@@ -125,7 +125,9 @@ def test_records_come_together_when_many_and_soon_when_few(lab: Lab) -> None:
             assert eventually(lambda: len(records) == before + 1)
             return time.monotonic() - began
 
-        assert within(1.0, one)  # which is how long the kernel waits for more, unless told otherwise
+        assert any(
+            one() < 1.0 for _ in range(TRIES)
+        )  # so long the kernel waits for more, unless told otherwise
     assert (log.seen, log.lost) == (len(records), 0)
 
 
