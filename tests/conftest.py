@@ -17,9 +17,10 @@ SHARED = Path(os.environ.get("SMARTROUTER_SHARED", CHECKOUT.parent / "shared"))
 
 def pytest_configure() -> None:
     """How wide the terminal is must not depend on where the tests run; a worker's environment says 80. Nor
-    must what Ctrl-C does: a shell's background job ignores it, with all that it starts."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    must what a signal does: a shell's background job ignores some, and so would all that it starts."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)  # which is ours alone: a program that we start has its own
     for name in ("COLUMNS", "LINES"):
         os.environ.pop(name, None)
 
