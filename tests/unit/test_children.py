@@ -115,7 +115,7 @@ def test_a_killed_part_is_back_within_a_second(watch: Watch) -> None:
     assert part.child.restarts == 1
     outage = part.outages[1]
     assert outage is not None
-    assert 0.2 <= outage < took + 0.5  # from its last beat on
+    assert 0.2 <= outage < took + children.SILENCE  # from its last beat on
     assert took < 1 or within(1.0, kill, 3)
 
 

@@ -38,11 +38,11 @@ class Follower:
             self.lines.put(line.rstrip("\n"))
 
     def line(self) -> str:
-        return self.lines.get(timeout=10)
+        return self.lines.get(timeout=20)
 
     def interrupt(self) -> int:
         self.process.send_signal(signal.SIGINT)
-        return self.process.wait(10)
+        return self.process.wait(20)
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def raise_(home: Home, *alerts: object) -> None:
     writer = Writer(home.database)
     for each in alerts:
         writer.put(each)  # type: ignore[arg-type]
-    assert writer.flush(5)
+    assert writer.flush(20)
     writer.close()
 
 
@@ -104,6 +104,6 @@ def test_as_json_it_is_an_object_a_line_and_chosen_as_in_the_listing(home: Home)
 def test_without_a_store_it_says_so(tmp_path: Path) -> None:
     home = Home(tmp_path)
     follower = Follower(home)
-    assert follower.process.wait(10) == 1
+    assert follower.process.wait(20) == 1
     assert follower.process.stderr is not None
     assert "there is no store" in follower.process.stderr.read()

@@ -114,7 +114,10 @@ class Retained:
     def __init__(self, real: RealBroker):
         with listening(real) as listener:
             until(lambda: len(listener.messages) > 0)
-            time.sleep(0.2)
+            before = 0
+            while len(listener.messages) > before:
+                before = len(listener.messages)
+                time.sleep(0.2)
             self.messages = listener.messages
 
 
