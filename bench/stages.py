@@ -109,6 +109,7 @@ def _replies() -> list[tuple[str, float]]:
             between = time.thread_time()
             for _query, mac, answer in lookups[at : at + 64]:
                 handler.judge(answer, mac, FORWARD, 0)
+            handler.conclude()
             handler.settle()
             spent[0] += between - began
             spent[1] += time.thread_time() - between

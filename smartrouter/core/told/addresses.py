@@ -7,7 +7,7 @@ of a clock that never jumps.
 """
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import Enum, auto
 from functools import lru_cache
 from ipaddress import IPv4Network, ip_address
@@ -52,6 +52,7 @@ _SPECIAL4 = sorted(
     }.items()
     for network in map(IPv4Network, networks.split())
 )
+_DNS = Evidence.DNS
 _tuple = tuple.__new__  # makes a NamedTuple in half the time
 _STARTS4 = [first for first, _, _ in _SPECIAL4]
 
@@ -306,6 +307,28 @@ class AddressBook:
             oldest = next(iter(entries))
             self._pairs -= len(entries.pop(oldest).names)
         return news
+
+    def tell_each(self, addresses: Iterable[str], name: str, ttl: int, now: float) -> list[tuple[str, News]]:
+        """The same for the addresses of one answer; gives those of which it is news in any way. Nearly always
+        there are none, for devices are told the same over and over."""
+        until = now + self._stale_after + ttl
+        entries, found = self._entries, []
+        for address in addresses:
+            entry = entries.get(address)
+            if (
+                entry is not None
+                and entry.told[0] == name
+                and until < entry.fresh_until + _OFTEN
+                and now <= entry.fresh_until
+                and entry.source is _DNS
+            ):
+                del entries[address]
+                entries[address] = entry
+                continue
+            news = self.tell(address, name, ttl, now)
+            if news is not _NOTHING:
+                found.append((address, news))
+        return found
 
     def __len__(self) -> int:
         """How many pairs of address and name it holds."""

@@ -92,6 +92,9 @@ class FlowHandler:
             self._todo += effects
         return None if hook == LOCAL_IN else first.accept
 
+    def conclude(self) -> None:
+        """Nothing keeps the verdicts: what must be done before one, is done when its packet is judged."""
+
     def settle(self) -> bool:
         """Carry out what could wait until the verdicts were given. What only repeats waits longer, for more
         of the same: told one by one, packets cost the next one its time."""
