@@ -56,6 +56,8 @@ def wired(
     handler = DnsHandler(bench, MARKS) if what == "dns" else FlowHandler(bench, MARKS, Inspections(bench))
     if what == "flows":
         _use_everything(bench, handler)
+    if what == "dns":
+        _look_everything_up(bench, handler)
     threading.Thread(target=bench.pairs.serve, args=(threading.Event(), _nothing), daemon=True).start()
     collector.settle()
     return bench, handler
@@ -70,6 +72,16 @@ def _use_everything(bench: Bench, handler: Handler) -> None:
             handler.judge(frame[14:], frame[6:12].hex(":"), FORWARD, 0)
             handler.settle()
     bench.pairs.put = put  # type: ignore[method-assign]
+    bench.judge.counts.clear()
+
+
+def _look_everything_up(bench: Bench, handler: Handler) -> None:
+    """Each device asks for each of its names once."""
+    for asked, answered in home.lookups(home.DEVICES * home.DESTINATIONS):
+        handler.judge(asked[14:], asked[6:12].hex(":"), FORWARD, 0)
+        handler.judge(answered[14:], None, FORWARD, 0)
+        handler.conclude()
+        handler.settle()
     bench.judge.counts.clear()
 
 
