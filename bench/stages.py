@@ -117,7 +117,7 @@ def _replies() -> list[tuple[str, float]]:
         answered.append(spent[1] / len(lookups) * 1e6)
     return [
         (
-            "a DNS reply read before (parse_reply)",
+            "a DNS reply read (parse_reply), if it is the first such",
             _best(lambda: [parse_reply(message) for message in messages]),
         ),
         ("a DNS query: read, judged, released", min(asked)),
