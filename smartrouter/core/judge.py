@@ -170,10 +170,10 @@ class Judge:
         """What to do about DNS replies, one packet each, before any of them goes on, which all of them do.
         The effects come with the place among `answers` of the reply that they come of (the last one, if they
         come of several)."""
-        self.counts[Reason.DNS_REPLY] += len(answers)
         found = self._naming.answered(answers, now)
         if self.roster.doubts:
             found.append((len(answers) - 1, self.shortcuts.doubted(now)))
+        self.counts[Reason.DNS_REPLY] += len(answers)
         return found
 
     def still(self, changes: list[Know | Block | Deny]) -> list[Know | Block | Deny]:

@@ -94,20 +94,23 @@ class DnsHandler:
             return
         answers, self._answers = self._answers, []
         packets, self._answering = self._answering, []
-        try:
-            self._teach(answers, packets)
-        except Exception:
-            # One of them is more than we can take; the others must not lose their names by that.
-            for answer, packet in zip(answers, packets, strict=True):
-                try:
-                    self._teach([answer], [packet])
-                except Exception as error:
-                    self._bench.failed(error)
-
-    def _teach(self, answers: list[Answer], packets: list[bytes]) -> None:
-        for place, effects in self._bench.answered(answers):
+        for place, effects in self._told(answers):
             self._bench.exhibits.answered(effects, [packets[place]])
             self._todo += self._bench.carry_out_first(effects)
+
+    def _told(self, answers: list[Answer]) -> list[tuple[int, list[Effect]]]:
+        """Tell the judge; gives what comes of each, as the judge does."""
+        try:
+            return self._bench.answered(answers)
+        except Exception:
+            found: list[tuple[int, list[Effect]]] = []
+        # One of them is more than we can take; the others must not lose their names by that.
+        for place, answer in enumerate(answers):
+            try:
+                found += [(place, effects) for _, effects in self._bench.answered([answer])]
+            except Exception as error:
+                self._bench.failed(error)
+        return found
 
     def _hear(self, packet: Packet, payload: bytes) -> None:
         """A reply of another kind, likewise."""
