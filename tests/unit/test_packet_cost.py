@@ -33,7 +33,7 @@ COSTS = {
     "to an unknown name, again": Cost(61, 7.0),
     "to an address without a name, again": Cost(106, 7.0),
     "to a known name, first of its pair": Cost(394, 25),
-    "a query and its reply, again": Cost(322, 0.05),
+    "a query and its reply, again": Cost(260, 0.05),
     "logged by the kernel, again": Cost(36, 4.5),
 }
 

@@ -48,18 +48,20 @@ class DnsHandler:
     def judge(self, payload: bytes, mac: str | None, hook: int, mark: int) -> bool | None:
         """The verdict on a packet from or to port 53; None to accept without a mark, as all replies are."""
         if len(payload) > _HEADERS + _DNS_HEADER and payload[0] == _NO_OPTIONS and payload[9] == UDP:
-            size, fragment, source, client, _, client_port, length, ident = first_of_datagram(payload)
+            size, fragment, source, target, port, target_port, length, ident = first_of_datagram(payload)
             end = _HEADERS - 8 + length
             if (
-                (client_port != _DNS_PORT or hook == LOCAL_OUT)
-                and not fragment & 0x3FFF
+                not fragment & 0x3FFF
                 and _HEADERS + _DNS_HEADER <= end <= size == len(payload)
                 and end <= _HEADERS + MAX_REMEMBERED
-            ):
+            ):  # as nearly all of it is
+                if target_port == _DNS_PORT and hook != LOCAL_OUT:
+                    sender = mac or NO_MAC, ipv4(source), port, ipv4(target), UDP
+                    return self._judge_query(sender, payload, end, hook, mark)
                 known = _known(payload[_HEADERS + _IDENTIFIER : end])
                 if known is not None:
                     question, taught = known
-                    asked = ipv4(client), client_port, ipv4(source), UDP, ident, question
+                    asked = ipv4(target), target_port, ipv4(source), UDP, ident, question
                     self._answers.append((asked, taught))
                     self._answering.append(payload)
                     return None
@@ -75,13 +77,31 @@ class DnsHandler:
             else:
                 self._hear(packet, payload)
             return None
-        scope = scope_of(hook, mark & self._both, self._passing)
+        source_mac, scope = mac or NO_MAC, scope_of(hook, mark & self._both, self._passing)
         if packet is None:
-            effects = self._bench.handle(PacketUnreadable(mac or NO_MAC, scope))
-        else:
-            effects = self._asked(packet, self._messages(payload, packet), mac or NO_MAC, scope)
-        if len(effects) > 1 and packet is not None:
-            self._bench.exhibits.asked(effects, mac or NO_MAC, packet.source_port, payload)
+            effects = self._bench.handle(PacketUnreadable(source_mac, scope))
+            return self._decided(effects, source_mac, 0, None, hook)
+        effects = self._asked(packet, self._messages(payload, packet), source_mac, scope)
+        return self._decided(effects, source_mac, packet.source_port, payload, hook)
+
+    def _judge_query(
+        self, sender: tuple[str, str, int, str, int], payload: bytes, end: int, hook: int, mark: int
+    ) -> bool | None:
+        """The verdict on a plain query; `sender`: how its event begins."""
+        if self._answers:
+            self.conclude()
+        scope = scope_of(hook, mark & self._both, self._passing)
+        effects = self._bench.handle(_tuple(DnsAsked, (*sender, _query(payload[_HEADERS:end]), scope)))
+        if len(effects) == 1:  # as nearly always
+            return verdict_in(effects).accept if hook == FORWARD else None
+        return self._decided(effects, sender[0], sender[2], payload, hook)
+
+    def _decided(
+        self, effects: list[Effect], mac: str, port: int, payload: bytes | None, hook: int
+    ) -> bool | None:
+        """The verdict on a query from that port; `payload`: None if it could not be read."""
+        if len(effects) > 1 and payload is not None:
+            self._bench.exhibits.asked(effects, mac, port, payload)
         self._todo += self._bench.carry_out_first(effects)
         verdicts = [effect for effect in effects if isinstance(effect, Verdict)]
         if len(verdicts) > 1:
