@@ -22,7 +22,7 @@ MAX_MESSAGE = 32768  # bytes; half of what TCP could carry
 MAX_RECORDS = 1024  # questions included
 MAX_ADDRESSES = 1024  # of which a record may hold many
 _MAX_HOPS = 16
-_NO_LABELS = b"\x41\x41"  # of a type that there is not (RFC 6891 section 5)
+_NO_LABELS = b"\x41\x41"  # of a type that there is not (RFC 6891 section 5), so no name leads there
 
 _HEADER = struct.Struct("!6H")  # id, flags, and the counts of the four sections
 _RECORD = struct.Struct("!HHIH")  # type, class, TTL, length of the data
@@ -50,26 +50,21 @@ def parse_reply(message: bytes) -> Reply:
 
 
 def parse_any(rest: bytes) -> Reply | None:
-    """Read a reply from behind its identifier on: what it says whatever that is, here 0. In nothing else do
-    equal answers to several queries differ. None where a name leads to the identifier. Raises BadPacket."""
-    if _may_lead_to_identifier(rest):
-        # What looks like a pointer there may be an address, as of 192.0.2.0/24. If it is none, then with what
-        # no label begins with the message is none either.
-        try:
-            parse_reply(_NO_LABELS + rest)
-        except BadPacket:
-            return None
-    return parse_reply(b"\0\0" + rest)
-
-
-def _may_lead_to_identifier(rest: bytes) -> bool:
-    return b"\xc0\0" in rest or b"\xc0\1" in rest
+    """Read a reply from behind its identifier on, which is the one thing in which equal answers to several
+    queries differ; what the result has for one means nothing. None if it is no reply, or if a name leads to
+    the identifier, so that it must be read with that."""
+    try:
+        return parse_reply(_NO_LABELS + rest)
+    except BadPacket:
+        return None
 
 
 def parse_any_query(rest: bytes) -> Question | None:
-    """Read a query from behind its identifier on: what it asks, whatever that is. None where a name may lead
-    to the identifier. Raises BadPacket."""
-    return None if _may_lead_to_identifier(rest) else parse_query(b"\0\0" + rest).question
+    """Read a query likewise: what it asks."""
+    try:
+        return parse_query(_NO_LABELS + rest).question
+    except BadPacket:
+        return None
 
 
 def parse_query(message: bytes) -> Query:

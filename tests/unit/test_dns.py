@@ -346,7 +346,9 @@ def is_accepted_by_dnspython(wire: bytes) -> bool:
 def test_an_answer_is_remembered_though_an_address_in_it_looks_like_a_pointer() -> None:
     wire = message([question("a.example")], [record(TO_QUESTION, A, ipv4("192.0.2.1"))], ident=1)
     assert b"\xc0\0" in wire
-    assert parse_any(wire[2:]) == parse_reply(b"\0\0" + wire[2:])
+    anyhow = parse_any(wire[2:])
+    assert anyhow is not None
+    assert anyhow[1:] == parse_reply(wire)[1:]
 
 
 @pytest.mark.parametrize("at", [0, 1])

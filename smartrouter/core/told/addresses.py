@@ -15,7 +15,7 @@ from math import inf
 from typing import NamedTuple
 
 from smartrouter.core.effects import Evidence
-from smartrouter.core.events import Alias, Reply, Told
+from smartrouter.core.events import Alias, Reply
 from smartrouter.core.names import is_local
 
 MAX_HOPS = 16  # aliases followed in one reply
@@ -107,29 +107,20 @@ def lesson(reply: Reply) -> Lesson:
     """
     if reply.opcode or reply.rcode or len(reply.questions) != 1:
         return _NO_LESSON
-    return _lesson(*reply.questions[0], reply.truncated, reply.aliases, reply.addresses)
-
-
-@lru_cache(maxsize=512)  # a home's devices are told the same over and over
-def _lesson(
-    name: str,
-    kind: int,
-    klass: int,
-    truncated: bool,
-    aliases: tuple[Alias, ...],
-    addresses: tuple[Told, ...],
-) -> Lesson:
+    name, kind, klass = reply.questions[0]
     if klass != _INTERNET:
         return _NO_LESSON
-    chain = _chain(name, aliases)
-    versions = _VERSIONS.get(kind, ()) if name and not truncated else ()
+    aliases, addresses = reply.aliases, reply.addresses
+    chain = _chain(name, aliases) if aliases else {name}
+    versions = _VERSIONS.get(kind, ()) if name and not reply.truncated else ()
     stand = [
         address
         for owner, address, _ in addresses
         if owner in chain and (6 if ":" in address else 4) in versions and may_stand(name, address)
     ]
-    ttl = min([told.ttl for told in addresses] + [alias.ttl for alias in aliases], default=0)
-    return Lesson(name, tuple(dict.fromkeys(stand)), ttl, frozenset(chain - {name}))
+    ttl = min([ttl for _, _, ttl in addresses] + [ttl for _, _, ttl in aliases], default=0)
+    chain.remove(name)
+    return Lesson(name, tuple(dict.fromkeys(stand)), ttl, frozenset(chain))
 
 
 def may_stand(name: str, address: str) -> bool:

@@ -208,10 +208,7 @@ class DnsHandler:
 def _known(rest: bytes) -> tuple[Question, Lesson] | None:
     """What a reply is about and what it teaches, by what follows its identifier: a home's devices ask for the
     same few hundred names over and over, and often get the very same answer. None: each is to be read."""
-    try:
-        reply = parse_any(rest)
-    except BadPacket:
-        return None
+    reply = parse_any(rest)
     if reply is None or len(reply.questions) != 1:
         return None
     return reply.questions[0], lesson(reply)
