@@ -61,9 +61,12 @@ def _round(lab: Lab, found: _Measured, number: int) -> None:
     if lab.effort.thorough:
         network.tracking()
         found.take(lab, "tracking")
-    for way in ("single", "batch") if lab.effort.thorough else ("single",):
+    others = {"single": lab.c_handler("single")}
+    if lab.effort.thorough:
+        others |= {"batch": lab.c_handler("batch"), "least": lab.handler("least", "netfilterqueue")}
+    for way, command in others.items():
         network.guarded()
-        with Program(network.router, lab.c_handler(way)) as handler:
+        with Program(network.router, command) as handler:
             handler.tell(_FOREVER)
             found.take(lab, way)
     network.guarded()
@@ -112,6 +115,8 @@ def _rows(found: _Measured) -> list[Row]:
                 against("tracking", "bare", in_flight), "÷ no ruleset", note=note("tracking", in_flight)),
             Row(f"conn_known{end}_vs_tracking", f"ours, known, {way}",
                 against("known", "tracking", in_flight), "÷ a router that tracks"),
+            Row(f"conn_least{end}_vs_c", f"the least that could judge in Python, {way}",
+                against("least", "single", in_flight), "÷ C", note=note("least", in_flight)),
             Row(f"conn_unknown{end}_vs_c_batch", f"ours, unknown, {way}",
                 against("unknown", "batch", in_flight), "÷ C in batches"),
         ]  # fmt: skip

@@ -56,6 +56,8 @@ def wired(
     handler = DnsHandler(bench, MARKS) if what == "dns" else FlowHandler(bench, MARKS, Inspections(bench))
     if what == "flows":
         _use_everything(bench, handler)
+    if what == "dns":
+        _look_everything_up(bench, handler)
     threading.Thread(target=bench.pairs.serve, args=(threading.Event(), _nothing), daemon=True).start()
     collector.settle()
     return bench, handler
@@ -70,6 +72,16 @@ def _use_everything(bench: Bench, handler: Handler) -> None:
             handler.judge(frame[14:], frame[6:12].hex(":"), FORWARD, 0)
             handler.settle()
     bench.pairs.put = put  # type: ignore[method-assign]
+    bench.judge.counts.clear()
+
+
+def _look_everything_up(bench: Bench, handler: Handler) -> None:
+    """Each device asks for each of its names once."""
+    for asked, answered in home.lookups(home.DEVICES * home.DESTINATIONS):
+        handler.judge(asked[14:], asked[6:12].hex(":"), FORWARD, 0)
+        handler.judge(answered[14:], None, FORWARD, 0)
+        handler.conclude()
+        handler.settle()
     bench.judge.counts.clear()
 
 
@@ -121,17 +133,22 @@ def guard(what: str, reader: str, number: int, database: str) -> None:
     """Ours."""
     writer = Writer(database) if database else None
     bench, handler = wired(what, writer.put_all if writer else _nothing)
+    _flush(writer)  # what went before
     paced = Paced(bench, handler, reader, number)
     for packets in _orders():
         cpu, wall = time.process_time(), time.monotonic()
         end = paced.judge(packets)
         if writer:
-            if not writer.flush(_FLUSH_PATIENCE):
-                sys.exit(f"the store is stuck: {writer.counters()}")
+            _flush(writer)
             end = time.monotonic()
         cpu = time.process_time() - cpu
         paced.rest()
         print(f"{cpu:.9f} {end - wall:.9f} {_share(writer):.4f}", flush=True)
+
+
+def _flush(writer: Writer | None) -> None:
+    if writer is not None and not writer.flush(_FLUSH_PATIENCE):
+        sys.exit(f"the store is stuck: {writer.counters()}")
 
 
 def _share(writer: Writer | None) -> float:

@@ -11,6 +11,7 @@ from smartrouter.core import notes
 from smartrouter.core.consequences import BY_RULE, Consequences
 from smartrouter.core.destinations import Destination, service_of
 from smartrouter.core.detection import Detection, is_encrypted_dns
+from smartrouter.core.detection.claims import OFTEN
 from smartrouter.core.effects import Another, Attempt, Effect, End, Inspect, Kind, Raise, RecordMore, Verdict
 from smartrouter.core.events import Flow, FlowOpened, Moment, PacketUnreadable, Scope, Shortcut
 from smartrouter.core.familiarity import Familiar, decision_on, familiar, learned, unlearned
@@ -51,7 +52,7 @@ class Attempts:
         self._hellos = hellos
         self._shortcuts = shortcuts
         self._consequences = Consequences(roster, naming, detection)
-        self._is_settled = detection.claims.is_settled
+        self._claims = detection.claims
 
     def opened(self, event: FlowOpened, now: Moment) -> list[Effect]:
         """A connection begins, or goes on without an answer yet. There is a verdict in the list, unless the
@@ -87,29 +88,40 @@ class Attempts:
         """What follows from packets that got the verdict of others; and those of them about which that does
         not hold any more, or that may tell more than just once more the same."""
         running, wall = now
-        is_settled = self._is_settled
+        turns = self._claims.turns
         same: list[Repeated] = []
         others: list[Repeated] = []
         for packet in packets:
             repeat = packet[0]
-            if (
-                repeat.device.serial == repeat.serial
-                and running <= repeat.until
-                and is_settled(repeat.mac, repeat.source, running)
+            if repeat.serial != repeat.device.serial or (
+                (running > repeat.due or repeat.turns != turns) and not self._is_due(repeat, running)
             ):
-                same.append(packet)
-            else:
                 others.append(packet)
+            else:
+                same.append(packet)
         flows = [hash((repeat.sort, source_port, sequence)) & BITS for repeat, source_port, sequence in same]
-        attempts: list[Another] = []
+        before = self._flows.seen(flows, running)
+        if before:
+            same = [
+                packet
+                for packet, last in zip(same, before, strict=True)
+                if last is None or not (packet[0].is_tcp or running - last < SILENCE)
+            ]
+        if not same:
+            return [], others
+        attempts: list[Another] = [(wall, source_port, repeat.alike) for repeat, source_port, _ in same]
         effects: list[Effect] = [RecordMore(attempts)]
-        for (repeat, source_port, _), last in zip(same, self._flows.seen(flows, running), strict=True):
-            if last is not None and (repeat.is_tcp or running - last < SILENCE):
-                continue
-            attempts.append((wall, source_port, repeat.alike))
-            if not repeat.is_plain:
-                effects += self._more(repeat, now)
-        return (effects if attempts else []), others
+        for repeat in [repeat for repeat, _, _ in same if not repeat.is_plain]:
+            effects += self._more(repeat, now)
+        return effects, others
+
+    def _is_due(self, repeat: Repeat, running: float) -> bool:
+        """Does it still hold, and does the device still use its address? For the next second that need not be
+        asked again, unless some address changes hands."""
+        if running > repeat.until or not self._claims.is_settled(repeat.mac, repeat.source, running):
+            return False
+        repeat.due, repeat.turns = min(repeat.until, running + OFTEN), self._claims.turns
+        return True
 
     def _more(self, repeat: Repeat, now: Moment) -> list[Effect]:
         """What follows from another attempt like that one, its record apart."""
@@ -135,7 +147,7 @@ class Attempts:
             if device.standing.learning:
                 device.learning.counted_again()
             effects.append(recorded(packet, event.scope, precedent.outcome, now))
-            if not self._is_settled(event.mac, event.source, now.running):
+            if not self._claims.is_settled(event.mac, event.source, now.running):
                 effects += self._detection.uses(event.mac, event.source, now)
             if precedent.nameless:
                 effects += self._detection.connected_without_name(device, event.destination, now)

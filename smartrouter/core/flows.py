@@ -13,7 +13,7 @@ nothing per packet. A flow that was forgotten counts as new: more is recorded, n
 Knows nothing of names, devices or verdicts.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection
 
 from smartrouter.core.events import TCP
 
@@ -67,12 +67,20 @@ class Flows:
         self._young[flow] = _ANY if protocol == TCP else running
         return last is None or (protocol != TCP and running - last >= SILENCE)
 
-    def seen(self, flows: Iterable[int], running: float) -> list[float | None]:
+    def seen(self, flows: Collection[int], running: float) -> list[float | None]:
         """Notes packets of these flows, each hash((sort, source port, sequence)) & BITS with the sort of
-        `sort_of`; gives when the packet before each was noted, None if there was none. Of TCP the time says
-        nothing."""
+        `sort_of`; gives when the packet before each was noted, None if there was none; or nothing at all, if
+        there was none before any of them. Of TCP the time says nothing."""
         young, old, capacity = self._young, self._old, self._capacity
-        found = []
+        found: list[float | None] = []
+        if (
+            len(young) + len(flows) <= capacity
+            and young.keys().isdisjoint(flows)
+            and old.keys().isdisjoint(flows)
+            and len(new := dict.fromkeys(flows, running)) == len(flows)
+        ):
+            young.update(new)
+            return found
         for flow in flows:
             last = young.get(flow)
             if last is None:

@@ -70,7 +70,7 @@ from smartrouter.core.hellos import Hellos
 from smartrouter.core.kinship import organisation
 from smartrouter.core.learning import Learning, Progress, Seen
 from smartrouter.core.names import registrable_domain
-from smartrouter.core.naming import Naming
+from smartrouter.core.naming import Answer, Naming
 from smartrouter.core.policy import Reason, Settings
 from smartrouter.core.precedents import Repeat, Repeated, another
 from smartrouter.core.questions import Questions
@@ -165,6 +165,16 @@ class Judge:
             settled = Shortcut.KNOWN if repeat.accept else Shortcut.BLOCKED
             effects += self.handle(another(repeat, source_port, sequence, settled), now)
         return effects
+
+    def answered(self, answers: Collection[Answer], now: Moment) -> list[tuple[int, list[Effect]]]:
+        """What to do about DNS replies, one packet each, before any of them goes on, which all of them do.
+        The effects come with the place among `answers` of the reply that they come of (the last one, if they
+        come of several)."""
+        found = self._naming.answered(answers, now)
+        if self.roster.doubts:
+            found.append((len(answers) - 1, self.shortcuts.doubted(now)))
+        self.counts[Reason.DNS_REPLY] += len(answers)
+        return found
 
     def still(self, changes: list[Know | Block | Deny]) -> list[Know | Block | Deny]:
         """Those of `changes`, said earlier, that still hold."""

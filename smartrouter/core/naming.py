@@ -14,9 +14,9 @@ Knows nothing of verdicts and alerts. State is bounded by what it is made of.
 """
 
 from collections import Counter, OrderedDict
-from collections.abc import Set
+from collections.abc import Iterable, Set
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from smartrouter.core import notes
 from smartrouter.core.destinations import Match, group_of
@@ -32,11 +32,11 @@ from smartrouter.core.effects import (
     NameAlias,
     Record,
 )
-from smartrouter.core.events import DnsAnswered, DnsAsked, FlowOpened, LookedUp, Moment
+from smartrouter.core.events import DnsAsked, FlowOpened, LookedUp, Moment
 from smartrouter.core.policy import Attempted, Called, Decision, destination_of
 from smartrouter.core.roster import STALE_AFTER, Device, Roster
-from smartrouter.core.told.addresses import MAX_TTL, AddressBook, lesson, may_stand
-from smartrouter.core.told.queries import OutstandingQueries
+from smartrouter.core.told.addresses import MAX_TTL, AddressBook, Lesson, News, may_stand
+from smartrouter.core.told.queries import Asked, OutstandingQueries
 from smartrouter.core.told.room import BETWEEN, MAX_PAIRS, MAX_TARGETS, make_room
 
 MAX_CLIENTS = 16  # LAN addresses of one device whose DNS replies are queued
@@ -45,6 +45,10 @@ MAX_REFRESHED = 64  # names of one device
 _SHARED = ""  # stands for the MAC of whoever asks for all
 _tuple = tuple.__new__  # makes a NamedTuple in half the time
 _plain = lru_cache(maxsize=4096)(lambda name, match: Called(name, (), (group_of(name, match),)))
+
+
+Answer: TypeAlias = tuple[Asked, Lesson]
+"""What a reply answers, and what it teaches whoever asked that."""
 
 
 class _Wanted(NamedTuple):
@@ -165,32 +169,40 @@ class Naming:
         del self._claims[client]
         return [DismissReplies(client)]
 
-    def answered(self, event: DnsAnswered, now: Moment) -> list[Effect]:
-        """A reply; it names nothing unless it answers an outstanding question."""
-        effects: list[Effect] = []
-        running, wall = now
-        askers = self._queries.askers(event, running)
-        if not askers:
-            return effects
-        name, addresses, ttl, behind = lesson(event.reply)
-        for mac in askers:
-            if mac == _SHARED:
-                for address in addresses:
-                    self._tell_all(address, name, ttl, running)
-                continue
-            device = self._roster.devices[mac]  # who is let go takes its queries along
-            device.answered = running
-            for address in addresses:
-                to_store, shows = device.book.tell(address, name, ttl, running)
-                if shows:
-                    self._roster.doubt(device, address)
-                    self._news += 1
-                if to_store:
-                    effects.append(_tuple(Name, (mac, address, name, ttl, wall)))
-            if behind and not device.aliases.is_fresh(name, behind, running):
-                effects += self._led(device, name, behind, now)
+    def answered(self, answers: Iterable[Answer], now: Moment) -> list[tuple[int, list[Effect]]]:
+        """Replies; each names nothing unless it answers an outstanding question. Gives what comes of those of
+        which anything comes, with their places among `answers`: those that say what is known are many."""
+        found: list[tuple[int, list[Effect]]] = []
+        running, devices, askers = now.running, self._roster.devices, self._queries.askers
+        for place, (asked, (name, addresses, ttl, behind)) in enumerate(answers):
+            for mac in askers(asked, running):
+                if mac == _SHARED:
+                    for address in addresses:
+                        self._tell_all(address, name, ttl, running)
+                    continue
+                device = devices[mac]  # who is let go takes its queries along
+                device.answered = running
+                news = device.book.tell_each(addresses, name, ttl, running)
+                effects = self._told(device, name, ttl, news, now) if news else []
+                if behind and not device.aliases.is_fresh(name, behind, running):
+                    effects += self._led(device, name, behind, now)
+                if effects:
+                    found.append((place, effects))
         if self._news >= BETWEEN:
             self._make_room()
+        return found
+
+    def _told(
+        self, device: Device, name: str, ttl: int, news: Iterable[tuple[str, News]], now: Moment
+    ) -> list[Effect]:
+        """An answer was news to `device` in these ways."""
+        effects: list[Effect] = []
+        for address, (to_store, shows) in news:
+            if shows:
+                self._roster.doubt(device, address)
+                self._news += 1
+            if to_store:
+                effects.append(_tuple(Name, (device.mac, address, name, ttl, now.wall)))
         return effects
 
     def _make_room(self) -> None:
@@ -202,11 +214,7 @@ class Naming:
     def _led(self, device: Device, head: str, behind: Set[str], now: Moment) -> list[Effect]:
         """A trusted reply to `device` says that `head` is an alias of the names `behind` it."""
         running = now.running
-        if (
-            not behind
-            or device.aliases.is_fresh(head, behind, running)
-            or not self._may_lead(device, head, running)
-        ):
+        if not self._may_lead(device, head, running):
             return []
         if not device.aliases.led_by(head, behind):
             self._roster.doubt(device)

@@ -10,6 +10,8 @@ from smartrouter.core.naming import Naming
 from smartrouter.core.notes import verdict
 from smartrouter.core.policy import Action, Attempted, Decision, Reason, ruling
 from smartrouter.core.roster import Device, Roster
+from smartrouter.core.told.addresses import lesson
+from smartrouter.core.told.queries import answer_to
 
 _DNS_PORT = 53
 
@@ -25,7 +27,12 @@ class Questions:
 
     def answered(self, event: DnsAnswered, now: Moment) -> list[Effect]:
         """A reply: it always goes on, once its names are stored."""
-        return [verdict(_DNS_REPLY), *self._naming.answered(event, now)]
+        asked = answer_to(event)
+        answers = [(asked, lesson(event.reply))] if asked else []
+        effects: list[Effect] = [verdict(_DNS_REPLY)]
+        for _, found in self._naming.answered(answers, now):
+            effects += found
+        return effects
 
     def asked(self, event: DnsAsked, now: Moment) -> list[Effect]:
         """Something was sent to port 53."""

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 # Counters of nft/smartrouter.nft.
 ENTERED = (
-    "known", "queued_flows", "queued_lan", "queued_queries", "queued_shared", "queued_hellos",
+    "known", "known_again", "queued_flows", "queued_lan", "queued_queries", "queued_shared", "queued_hellos",
     "queued_spoofed", "invalid_passed", "over_limit_passed",
 )  # fmt: skip
 LEFT = ("passed", "blocked", "unjudged_down")

@@ -45,6 +45,7 @@ from smartrouter.core.effects import (
 )
 from smartrouter.core.errors import Unavailable
 from smartrouter.core.events import TCP, Event, FlowOpened, Moment, Shortcut
+from smartrouter.core.naming import Answer
 from smartrouter.core.policy import Reason, Rule
 from smartrouter.core.precedents import Repeat, Repeated
 from smartrouter.guard.exhibits import Exhibits
@@ -93,6 +94,7 @@ class Judge(Protocol):
     def handle(self, event: Event, now: Moment) -> list[Effect]: ...
     def repeat(self, event: FlowOpened) -> Repeat | None: ...
     def hears(self, mac: str, now: Moment) -> bool: ...
+    def answered(self, answers: Collection[Answer], now: Moment) -> list[tuple[int, list[Effect]]]: ...
     def repeated(
         self, packets: Collection[Repeated], now: Moment, *, judged: bool = True
     ) -> list[Effect]: ...
@@ -155,6 +157,11 @@ class Bench:
         here, not by the kernel."""
         with self.lock:
             return self.judge.repeated(packets, now(), judged=judged)
+
+    def answered(self, answers: Collection[Answer]) -> list[tuple[int, list[Effect]]]:
+        """Tell the judge of DNS replies, see `Judge.answered`."""
+        with self.lock:
+            return self.judge.answered(answers, now())
 
     def hears(self, mac: str) -> bool:
         """May the first data of another connection of this device be looked at?"""

@@ -13,7 +13,8 @@ are bounded, in all and for each device, by number and by bytes. Knows no judge,
 
 import time
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import count
 from threading import Lock
 from typing import Generic, NamedTuple, TypeVar
 
@@ -60,6 +61,10 @@ class Shelf(Generic[T]):
         found = None if mine is None else mine.get(key)
         return None if found is None else found[0]
 
+    def each(self, mac: str) -> Iterator[T]:
+        """All that stands there of this device, what was put there last first."""
+        return (what for what, _ in reversed(self._of.get(mac, {}).values()))
+
     def put(self, mac: str, key: object, what: T, size: int) -> None:
         """Put `what` of `size` bytes there, instead of what stood there."""
         mine = self._of.setdefault(mac, OrderedDict())
@@ -83,6 +88,23 @@ class Shelf(Generic[T]):
         self.bytes -= size
         if not mine:
             del self._of[mac]
+
+
+class _Reply(NamedTuple):
+    """A DNS reply, in the packets that it came in, and what it taught."""
+
+    packets: tuple[Seen, ...]
+    effects: Sequence[Effect]
+
+    def named(self, mac: str, address: str, name: str) -> bool:
+        """Did it teach this device that `name` has `address`?"""
+        wanted = mac, address, name
+        return any(type(each) is Name and each[:3] == wanted for each in self.effects)
+
+    def led_to(self, mac: str, name: str) -> bool:
+        """Did it teach this device that `name` is what another one leads to?"""
+        wanted = mac, name
+        return any(type(each) is NameAlias and each[:2] == wanted for each in self.effects)
 
 
 class _Begun:
@@ -109,7 +131,8 @@ class Exhibits:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._told: Shelf[tuple[Seen, ...]] = Shelf(MAX_TOLD, MAX_TOLD_DEVICE)
+        self._numbers = count()
+        self._told: Shelf[_Reply] = Shelf(MAX_TOLD, MAX_TOLD_DEVICE)
         self._begun: Shelf[_Begun] = Shelf(MAX_KEPT, MAX_OF_DEVICE)
 
     # -- what is heard ---------------------------------------------------------------------------------
@@ -118,15 +141,13 @@ class Exhibits:
         """A DNS reply that came in these packets taught what `effects` say."""
         if any(len(packet) > MAX_PACKET for packet in packets):
             return  # cut it would say nothing
+        taught = [effect for effect in effects if type(effect) is Name or type(effect) is NameAlias]
         at = time.time()
-        reply = tuple([Seen(at, packet) for packet in packets])
+        reply = _Reply(tuple([Seen(at, packet) for packet in packets]), taught)
         size = sum(map(len, packets))
         with self._lock:
-            for effect in effects:
-                if type(effect) is Name:
-                    self._told.put(effect.mac, (effect.address, effect.name), reply, size)
-                elif type(effect) is NameAlias:
-                    self._told.put(effect.mac, (Role.ALIAS, effect.target), reply, size)
+            for mac in {effect.mac for effect in taught}:
+                self._told.put(mac, next(self._numbers), reply, size)
 
     def opened(self, event: FlowOpened, packet: bytes) -> None:
         """`packet` began something that is not known."""
@@ -206,17 +227,18 @@ class Exhibits:
             return None
         with self._lock:
             begun.shown, begun.shown_at, begun.shown_port = key, first.at, begun.port
-            told = self._told.get(alert.mac, (alert.address, alert.name)) if alert.name else None
-            led = self._told.get(alert.mac, (Role.ALIAS, alert.name)) if told is not None else None
+            replies = list(self._told.each(alert.mac)) if alert.name else []
             hello = begun.hello
             begun.shown_hello = bool(hello)
+        told = next((each for each in replies if each.named(alert.mac, alert.address, alert.name)), None)
+        led = next((each for each in replies if each.led_to(alert.mac, alert.name)), None) if told else None
         if led is told:
             led = None  # as nearly always: one reply says it all
         return Attach(
             key,
             (
-                *_exhibits(Role.ALIAS, led or (), outward=False),
-                *_exhibits(Role.REPLY, told or (), outward=False),
+                *_exhibits(Role.ALIAS, led.packets if led else (), outward=False),
+                *_exhibits(Role.REPLY, told.packets if told else (), outward=False),
                 *_exhibits(begun.role, (first,), outward=True),
                 *_exhibits(Role.HELLO, hello, outward=True),
             ),

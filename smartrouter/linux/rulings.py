@@ -63,6 +63,9 @@ class Handler(Protocol):
         `mark`: as the packet came.
         """
 
+    def conclude(self) -> None:
+        """All packets that came together are judged: do what must be done before any verdict on them goes."""
+
     def settle(self) -> bool | None:
         """The verdicts on the packets judged since the last call are with the kernel: do what could wait.
 
@@ -82,7 +85,7 @@ class Reader(Protocol):
 
     @property
     def faults(self) -> int:
-        """What a handler's `settle` or `failed` raised."""
+        """What a handler's `conclude`, `settle` or `failed` raised."""
 
     def serve(self, stop: Event, beat: Callable[[], object]) -> None:
         """Judge packets until `stop` is set; returns within half a second of that, then listens no more.
@@ -98,7 +101,7 @@ class Faults:
     """What a handler raised that must not keep its packets from their verdicts."""
 
     def __init__(self, number: int, handler: Handler):
-        self.count = 0  # what the handler's `settle` or `failed` raised
+        self.count = 0  # what the handler's `conclude`, `settle` or `failed` raised
         self.fatal: BaseException | None = None  # what must end the process, once the packets have verdicts
         self._number = number
         self._handler = handler

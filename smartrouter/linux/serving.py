@@ -62,6 +62,10 @@ class Serving:
     def _finish(self, began: float, count: int) -> None:
         """So many packets were judged since `began`: the verdicts, then the rest. Only what must end the
         process (an exception that is no Exception) leaves this method, and only after the verdicts."""
+        try:
+            self._handler.conclude()
+        except BaseException as error:
+            self._faults.note(error)
         self._answers.send(self._link)
         self.latency.add(monotonic() - began, count)
         is_put_off: bool | None = False

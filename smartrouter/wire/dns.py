@@ -8,7 +8,6 @@ packets, of who asked, or of what may be believed.
 """
 
 import struct
-from functools import lru_cache
 
 from smartrouter.core.errors import BadPacket
 from smartrouter.core.events import Alias, Query, Question, Reply, Told
@@ -22,9 +21,8 @@ from smartrouter.wire.inet import ipv4, ipv6
 MAX_MESSAGE = 32768  # bytes; half of what TCP could carry
 MAX_RECORDS = 1024  # questions included
 MAX_ADDRESSES = 1024  # of which a record may hold many
-_REMEMBERED_UP_TO = 512  # bytes; so what is remembered takes 2 MB at most, and usually 0.5
 _MAX_HOPS = 16
-_NO_LABELS = b"\x41\x41"  # of a type that there is not (RFC 6891 section 5)
+_NO_LABELS = b"\x41\x41"  # of a type that there is not (RFC 6891 section 5), so no name leads there
 
 _HEADER = struct.Struct("!6H")  # id, flags, and the counts of the four sections
 _RECORD = struct.Struct("!HHIH")  # type, class, TTL, length of the data
@@ -43,14 +41,6 @@ _MAX_TTL = 0x7FFFFFFF  # greater ones count as 0, RFC 2181 section 8
 
 def parse_reply(message: bytes) -> Reply:
     """Read a DNS message with QR set. Raises BadPacket, and nothing else, whatever `message` holds."""
-    if len(message) <= _REMEMBERED_UP_TO:
-        reply = _remembered(b"\0\0" + message[2:])
-        if reply is not None:
-            return _tuple(Reply, (message[0] << 8 | message[1], *reply[1:])) if len(message) > 1 else reply
-    return _read_reply(message)
-
-
-def _read_reply(message: bytes) -> Reply:
     try:
         if not message[2] & 0x80:
             raise BadPacket("DNS query where a reply is expected")
@@ -59,17 +49,22 @@ def _read_reply(message: bytes) -> Reply:
         raise BadPacket("DNS message ends too early") from None
 
 
-@lru_cache(maxsize=512)
-def _remembered(message: bytes) -> Reply | None:
-    """A home's devices ask for the same few hundred names over and over, and often get the very same answer.
-    None where a name leads to the two bytes in which such answers differ. What looks like a pointer there may
-    be an address, as of 192.0.2.0/24; if it is none, these may be what no label begins with."""
-    if b"\xc0\0" in message or b"\xc0\1" in message:
-        try:
-            _read_reply(_NO_LABELS + message[2:])
-        except BadPacket:
-            return None
-    return _read_reply(message)
+def parse_any(rest: bytes) -> Reply | None:
+    """Read a reply from behind its identifier on, which is the one thing in which equal answers to several
+    queries differ; what the result has for one means nothing. None if it is no reply, or if a name leads to
+    the identifier, so that it must be read with that."""
+    try:
+        return parse_reply(_NO_LABELS + rest)
+    except BadPacket:
+        return None
+
+
+def parse_any_query(rest: bytes) -> Question | None:
+    """Read a query likewise: what it asks."""
+    try:
+        return parse_query(_NO_LABELS + rest).question
+    except BadPacket:
+        return None
 
 
 def parse_query(message: bytes) -> Query:

@@ -69,6 +69,9 @@ first_fields = Struct("!HHxxHxBxx8sHHIxxxxH").unpack_from
 type of service; total length; fragment; protocol; both addresses; source port, destination port, sequence
 number; data offset with flags. For who has read a packet that agrees with this one in all but the source port
 and the number, and so need not look whether these make sense."""
+first_of_datagram = Struct("!xxHxxHxxxx4s4sHHHxxH").unpack_from
+"""Of a UDP datagram in IPv4 without options, from its first 30 bytes on: total length, fragment, addresses,
+ports, the datagram's length, and the first two bytes of its data, in DNS the identifier."""
 _tuple = tuple.__new__  # makes a NamedTuple in half the time
 
 

@@ -85,19 +85,19 @@ MUTANTS = (
     Mutant(
         "a reply goes on before its names are stored",
         2,
-        "smartrouter/guard/handlers/dns.py",
-        "                self._hear(packet, payload)\n            return None",
-        "                __import__('threading').Timer(0.02, self._hear, (packet, payload)).start()\n"
-        "            return None",
-        ("tests/unit/test_packet_cost.py::test_each_way_is_what_it_is_called",),
+        "smartrouter/linux/serving.py",
+        "            self._handler.conclude()\n",
+        "            __import__('threading').Timer(0.02, self._handler.conclude).start()\n",
+        (
+            "tests/unit/test_queue.py::test_the_first_packet_is_answered_at_once_and_up_to_64_that_wait_behind_it_together",
+        ),
     ),
     Mutant(
         "a reply goes on before its names are stored, on a real network",
         2,
-        "smartrouter/guard/handlers/dns.py",
-        "                self._hear(packet, payload)\n            return None",
-        "                __import__('threading').Timer(0.02, self._hear, (packet, payload)).start()\n"
-        "            return None",
+        "smartrouter/linux/serving.py",
+        "            self._handler.conclude()\n",
+        "            __import__('threading').Timer(0.02, self._handler.conclude).start()\n",
         ("tests/netns/test_guard_dns.py::test_no_connection_is_judged_before_the_name_of_its_address",),
         network=True,
     ),

@@ -150,12 +150,15 @@ class Recorder:
     def __init__(self, verdict: Ruling = True) -> None:
         self.verdict = verdict
         self.seen: list[Seen] = []
-        self.settled = 0
+        self.concluded = self.settled = 0
         self.errors: list[BaseException] = []
 
     def judge(self, payload: bytes, mac: str | None, hook: int, mark: int) -> Ruling:
         self.seen.append(look(payload, mac, hook, mark))
         return self.verdict
+
+    def conclude(self) -> None:
+        self.concluded += 1
 
     def settle(self) -> None:
         self.settled += 1

@@ -24,7 +24,7 @@ PLAN = Plan(
 CLOSED = PLAN._replace(on_failure="closed")
 ENFORCED = PLAN._replace(enforced=frozenset({DEVICE_MAC}))
 ENTERED = (
-    "known", "queued_flows", "queued_lan", "queued_queries", "queued_shared", "queued_hellos",
+    "known", "known_again", "queued_flows", "queued_lan", "queued_queries", "queued_shared", "queued_hellos",
     "queued_spoofed", "invalid_passed", "over_limit_passed",
 )  # fmt: skip
 LEFT = ("passed", "blocked", "unjudged_down")

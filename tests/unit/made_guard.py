@@ -115,8 +115,10 @@ class Guard:
         dns = self.dns
         for query, reply in questions:
             dns.judge(query, mac, LOCAL_IN, MARKS.passing)
+            dns.conclude()
             dns.settle()
             dns.judge(reply, None, LOCAL_OUT, 0)
+            dns.conclude()
             dns.settle()
 
     def tell(self, mac: str, name: str, address: str) -> None:

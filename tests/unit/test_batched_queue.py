@@ -94,12 +94,15 @@ class Handler:
     def __init__(self, judge: Any = True, settle: Any = None, failed: Any = False):
         self.steps = {
             name: itertools.cycle(said if isinstance(said, list) else [said])
-            for name, said in (("judge", judge), ("settle", settle), ("failed", failed))
+            for name, said in (("judge", judge), ("conclude", None), ("settle", settle), ("failed", failed))
         }
         self.calls: list[tuple[Any, ...]] = []
 
     def judge(self, payload: bytes, mac: str | None, hook: int, mark: int) -> Any:
         return self._do("judge", payload, mac, hook, mark)
+
+    def conclude(self) -> None:
+        self._do("conclude")
 
     def settle(self) -> None:
         self._do("settle")

@@ -105,6 +105,9 @@ class Around:
     def repeated(self, *_: object, **__: object) -> Any:
         raise NotImplementedError
 
+    def answered(self, *_: object) -> Any:
+        raise NotImplementedError
+
     def store(self, effects: Sequence[Effect | Attach]) -> None:
         self.done.append(("store", list(effects)))
 

@@ -41,7 +41,15 @@ from unit.made_messages import (
 
 from smartrouter.core.errors import BadPacket
 from smartrouter.core.events import Alias, Question, Told
-from smartrouter.wire.dns import MAX_ADDRESSES, MAX_MESSAGE, MAX_RECORDS, parse_query, parse_reply
+from smartrouter.wire.dns import (
+    MAX_ADDRESSES,
+    MAX_MESSAGE,
+    MAX_RECORDS,
+    parse_any,
+    parse_any_query,
+    parse_query,
+    parse_reply,
+)
 
 ADDRESS = ipv4("203.0.113.1")
 OPTIONS = record("", OPT, b"", klass=1232, ttl=0)
@@ -338,15 +346,17 @@ def is_accepted_by_dnspython(wire: bytes) -> bool:
 def test_an_answer_is_remembered_though_an_address_in_it_looks_like_a_pointer() -> None:
     wire = message([question("a.example")], [record(TO_QUESTION, A, ipv4("192.0.2.1"))], ident=1)
     assert b"\xc0\0" in wire
-    first, again = parse_reply(wire), parse_reply(b"\0\2" + wire[2:])
-    assert (first.ident, again.ident) == (1, 2)
-    assert first.addresses is again.addresses
+    anyhow = parse_any(wire[2:])
+    assert anyhow is not None
+    assert anyhow[1:] == parse_reply(wire)[1:]
 
 
 @pytest.mark.parametrize("at", [0, 1])
 def test_a_name_that_lies_in_the_messages_number_is_read_with_that_number(at: int) -> None:
     """Two answers that differ in it alone are not the same then, however alike they look."""
     in_number = struct.pack("!H", 0xC000 | at) + struct.pack("!HH", A, IN)
+    assert parse_any(message([in_number])[2:]) is None
+    assert parse_any_query(message([in_number], flags=0)[2:]) is None
     assert parse_reply(message([in_number], ident=0)).questions[0].name == ""
     with pytest.raises(BadPacket):
         parse_reply(message([in_number], ident=0x3F3F))

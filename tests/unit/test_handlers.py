@@ -2,17 +2,20 @@
 """What a queued packet is to the judge: the event that it becomes."""
 
 from collections import Counter
+from collections.abc import Collection
 from math import inf
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from dns.message import make_query
+from dns.message import make_query, make_response
+from dns.rrset import from_text
 from scapy.layers.inet import IP, TCP, UDP
 
-from smartrouter.core.effects import AdmitReplies, Effect, Keep, Record, Verdict
+from smartrouter.core.effects import AdmitReplies, Effect, Keep, Name, Record, Verdict
 from smartrouter.core.events import DnsAsked, Event, FlowOpened, Moment, PacketUnreadable, Scope, Shortcut
 from smartrouter.core.learning import Progress
+from smartrouter.core.naming import Answer
 from smartrouter.core.policy import Reason
 from smartrouter.core.precedents import Repeat
 from smartrouter.guard.bench import Bench
@@ -20,7 +23,7 @@ from smartrouter.guard.handlers.common import NO_MAC
 from smartrouter.guard.handlers.dns import DnsHandler
 from smartrouter.guard.handlers.flows import TOGETHER, FlowHandler
 from smartrouter.guard.handlers.log import LogHandler
-from smartrouter.linux.queue import FORWARD, LOCAL_IN, Marks
+from smartrouter.linux.queue import FORWARD, LOCAL_IN, LOCAL_OUT, Marks
 from smartrouter.store.exhibits import Attach
 
 MARKS = Marks(0x40, 0x80)
@@ -49,6 +52,9 @@ class Script:
 
     def repeated(self, *_: object, **__: object) -> Any:
         raise AssertionError("nothing is to be repeated")
+
+    def answered(self, answers: Collection[Answer], now: Moment) -> list[tuple[int, list[Effect]]]:
+        raise AssertionError("nothing is answered")
 
     def handle(self, event: Event, now: Moment) -> list[Effect]:
         self.told.append(event)
@@ -210,3 +216,86 @@ def test_a_query_of_a_resolver_in_the_lan_goes_to_the_outside(mark: int, scope: 
     handler.settle()
     assert sets.admitted == ["192.168.1.2"]  # once, before the verdict
     assert script.counts == {Reason.DNS_QUERY: 1}
+
+
+ANSWER = make_response(make_query("a.example", "A", id=7))
+ANSWER.answer = [from_text("a.example.", 60, "IN", "A", "203.0.113.9")]
+
+
+class Hearing(Script):
+    """A judge that hears of replies; for whom a client with the port `TOO_MUCH` is too much."""
+
+    TOO_MUCH = 4002
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heard: list[list[tuple[int, int]]] = []  # port and identifier, of those that came together
+
+    def answered(self, answers: Collection[Answer], now: Moment) -> list[tuple[int, list[Effect]]]:
+        if self.TOO_MUCH in [asked[1] for asked, _ in answers]:
+            raise ValueError("a bug")
+        self.heard.append([(asked[1], asked[4]) for asked, _ in answers])
+        self.counts[Reason.DNS_REPLY] += len(answers)
+        assert {lesson.addresses for _, lesson in answers} == {("203.0.113.9",)}
+        return [
+            (place, [Name(MAC, "203.0.113.9", str(asked[1]), 60, 1.0)])
+            for place, (asked, _) in enumerate(answers)
+        ]
+
+
+def reply(port: int, ident: int = 7) -> bytes:
+    wire = ident.to_bytes(2, "big") + ANSWER.to_wire()[2:]
+    return bytes(IP(src="192.168.1.1", dst="192.168.1.2") / UDP(sport=53, dport=port) / wire)
+
+
+def test_replies_that_come_together_are_told_together_before_the_verdicts_and_stored_after_them() -> None:
+    stored: list[Effect | Attach] = []
+    script = Hearing()
+    handler = DnsHandler(Bench(script, NO_SETS, stored.extend, fail_open=True), MARKS)
+    for port, ident in ((4000, 1), (4001, 2)):
+        assert handler.judge(reply(port, ident), None, LOCAL_OUT, 0) is None
+    assert not script.heard
+    handler.conclude()
+    assert (script.heard, stored) == ([[(4000, 1), (4001, 2)]], [])
+    handler.settle()
+    assert [each.name for each in stored if isinstance(each, Name)] == ["4000", "4001"]
+    handler.conclude()
+    assert len(script.heard) == 1
+
+
+def test_a_reply_that_is_too_much_costs_no_other_its_names() -> None:
+    script = Hearing()
+    handler = DnsHandler(bench(script), MARKS)
+    for port in (4000, script.TOO_MUCH, 4001):
+        handler.judge(reply(port), None, LOCAL_OUT, 0)
+    handler.conclude()
+    assert script.heard == [[(4000, 7)], [(4001, 7)]]
+    assert script.counts == {Reason.DNS_REPLY: 2, Reason.OUR_ERROR: 1}
+
+
+def test_a_query_is_judged_after_the_replies_that_came_before_it() -> None:
+    script = Hearing()
+    script.answer = [Verdict(True, Reason.DNS_QUERY)]
+    handler = DnsHandler(bench(script), MARKS)
+    handler.judge(reply(4000), None, LOCAL_OUT, 0)
+    query = HEADER / UDP(dport=53) / make_query("a.example", "A").to_wire()
+    handler.judge(bytes(query), MAC, FORWARD, 0)
+    assert (len(script.heard), len(script.told)) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "packet",
+    [
+        reply(4000)[:-1],  # a copy that was cut
+        reply(4000) + b"x",
+        reply(4000).replace(b"\x45\0", b"\x46\0", 1),
+        reply(4000)[:6] + b"\x20" + reply(4000)[7:],  # a fragment
+        reply(4000).replace(b"\x01a", b"\xc0\0", 1),  # a name that leads to the identifier
+    ],
+)
+def test_what_is_no_plain_reply_is_read_by_itself(packet: bytes) -> None:
+    script = Hearing()
+    script.answer = [Verdict(True, Reason.DNS_REPLY)]
+    DnsHandler(bench(script), MARKS).judge(packet, None, LOCAL_OUT, 0)
+    assert not script.heard
+    assert script.counts == {Reason.DNS_REPLY: 1}

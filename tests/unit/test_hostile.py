@@ -133,6 +133,7 @@ def test_no_odd_packet_is_too_much_for_the_guard(mode: Mode, rounds: Callable[[i
             judging.dns.judge(packet, MAC, hook, 0)
         judging.dns.judge(packet, None, LOCAL_OUT, 0)
         judging.flows.settle()
+        judging.dns.conclude()
         judging.dns.settle()
         judging.flows.flush()
 
@@ -172,8 +173,10 @@ def test_no_bad_reply_is_too_much_for_the_guard_and_none_names_what_was_not_aske
         query = message([question(name.decode())], flags=0x0100, ident=ident)
         for resolver, hooks in ((ROUTER, (LOCAL_IN, LOCAL_OUT)), (OUTSIDE, (FORWARD, FORWARD))):
             judging.dns.judge(udp(SOURCE, resolver, 40000, 53, query), MAC, hooks[0], 0)
+            judging.dns.conclude()
             judging.dns.settle()
             judging.dns.judge(udp(resolver, SOURCE, 53, 40000, reply), None, hooks[1], 0)
+            judging.dns.conclude()
             judging.dns.settle()
 
     exchanges = [each.name.encode() + b"\0" + each.message for each in bad]
@@ -196,6 +199,7 @@ def test_no_bad_reply_over_tcp_is_too_much_for_the_guard(rounds: Callable[[int],
 
     def run(packet: bytes) -> None:
         judging.dns.judge(packet, None, FORWARD, 0)
+        judging.dns.conclude()
         judging.dns.settle()
 
     assert_soon_over_and_nothing_stays(run, list(islice(segments(), rounds(MESSAGES))))

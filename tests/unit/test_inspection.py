@@ -63,6 +63,9 @@ class Script:
     def repeated(self, *_: object, **__: object) -> Any:
         raise AssertionError("nothing is to be repeated")
 
+    def answered(self, *_: object) -> Any:
+        raise AssertionError("nothing is answered")
+
     def handle(self, event: Event, now: Moment) -> list[Effect]:
         self.told.append(event)
         if isinstance(event, FlowOpened):

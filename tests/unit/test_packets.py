@@ -85,10 +85,12 @@ class Scene:
 
     def _dns(self, packet: Any, hook: int = LOCAL_IN, mark: int = MARKS.passing) -> None:
         self.guard.dns.judge(bytes(packet), TV, hook, mark)
+        self.guard.dns.conclude()
         self.guard.dns.settle()
 
     def _answer(self, packet: Any) -> None:
         self.guard.dns.judge(bytes(packet), None, LOCAL_OUT, 0)
+        self.guard.dns.conclude()
         self.guard.dns.settle()
 
     def ask(self, name: str, resolver: str) -> None:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Outstanding queries: what is remembered, for how long, and how much of it."""
 
-from smartrouter.core.events import UDP, DnsAnswered, DnsAsked, Query, Question, Reply, Scope
-from smartrouter.core.told.queries import LIFETIME, MAX_IN_ALL, MAX_QUERIES, OutstandingQueries
+from smartrouter.core.events import UDP, DnsAsked, Query, Question, Scope
+from smartrouter.core.told.queries import LIFETIME, MAX_IN_ALL, MAX_QUERIES, Asked, OutstandingQueries
 
 QUESTION = Question("cloud.example", 1, 1)
 
@@ -11,15 +11,14 @@ def asked(ident: int = 1, mac: str = "02:00:00:00:00:01", question: Question = Q
     return DnsAsked(mac, "192.168.1.2", 4000, "192.168.1.1", UDP, Query(ident, question), Scope.ROUTER)
 
 
-def answered(ident: int = 1, question: Question = QUESTION) -> DnsAnswered:
-    reply = Reply(ident, 0, 0, False, (question,), (), ())
-    return DnsAnswered("192.168.1.2", 4000, "192.168.1.1", UDP, reply)
+def answered(ident: int = 1, question: Question = QUESTION) -> Asked:
+    return "192.168.1.2", 4000, "192.168.1.1", UDP, ident, question
 
 
 def test_an_answer_finds_its_asker_once() -> None:
     queries = OutstandingQueries()
     queries.remember(asked(), 0.0)
-    assert queries.askers(answered(), 1.0) == ["02:00:00:00:00:01"]
+    assert queries.askers(answered(), 1.0) == ("02:00:00:00:00:01",)
     assert not queries.askers(answered(), 1.0)
     assert len(queries) == 0
 

@@ -113,8 +113,8 @@ class Handler:
     """Does in each step what the test says: return a value, or raise it. Packets of any other payload than
     the usual one it lets pass, and has nothing to settle of them."""
 
-    def __init__(self, judge: Any = True, settle: Any = None, failed: Any = False):
-        self.steps = {"judge": judge, "settle": settle, "failed": failed}
+    def __init__(self, judge: Any = True, settle: Any = None, failed: Any = False, conclude: Any = None):
+        self.steps = {"judge": judge, "settle": settle, "failed": failed, "conclude": conclude}
         self.calls: list[tuple[Any, ...]] = []
         self.has_more = False
 
@@ -124,6 +124,12 @@ class Handler:
             return True
         self.has_more = True
         return self._do("judge", payload, mac, hook, mark)
+
+    def conclude(self) -> None:
+        if self.has_more:
+            self._do("conclude")
+        else:
+            self.calls.append(("conclude",))
 
     def settle(self) -> Any:
         if not self.has_more:
@@ -208,6 +214,7 @@ def test_the_first_packet_is_answered_at_once_and_up_to_64_that_wait_behind_it_t
     expected: list[Any] = []
     for batch in (names[:1], names[1:65], names[65:66], names[66:]):
         expected += [("judge", name) for name in batch]
+        expected += [("conclude",)]
         expected += [("verdict", name) for name in batch]
         expected += [("settle",)]
     assert log == expected
@@ -260,8 +267,12 @@ def test_every_packet_gets_one_verdict_whatever_is_raised_where(
 ) -> None:
     before, behind = others
     outcomes: list[Any] = [None, True, Silently.DROPPED, ValueError("x"), SystemExit(1), KeyboardInterrupt()]
-    for judge, settle, failed in itertools.product(outcomes, repeat=3):
-        handler = Handler(judge, settle, failed)
+    cases = [
+        *itertools.product(*[outcomes] * 3, [None]),
+        *itertools.product(outcomes, [None], [False], [ValueError("x"), SystemExit(2)]),
+    ]
+    for judge, settle, failed, conclude in cases:
+        handler = Handler(judge, settle, failed, conclude)
         usual, odd = [Packet(payload=b"other") for _ in range(before + behind)], Packet()
         raised: BaseException | None = None
         try:
@@ -271,7 +282,7 @@ def test_every_packet_gets_one_verdict_whatever_is_raised_where(
         assert len(odd.verdicts) == 1
         assert [packet.verdicts for packet in usual] == [[0x10041]] * len(usual)
         assert [step for step, *_ in handler.calls].count("settle") == (2 if before else 1)
-        called = [judge, settle] + [failed] * isinstance(judge, BaseException)
+        called = [judge, conclude, settle] + [failed] * isinstance(judge, BaseException)
         fatal = [step for step in called if isinstance(step, (SystemExit, KeyboardInterrupt))]
         assert (raised in fatal) if fatal else raised is None
         assert not library.is_bound

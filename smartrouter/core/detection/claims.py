@@ -16,7 +16,7 @@ AT_THE_SAME_TIME = 600.0  # seconds within which addresses of one MAC count as u
 MANY = 3  # IPv4 addresses of one MAC
 MAX_ADDRESSES = 4096
 _MAX_OF_ONE = 16
-_OFTEN = 1.0  # seconds: who used his address just now need not be noted again
+OFTEN = 1.0  # seconds: who used his address just now need not be noted again
 
 
 class Fight(NamedTuple):
@@ -43,9 +43,10 @@ class _Owner:
 
 
 class Claims:
-    """See the module."""
+    """See the module. `turns`: how often an address has changed hands, or was forgotten."""
 
     def __init__(self) -> None:
+        self.turns = 0
         self._owners: OrderedDict[str, _Owner] = OrderedDict()
         self._of: dict[str, OrderedDict[str, None]] = {}  # IPv4 addresses of a MAC
 
@@ -55,7 +56,7 @@ class Claims:
         owner = self._owners.get(address)
         if owner is None or owner.mac != mac:
             return False
-        if now - owner.seen >= _OFTEN:
+        if now - owner.seen >= OFTEN:
             owner.seen = now
             self._owners.move_to_end(address)
         return True
@@ -76,11 +77,13 @@ class Claims:
         if owner is None:
             owner = self._owners[address] = _Owner(mac, now)
             if len(self._owners) > MAX_ADDRESSES:
+                self.turns += 1
                 gone, lost = self._owners.popitem(last=False)
                 self._no_longer(lost.mac, gone)
         elif owner.mac != mac:
             if owner.before == mac and now - owner.lost <= FIGHT:
                 fight = Fight(address, mac, owner.mac)
+            self.turns += 1
             self._no_longer(owner.mac, address)
             owner.before, owner.lost, owner.mac = owner.mac, now, mac
         owner.seen = now

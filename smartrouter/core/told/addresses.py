@@ -7,7 +7,7 @@ of a clock that never jumps.
 """
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import Enum, auto
 from functools import lru_cache
 from ipaddress import IPv4Network, ip_address
@@ -15,7 +15,7 @@ from math import inf
 from typing import NamedTuple
 
 from smartrouter.core.effects import Evidence
-from smartrouter.core.events import Alias, Reply, Told
+from smartrouter.core.events import Alias, Reply
 from smartrouter.core.names import is_local
 
 MAX_HOPS = 16  # aliases followed in one reply
@@ -52,6 +52,7 @@ _SPECIAL4 = sorted(
     }.items()
     for network in map(IPv4Network, networks.split())
 )
+_DNS = Evidence.DNS
 _tuple = tuple.__new__  # makes a NamedTuple in half the time
 _STARTS4 = [first for first, _, _ in _SPECIAL4]
 
@@ -106,29 +107,20 @@ def lesson(reply: Reply) -> Lesson:
     """
     if reply.opcode or reply.rcode or len(reply.questions) != 1:
         return _NO_LESSON
-    return _lesson(*reply.questions[0], reply.truncated, reply.aliases, reply.addresses)
-
-
-@lru_cache(maxsize=512)  # a home's devices are told the same over and over
-def _lesson(
-    name: str,
-    kind: int,
-    klass: int,
-    truncated: bool,
-    aliases: tuple[Alias, ...],
-    addresses: tuple[Told, ...],
-) -> Lesson:
+    name, kind, klass = reply.questions[0]
     if klass != _INTERNET:
         return _NO_LESSON
-    chain = _chain(name, aliases)
-    versions = _VERSIONS.get(kind, ()) if name and not truncated else ()
+    aliases, addresses = reply.aliases, reply.addresses
+    chain = _chain(name, aliases) if aliases else {name}
+    versions = _VERSIONS.get(kind, ()) if name and not reply.truncated else ()
     stand = [
         address
         for owner, address, _ in addresses
         if owner in chain and (6 if ":" in address else 4) in versions and may_stand(name, address)
     ]
-    ttl = min([told.ttl for told in addresses] + [alias.ttl for alias in aliases], default=0)
-    return Lesson(name, tuple(dict.fromkeys(stand)), ttl, frozenset(chain - {name}))
+    ttl = min([ttl for _, _, ttl in addresses] + [ttl for _, _, ttl in aliases], default=0)
+    chain.remove(name)
+    return Lesson(name, tuple(dict.fromkeys(stand)), ttl, frozenset(chain))
 
 
 def may_stand(name: str, address: str) -> bool:
@@ -306,6 +298,28 @@ class AddressBook:
             oldest = next(iter(entries))
             self._pairs -= len(entries.pop(oldest).names)
         return news
+
+    def tell_each(self, addresses: Iterable[str], name: str, ttl: int, now: float) -> list[tuple[str, News]]:
+        """The same for the addresses of one answer; gives those of which it is news in any way. Nearly always
+        there are none, for devices are told the same over and over."""
+        until = now + self._stale_after + ttl
+        entries, found = self._entries, []
+        for address in addresses:
+            entry = entries.get(address)
+            if (
+                entry is not None
+                and entry.told[0] == name
+                and until < entry.fresh_until + _OFTEN
+                and now <= entry.fresh_until
+                and entry.source is _DNS
+            ):
+                del entries[address]
+                entries[address] = entry
+                continue
+            news = self.tell(address, name, ttl, now)
+            if news is not _NOTHING:
+                found.append((address, news))
+        return found
 
     def __len__(self) -> int:
         """How many pairs of address and name it holds."""

@@ -20,6 +20,7 @@ from smartrouter.wire.packet import LEAST, Packet, first_fields, glance, parse_i
 MAX_REPEATS = 2048  # sorts of packets that were judged before; some 1 MB
 TOGETHER = 64  # packets like others that are told at once
 _OUTSIDE = Scope.OUTSIDE
+_running = time.monotonic
 _tuple = tuple.__new__  # makes a NamedTuple in half the time
 
 
@@ -51,7 +52,7 @@ class FlowHandler:
                     repeat is not None
                     and size == len(payload)
                     and repeat.device.serial == repeat.serial
-                    and time.monotonic() <= repeat.until
+                    and _running() <= repeat.until
                 ):
                     if repeat.is_nameless:
                         self._nameless.append(((repeat, port, number), payload))
@@ -63,7 +64,7 @@ class FlowHandler:
                 if seen is not None and seen[0][1] != NTP_PORT:  # who asks the time is judged by what he asks
                     sort = mac, seen[0]
                     repeat = self._repeats.get(sort)
-                    if repeat is not None and repeat.holds(time.monotonic()):
+                    if repeat is not None and repeat.holds(_running()):
                         self._repeated.append((repeat, seen[1], 0))
                         return repeat.accept
         source = mac or NO_MAC
@@ -92,6 +93,9 @@ class FlowHandler:
             self._todo += effects
         return None if hook == LOCAL_IN else first.accept
 
+    def conclude(self) -> None:
+        """Nothing keeps the verdicts: what must be done before one, is done when its packet is judged."""
+
     def settle(self) -> bool:
         """Carry out what could wait until the verdicts were given. What only repeats waits longer, for more
         of the same: told one by one, packets cost the next one its time."""
@@ -103,13 +107,13 @@ class FlowHandler:
             self.flush()
         if self._inspections.open:
             with self._inspections.lock:
-                self._inspections.expire(time.monotonic())
+                self._inspections.expire(_running())
         return bool(self._repeated)
 
     def _begin_late(self, repeated: Repeated, payload: bytes) -> None:
         """A connection without a name, that has its verdict: its first data comes later still."""
         repeat = repeated[0]
-        if not repeat.holds(time.monotonic()) or not self._bench.hears(repeat.mac):
+        if not repeat.holds(_running()) or not self._bench.hears(repeat.mac):
             self._repeated.append(repeated)
             return
         packet = parse_ip(payload)
@@ -175,7 +179,7 @@ class FlowHandler:
         refused = False
         for effect in effects:
             if isinstance(effect, Inspect):
-                inspection = self._inspections.begin(effect, mac, packet, time.monotonic())
+                inspection = self._inspections.begin(effect, mac, packet, _running())
                 refused = inspection is None and effect.held
             else:
                 self._todo.append(effect)
