@@ -186,9 +186,12 @@ def test_another_user_of_the_router_gets_nothing_out_of_it(running: Home) -> Non
     assert as_stranger(f"socket.socket(socket.AF_UNIX).connect({control!r})") == "PermissionError"
     database = str(running.product.database)
     folders = (running.product.database.parent, running.product.run_dir)
-    files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
-    assert {"smartrouter.db", "alerts.txt"} <= {path.name for path in files}
-    for path in files:
+
+    def files() -> list[Path]:
+        return [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+
+    assert eventually(lambda: {"smartrouter.db", "alerts.txt"} <= {path.name for path in files()})
+    for path in files():
         for mode in ("rb", "r+b"):
             assert as_stranger(f"open({str(path)!r}, {mode!r})") == "PermissionError", path
     for folder in folders[:1]:

@@ -20,7 +20,6 @@ from smartrouter.wire.packet import LEAST, Packet, first_fields, glance, parse_i
 MAX_REPEATS = 2048  # sorts of packets that were judged before; some 1 MB
 TOGETHER = 64  # packets like others that are told at once
 _OUTSIDE = Scope.OUTSIDE
-_running = time.monotonic
 _tuple = tuple.__new__  # makes a NamedTuple in half the time
 
 
@@ -52,7 +51,7 @@ class FlowHandler:
                     repeat is not None
                     and size == len(payload)
                     and repeat.device.serial == repeat.serial
-                    and _running() <= repeat.until
+                    and time.monotonic() <= repeat.until
                 ):
                     if repeat.is_nameless:
                         self._nameless.append(((repeat, port, number), payload))
@@ -64,7 +63,7 @@ class FlowHandler:
                 if seen is not None and seen[0][1] != NTP_PORT:  # who asks the time is judged by what he asks
                     sort = mac, seen[0]
                     repeat = self._repeats.get(sort)
-                    if repeat is not None and repeat.holds(_running()):
+                    if repeat is not None and repeat.holds(time.monotonic()):
                         self._repeated.append((repeat, seen[1], 0))
                         return repeat.accept
         source = mac or NO_MAC
@@ -107,13 +106,13 @@ class FlowHandler:
             self.flush()
         if self._inspections.open:
             with self._inspections.lock:
-                self._inspections.expire(_running())
+                self._inspections.expire(time.monotonic())
         return bool(self._repeated)
 
     def _begin_late(self, repeated: Repeated, payload: bytes) -> None:
         """A connection without a name, that has its verdict: its first data comes later still."""
         repeat = repeated[0]
-        if not repeat.holds(_running()) or not self._bench.hears(repeat.mac):
+        if not repeat.holds(time.monotonic()) or not self._bench.hears(repeat.mac):
             self._repeated.append(repeated)
             return
         packet = parse_ip(payload)
@@ -179,7 +178,7 @@ class FlowHandler:
         refused = False
         for effect in effects:
             if isinstance(effect, Inspect):
-                inspection = self._inspections.begin(effect, mac, packet, _running())
+                inspection = self._inspections.begin(effect, mac, packet, time.monotonic())
                 refused = inspection is None and effect.held
             else:
                 self._todo.append(effect)
