@@ -133,7 +133,8 @@ def guard(what: str, reader: str, number: int, database: str) -> None:
     """Ours."""
     writer = Writer(database) if database else None
     bench, handler = wired(what, writer.put_all if writer else _nothing)
-    _flush(writer)  # what went before
+    if writer:
+        _flush(writer)  # what went before
     paced = Paced(bench, handler, reader, number)
     for packets in _orders():
         cpu, wall = time.process_time(), time.monotonic()
@@ -146,8 +147,8 @@ def guard(what: str, reader: str, number: int, database: str) -> None:
         print(f"{cpu:.9f} {end - wall:.9f} {_share(writer):.4f}", flush=True)
 
 
-def _flush(writer: Writer | None) -> None:
-    if writer is not None and not writer.flush(_FLUSH_PATIENCE):
+def _flush(writer: Writer) -> None:
+    if not writer.flush(_FLUSH_PATIENCE):
         sys.exit(f"the store is stuck: {writer.counters()}")
 
 

@@ -94,7 +94,7 @@ class Attempts:
         for packet in packets:
             repeat = packet[0]
             if repeat.serial != repeat.device.serial or (
-                (running > repeat.due or repeat.turns != turns) and not self._is_due(repeat, running)
+                (running > repeat.due or repeat.turns != turns) and not self._still_holds(repeat, running)
             ):
                 others.append(packet)
             else:
@@ -115,7 +115,7 @@ class Attempts:
             effects += self._more(repeat, now)
         return effects, others
 
-    def _is_due(self, repeat: Repeat, running: float) -> bool:
+    def _still_holds(self, repeat: Repeat, running: float) -> bool:
         """Does it still hold, and does the device still use its address? For the next second that need not be
         asked again, unless some address changes hands."""
         if running > repeat.until or not self._claims.is_settled(repeat.mac, repeat.source, running):
@@ -147,8 +147,7 @@ class Attempts:
             if device.standing.learning:
                 device.learning.counted_again()
             effects.append(recorded(packet, event.scope, precedent.outcome, now))
-            if not self._claims.is_settled(event.mac, event.source, now.running):
-                effects += self._detection.uses(event.mac, event.source, now)
+            effects += self._detection.uses(event.mac, event.source, now)
             if precedent.nameless:
                 effects += self._detection.connected_without_name(device, event.destination, now)
             if precedent.news is not None:

@@ -302,11 +302,11 @@ class AddressBook:
     def tell_each(self, addresses: Iterable[str], name: str, ttl: int, now: float) -> list[tuple[str, News]]:
         """The same for the addresses of one answer; gives those of which it is news in any way. Nearly always
         there are none, for devices are told the same over and over."""
-        until = now + self._stale_after + ttl
+        until = now + self._stale_after + ttl  # a TTL beyond all bounds is seen to by `tell`
         entries, found = self._entries, []
         for address in addresses:
             entry = entries.get(address)
-            if (
+            if (  # its newest name is told once more, as `_Entry` has it; of several, `told` begins with all
                 entry is not None
                 and entry.told[0] == name
                 and until < entry.fresh_until + _OFTEN

@@ -24,7 +24,7 @@ MAX_STREAMS = 256  # DNS connections over TCP that are followed at once
 MAX_QUERY = 512  # bytes: a longer query names nothing; none that asks for a name is half as long
 MAX_PARTS, MAX_PARTED = 2, 32  # segments of a reply that come before its last one; replies that have some
 MAX_MESSAGES = 8  # looked at in one packet, so that nobody's packet takes a hundred times another's
-MAX_REMEMBERED = 512  # bytes of a reply; so what is remembered takes 2 MB at most, and usually 0.5
+MAX_REMEMBERED = 512  # bytes of a message; so what is remembered takes 2 MB at most, and usually 0.5
 _NO_OPTIONS = 0x45  # the first byte of an IPv4 header
 _HEADERS, _IDENTIFIER, _DNS_HEADER = 28, 2, 12  # bytes: of IPv4 and UDP; at the start of a message
 _DNS_PORT = 53
@@ -65,8 +65,7 @@ class DnsHandler:
                     self._answers.append((asked, taught))
                     self._answering.append(payload)
                     return None
-        if self._answers:
-            self.conclude()  # in the order in which they came
+        self.conclude()  # in the order in which they came
         try:
             packet = parse_ip(payload)
         except BadPacket:
@@ -88,8 +87,7 @@ class DnsHandler:
         self, sender: tuple[str, str, int, str, int], payload: bytes, end: int, hook: int, mark: int
     ) -> bool | None:
         """The verdict on a plain query; `sender`: how its event begins."""
-        if self._answers:
-            self.conclude()
+        self.conclude()
         scope = scope_of(hook, mark & self._both, self._passing)
         effects = self._bench.handle(_tuple(DnsAsked, (*sender, _query(payload[_HEADERS:end]), scope)))
         if len(effects) == 1:  # as nearly always
