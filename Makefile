@@ -13,7 +13,7 @@ ROUNDS ?= 1
 TRACES ?= $(or $(SMARTROUTER_SHARED),../shared)/traces
 ARGS ?=
 # All tests: those on real networks in one worker, all else beside them in another.
-TWO_WORKERS := --numprocesses 2 --dist loadgroup
+WORKERS = --numprocesses $(1) --dist loadgroup
 
 # What the guard, the lab and the tests run, and what the queue's library is built with.
 PACKAGES := nftables iproute2 dnsmasq-base gcc libc6-dev libnetfilter-queue-dev libnfnetlink-dev \
@@ -34,7 +34,7 @@ OURS = $(DESTDIR)$(PREFIX)
 SYSTEM_FILES := etc/systemd/system/smartrouter.service usr/lib/sysusers.d/smartrouter.conf usr/local/bin/smartrouter
 STATE := etc/config/smartrouter etc/smartrouter var/lib/smartrouter run/smartrouter
 
-.PHONY: help install install-system uninstall-system develop packages test-packages demo test test-long check fix bench makers training docs reliability soak fuzz mutants dist lock sbom audit clean
+.PHONY: help install install-system uninstall-system develop packages test-packages demo test test-again test-long check fix bench makers training docs reliability soak fuzz mutants dist lock sbom audit clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r verb text; do printf '  make %-16s %s\n' "$$verb" "$$text"; done
@@ -101,7 +101,10 @@ $(LINT)/installed: tests/openwrt/package.json
 		echo "npm could not install what LuCI's views are linted with." >&2
 
 test: develop test-packages $(LINT)/installed ## Run all tests (network tests need root)
-	ROUNDS=$(ROUNDS) $(BIN)/python -m pytest $(or $(ARGS),$(TWO_WORKERS))
+	ROUNDS=$(ROUNDS) $(BIN)/python -m pytest $(or $(ARGS),$(call WORKERS,2))
+
+test-again: ## Run once more, by itself, what failed; a failure that comes back is one
+	ROUNDS=$(ROUNDS) $(BIN)/python -m pytest $(call WORKERS,1) --last-failed --last-failed-no-failures none
 
 test-long: ## The same with every loop twenty times as long
 	$(MAKE) test ROUNDS=20

@@ -214,7 +214,7 @@ def _nothing(*_: object) -> None:
 
 def main() -> None:
     what, reader, number, *database = sys.argv[1:]
-    if what in ("flows", "dns"):
+    if what in ("flows", "first", "dns"):
         guard(what, reader, int(number), *database or ("",))
     else:
         others(what, int(number))
