@@ -8,6 +8,7 @@ from typing import Any
 
 from smartrouter.core.errors import Unavailable
 from smartrouter.linux import batched_queue, nflog, pairs
+from smartrouter.linux.answers import FatesOf
 from smartrouter.linux.bridges import located
 from smartrouter.linux.conntrack import _flow
 from smartrouter.linux.links import Links
@@ -35,7 +36,7 @@ def netlink(data: bytes) -> None:
 
 def queued(data: bytes) -> None:
     """Packets of a queue."""
-    facts: Any = batched_queue._facts(Marks(1, 2))
+    facts: Any = batched_queue._facts(FatesOf(1, Marks(1, 2)))
     messages = Messages(
         batched_queue._PACKET,
         batched_queue._PAYLOAD,
@@ -54,12 +55,18 @@ def logged(data: bytes) -> None:
     _drain(messages, data)
 
 
+_APART = 8  # bytes between two datagrams
+
+
 def _drain(messages: Messages[Any], data: bytes) -> None:
-    """Read the datagram, and once more, now that its layouts are known: the same comes of it."""
+    """Read the datagram, once more, as its layouts are known, and several times together: the same comes of
+    it."""
     once = list(messages.each((data,)))
     assert all(len(number) == 4 for number, _, _ in once)
     assert sum(len(packet) for _, _, packet in once) <= len(data)
     assert list(messages.each((data,))) == once
+    several = memoryview((data + bytes(_APART)) * 3)
+    assert messages.alike(several, len(data), len(data) + _APART) == once * 3
 
 
 _routes: list[Rtnetlink] = []

@@ -5,13 +5,12 @@ To the outside, an attempt is judged by what it is to the device (core.familiari
 by how the device stands (core.policy). What stays inside is recorded, and never blocked.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection
 
 from smartrouter.core import notes
 from smartrouter.core.consequences import BY_RULE, Consequences
 from smartrouter.core.destinations import Destination, service_of
 from smartrouter.core.detection import Detection, is_encrypted_dns
-from smartrouter.core.detection.claims import OFTEN
 from smartrouter.core.effects import Another, Attempt, Effect, End, Inspect, Kind, Raise, RecordMore, Verdict
 from smartrouter.core.events import Flow, FlowOpened, Moment, PacketUnreadable, Scope, Shortcut
 from smartrouter.core.familiarity import Familiar, decision_on, familiar, learned, unlearned
@@ -84,21 +83,17 @@ class Attempts:
             return None
         return Repeat(device, event, precedent)
 
-    def repeated(self, packets: Iterable[Repeated], now: Moment) -> tuple[list[Effect], list[Repeated]]:
+    def repeated(self, packets: Collection[Repeated], now: Moment) -> tuple[list[Effect], list[Repeated]]:
         """What follows from packets that got the verdict of others; and those of them about which that does
         not hold any more, or that may tell more than just once more the same."""
         running, wall = now
-        turns = self._claims.turns
-        same: list[Repeated] = []
+        era = self._roster.eras.at(running)
+        same = [packet for packet in packets if packet[0].era is era]
         others: list[Repeated] = []
-        for packet in packets:
-            repeat = packet[0]
-            if repeat.serial != repeat.device.serial or (
-                (running > repeat.due or repeat.turns != turns) and not self._still_holds(repeat, running)
-            ):
-                others.append(packet)
-            else:
-                same.append(packet)
+        if len(same) < len(packets):
+            same = []
+            for packet in packets:
+                (same if self._still_holds(packet[0], running, era) else others).append(packet)
         flows = [hash((repeat.sort, source_port, sequence)) & BITS for repeat, source_port, sequence in same]
         before = self._flows.seen(flows, running)
         if before:
@@ -115,12 +110,15 @@ class Attempts:
             effects += self._more(repeat, now)
         return effects, others
 
-    def _still_holds(self, repeat: Repeat, running: float) -> bool:
-        """Does it still hold, and does the device still use its address? For the next second that need not be
-        asked again, unless some address changes hands."""
-        if running > repeat.until or not self._claims.is_settled(repeat.mac, repeat.source, running):
+    def _still_holds(self, repeat: Repeat, running: float, era: object) -> bool:
+        """Does it still hold, and does the device still use its address? In this era that need not be asked
+        again."""
+        if repeat.era is era:
+            return True
+        if not repeat.holds(running) or not self._claims.is_settled(repeat.mac, repeat.source, running):
             return False
-        repeat.due, repeat.turns = min(repeat.until, running + OFTEN), self._claims.turns
+        if repeat.until >= self._roster.eras.until:
+            repeat.era = era
         return True
 
     def _more(self, repeat: Repeat, now: Moment) -> list[Effect]:

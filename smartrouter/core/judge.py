@@ -150,6 +150,10 @@ class Judge:
         """
         return self._attempts.repeat(event)
 
+    def era(self, running: float) -> object:
+        """The present one, see `core.eras`: any thread may ask."""
+        return self.roster.eras.at(running)
+
     def hears(self, mac: str, now: Moment) -> bool:
         """Is there room for another connection of this device whose first data is looked at?"""
         return self._hellos.hears(mac, now.running)

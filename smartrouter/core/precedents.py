@@ -8,7 +8,6 @@ relatives know by now what was news) shows when it ends. That a device knows som
 is no precedent: it must not outlast what they know.
 """
 
-from math import inf
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from smartrouter.core.effects import Alert, Alike, Attempt, Record, Verdict
@@ -49,13 +48,12 @@ class Repeat:
     `reason` are what it says. `alike`: what their records have in common. `is_plain`: nothing follows from
     another one but its record. `sort`: see `core.flows`.
 
-    It `holds` while `device.serial` is `serial`, until `until`: who asks for each packet looks himself. As
-    long as `turns` is what `detection.claims` counts, until `due` no look is needed whether the device still
-    uses its address."""
+    It `holds` while `device.serial` is `serial`, until `until`: who asks for each packet looks himself. In
+    the `era` in which that was found to be so, and that the device still uses its address, he need not."""
 
     __slots__ = (
-        "accept", "alike", "device", "due", "is_nameless", "is_plain", "is_tcp", "mac", "news", "opens",
-        "reason", "serial", "sort", "source", "turns", "until", "verdict",
+        "accept", "alike", "device", "era", "is_nameless", "is_plain", "is_tcp", "mac", "news", "opens",
+        "reason", "serial", "sort", "source", "until", "verdict",
     )  # fmt: skip
 
     def __init__(self, device: "Device", event: FlowOpened, precedent: Precedent):
@@ -63,7 +61,7 @@ class Repeat:
         self.device = device
         self.serial = device.serial
         self.until = precedent.until
-        self.due, self.turns = -inf, -1
+        self.era: object = None
         self.opens = event.opens
         self.mac, self.source = mac, source
         self.sort = sort_of(mac, source, destination, protocol, port)

@@ -13,6 +13,7 @@ from math import inf
 
 from smartrouter.core.destinations import Destination, Match, group_of, is_address
 from smartrouter.core.effects import Effect, Enforce, Keep, Pair, Relax, Unwatch, Watch
+from smartrouter.core.eras import Eras
 from smartrouter.core.learning import MAX_IF_MANY, MAX_IN_ALL, MAX_LEARNED, Learning, Seen, State
 from smartrouter.core.once import Once
 from smartrouter.core.policy import (
@@ -39,12 +40,13 @@ class Device:
     """What the judge knows of one device."""
 
     __slots__ = (
-        "aliases", "answered", "book", "clients", "enforced", "hellos", "iot", "kept", "learning", "mac",
-        "maker", "on_iot_network", "once", "precedents", "rules", "serial", "settled", "standing", "told",
-        "uploads", "watched",
+        "_eras", "aliases", "answered", "book", "clients", "enforced", "hellos", "iot", "kept", "learning",
+        "mac", "maker", "on_iot_network", "once", "precedents", "rules", "serial", "settled", "standing",
+        "told", "uploads", "watched",
     )  # fmt: skip
 
-    def __init__(self, mac: str, book: AddressBook):
+    def __init__(self, mac: str, book: AddressBook, eras: Eras):
+        self._eras = eras
         self.mac = mac
         self.book = book
         self.learning = Learning()
@@ -72,6 +74,7 @@ class Device:
         """What was decided before is to be decided anew."""
         self.precedents.clear()
         self.serial += 1
+        self._eras.end()
 
 
 class Roster:
@@ -94,6 +97,7 @@ class Roster:
         self.paused = False
         self.after_outage = False
         self.once = Once()
+        self.eras = Eras()
         self.devices: OrderedDict[str, Device] = OrderedDict()
         self.changes: list[Effect] = []  # what the kernel's sets must learn of devices that `queued` made
         self.evicted: list[Device] = []  # those that had to go
@@ -111,7 +115,7 @@ class Roster:
         if len(self.devices) >= MAX_DEVICES:
             self._make_room()
         book = AddressBook(grace=self.settings.name_grace, stale_after=self._stale_after)
-        device = self.devices[mac] = Device(mac, book)
+        device = self.devices[mac] = Device(mac, book, self.eras)
         return device
 
     def queued(self, mac: str) -> Device:

@@ -15,12 +15,12 @@ from collections.abc import Callable
 from time import monotonic
 
 from smartrouter.core.errors import Unavailable
-from smartrouter.linux.answers import Fates
+from smartrouter.linux.answers import FatesOf
 from smartrouter.linux.netlink import Netlink, attribute
 from smartrouter.linux.netlink import number as u32
 from smartrouter.linux.nfnetlink_packets import Messages, limit_waiting, mac_text, subscribe
 from smartrouter.linux.queue_rule import has_queues
-from smartrouter.linux.rulings import COPY, MAX_LENGTH, RECEIVE_BUFFER, TURN, Handler, Marks
+from smartrouter.linux.rulings import COPY, MAX_LENGTH, RECEIVE_BUFFER, TURN, Facts, Handler, Marks, Waiting
 from smartrouter.linux.serving import CLOSE, TOGETHER, Serving
 
 __all__ = ["BatchedQueue"]
@@ -55,7 +55,7 @@ class BatchedQueue(Serving):
         receive_buffer: int = RECEIVE_BUFFER,
     ):
         super().__init__(number, handler)
-        self._messages = Messages(_PACKET, _PAYLOAD, _HEADER, _PASSING, _facts(marks))
+        messages = Messages(_PACKET, _PAYLOAD, _HEADER, _PASSING, _facts(FatesOf(number, marks)))
         with Netlink() as link:
             if not has_queues(link):
                 raise Unavailable("This kernel has no packet queues (nfnetlink_queue).")
@@ -67,7 +67,7 @@ class BatchedQueue(Serving):
         taken = f"Somebody listens to queue {number} already: another guard is running"
         self._link = subscribe(_CONFIG, number, options, receive_buffer, taken)
         limit_waiting(self._link, TURN)
-        self._arrivals = _Arrivals(self._link, copy + _METADATA)
+        self._arrivals = _Arrivals(self._link, copy + _METADATA, messages)
 
     def close(self) -> None:
         """Listen no more. The kernel drops what is still in the queue."""
@@ -76,53 +76,33 @@ class BatchedQueue(Serving):
     def _serve_until(self, end: float, *, wait: bool) -> None:
         flags = 0 if wait else socket.MSG_DONTWAIT
         answered, is_alone = monotonic(), False
-        while (datagrams := self._arrivals.take(flags, is_alone=is_alone)) is not None:
+        while (packets := self._arrivals.take(flags, is_alone=is_alone)) is not None:
             is_alone = monotonic() - answered > CLOSE
-            self._serve_batch(datagrams)
+            self._judge_all(packets)
             answered = monotonic()
             if answered >= end:
                 return
 
-    def _serve_batch(self, datagrams: list[bytes]) -> None:
-        """These packets: judged, then their verdicts, then the rest."""
-        judge = self._handler.judge
-        began = monotonic()
-        run, last = -3, b""  # how those fare that came just before; the number of the last of them
-        for number, (mac, hook, mark, fates), packet in self._messages.each(datagrams):
-            try:
-                ruling = judge(packet, mac, hook, mark)
-            except BaseException as error:
-                ruling = self._faults.ruling(error)
-            fate = fates[ruling]
-            if fate != run:
-                if last:
-                    self._answers.put(int.from_bytes(last, "big"), run)
-                run = fate
-            last = number
-        if not last:
-            return
-        self._answers.put(int.from_bytes(last, "big"), run)
-        self._finish(began, len(datagrams))
 
-
-def _facts(marks: Marks) -> Callable[[dict[int, bytes]], tuple[str | None, int, int, Fates]]:
+def _facts(fates: FatesOf) -> Callable[[dict[int, bytes]], Facts]:
     """What makes, of a packet's attributes: the sender's MAC, the hook, the mark, and how it may fare."""
 
-    def conclude(values: dict[int, bytes]) -> tuple[str | None, int, int, Fates]:
+    def conclude(values: dict[int, bytes]) -> Facts:
         # nfqnl_msg_packet_hdr: the number in 32 bits, a protocol in 16, the hook.
         hook = int.from_bytes(values[_HEADER][6:7], "big")
         mark = int.from_bytes(values.get(_MARK, b""), "big")
-        return mac_text(values.get(_HWADDR)), hook, mark, Fates(hook, mark, marks)
+        return mac_text(values.get(_HWADDR)), hook, mark, fates[hook, mark]
 
     return conclude
 
 
 class _Arrivals:
-    """Takes one datagram, or up to 64 at once, which cost more to ask for. Each call uses the same memory."""
+    """Takes one packet, or up to 64 at once, which cost more to ask for. Each call uses the same memory."""
 
-    def __init__(self, link: socket.socket, size: int):
-        """`size`: bytes of the longest datagram."""
+    def __init__(self, link: socket.socket, size: int, messages: Messages[Facts]):
+        """`size`: bytes of the longest datagram; `messages` reads them."""
         self._link = link
+        self._messages = messages
         self._size = size
         self._descriptor = link.fileno()
         self._memory = ctypes.create_string_buffer(TOGETHER * size)
@@ -137,28 +117,27 @@ class _Arrivals:
         self._lengths = words[_Arrival.length.offset // 4 :: ctypes.sizeof(_Arrival) // 4]
         self._receive = ctypes.CDLL(None, use_errno=True).recvmmsg
 
-    def take(self, flags: int, *, is_alone: bool = False) -> list[bytes] | None:
+    def take(self, flags: int, *, is_alone: bool = False) -> list[Waiting] | None:
         """What waits, in order, at most 64; waits for the first unless MSG_DONTWAIT. None: nothing came.
         `is_alone`: the first one will do, as there is hardly a second."""
         if is_alone:
             try:
-                return [self._link.recv(self._size, flags)]
+                return list(self._messages.each([self._link.recv(self._size, flags)]))
             except OSError as error:
                 return self._nothing(error.errno or 0)
         count = self._receive(self._descriptor, self._arrivals, TOGETHER, flags | _MSG_WAITFORONE, None)
         if count < 0:
             return self._nothing(ctypes.get_errno())
-        view = self._view
         lengths = self._lengths[:count].tolist()
         length = lengths[0] if lengths else 0
-        if lengths.count(length) == count:  # as with first packets of TCP; so they are cut out in one go
-            pieces = struct.iter_unpack(f"{length}s{self._size - length}x", view[: count * self._size])
-            return [datagram for (datagram,) in pieces]
-        return [
-            bytes(view[place : place + length]) for place, length in zip(self._places, lengths, strict=False)
-        ]
+        if lengths.count(length) == count:  # as with first packets of TCP
+            return self._messages.alike(self._view[: count * self._size], length, self._size)
+        return list(self._messages.each(map(self._datagram, self._places, lengths)))
 
-    def _nothing(self, code: int) -> list[bytes] | None:
+    def _datagram(self, place: int, length: int) -> bytes:
+        return bytes(self._view[place : place + length])
+
+    def _nothing(self, code: int) -> list[Waiting] | None:
         if code == errno.EAGAIN:
             return None
         if code in _PASSING_ERRORS:  # the socket was full; the kernel counts what it dropped

@@ -44,16 +44,17 @@ class Layout(NamedTuple):
     """Messages with the same attributes in the same order.
 
     `head` takes one apart, up to the packet's first byte: its length, what is of this packet alone, and
-    between that the stretches that `said` picks out.
+    between that the stretches that `said` picks out. `form` is how, in the words of `struct`.
     """
 
+    form: str
     size: int  # bytes
     head: Callable[[bytes, int], tuple[Any, ...]]
     said: Callable[[tuple[Any, ...]], tuple[bytes, ...]]
     number: int  # the place of the message's number among what `head` gives
 
 
-_NONE = Layout(1 << 32, _header.unpack_from, itemgetter(0), 0)  # longer than any message
+_NONE = Layout("", 1 << 32, _header.unpack_from, itemgetter(0), 0)  # longer than any message
 
 
 class Messages(Generic[Facts]):
@@ -84,10 +85,11 @@ class Messages(Generic[Facts]):
         self._layouts: dict[str, Layout] = {}
         self._facts: dict[tuple[bytes, ...], Facts] = {}
         self._last = _NONE
+        self._whole = _NONE, 0, _header.iter_unpack  # a layout and a length; what takes such messages apart
 
     def each(self, datagrams: Iterable[bytes]) -> Iterator[tuple[bytes, Facts, bytes]]:
         """The messages in some datagrams: (number, what was concluded, packet)."""
-        size, head, said, number = self._last
+        _, size, head, said, number = self._last
         recall = self._facts.get
         for data in datagrams:
             at, end = 0, len(data)
@@ -103,7 +105,7 @@ class Messages(Generic[Facts]):
                     if layout is None:
                         at = self._skip(data, at)
                     else:
-                        size, head, said, number = self._last = layout
+                        _, size, head, said, number = self._last = layout
                     continue
                 last = first + fields[_PAYLOAD] - 4  # the length counts its own four bytes
                 at += fields[_LENGTH] + 3 & ~3
@@ -111,6 +113,27 @@ class Messages(Generic[Facts]):
                     self.malformed += 1
                     break
                 yield fields[number], facts, data[first:last]
+
+    def alike(self, memory: memoryview, length: int, step: int) -> list[tuple[bytes, Facts, bytes]]:
+        """The same for datagrams of that length which begin every `step` bytes. Messages that are like the
+        last one are taken apart in one go, the packets with them."""
+        layout = self._last
+        _, size, _, said, number = layout
+        if size > length:
+            return list(self.each(_cut(memory, length, step)))
+        if self._whole[:2] != (layout, length):
+            form = f"{layout.form}{length - size}s{step - length}x"
+            self._whole = layout, length, struct.Struct(form).iter_unpack
+        recall = self._facts.get
+        found: list[tuple[bytes, Facts, bytes]] = []
+        length_of_packet = length - size + 4  # which counts its own four bytes
+        for fields in self._whole[2](memory):
+            facts = recall(said(fields))
+            if facts is None or fields[_PAYLOAD - 1] != length_of_packet or fields[_LENGTH] != length:
+                rest = memory[len(found) * step :]
+                return found + list(self.each(_cut(rest, length, step)))
+            found.append((fields[number], facts, fields[-1]))
+        return found
 
     def _find(self, data: bytes, at: int) -> Layout | None:
         """The layout of the message at `at`, with its facts at hand; None if it cannot be read."""
@@ -149,7 +172,7 @@ class Messages(Generic[Facts]):
                     return None
                 form += f"{at - 4 - start}sH2s"
                 layout = Layout(
-                    at, struct.Struct(form).unpack_from, itemgetter(*said, count, count + 2), number
+                    form, at, struct.Struct(form).unpack_from, itemgetter(*said, count, count + 2), number
                 )
                 return self._keep(layout, form, message, values)
             kind &= _TYPE_MASK
@@ -170,6 +193,11 @@ class Messages(Generic[Facts]):
             self._facts.clear()
         self._facts[layout.said(layout.head(message, 0))] = self._conclude(values)
         return self._layouts.setdefault(form, layout)
+
+
+def _cut(memory: memoryview, length: int, step: int) -> list[bytes]:
+    """The datagrams of that length which begin every `step` bytes."""
+    return [piece for (piece,) in struct.iter_unpack(f"{length}s{step - length}x", memory)]
 
 
 def mac_text(hardware: bytes | None) -> str | None:

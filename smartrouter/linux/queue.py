@@ -8,12 +8,12 @@ there is; not what is in a packet or how it is judged: that is the handler's wor
 import socket
 import sys
 from time import monotonic
-from typing import Any, TypeAlias
+from typing import Any
 
 from netfilterqueue import COPY_PACKET, NetfilterQueue
 
 from smartrouter.core.errors import Unavailable
-from smartrouter.linux.answers import Fates
+from smartrouter.linux.answers import FatesOf, send
 from smartrouter.linux.netlink import NEEDS_NET_ADMIN
 from smartrouter.linux.nfnetlink_packets import limit_waiting
 from smartrouter.linux.queue_rule import DNS_QUEUE, FLOWS_QUEUE
@@ -25,22 +25,23 @@ from smartrouter.linux.rulings import (
     MAX_LENGTH,
     RECEIVE_BUFFER,
     TURN,
+    Facts,
     Handler,
     Marks,
     Reader,
     Ruling,
     Silently,
+    Waiting,
 )
 from smartrouter.linux.serving import CLOSE, TOGETHER, Serving
 
 __all__ = [
     "DNS_QUEUE", "FLOWS_QUEUE", "FORWARD", "LOCAL_IN", "LOCAL_OUT",
-    "Handler", "Marks", "Queue", "Reader", "Ruling", "Silently", "open_queue",
+    "Handler", "Marks", "Queue", "Reader", "Ruling", "Silently", "Waiting", "open_queue",
 ]  # fmt: skip
 
 
-_MAC_CACHE = 1024  # devices
-_MARK_CACHE = 256  # marks of other programs that packets come with
+_MAX_FACTS = 1024  # devices, times the marks that their packets come with
 
 
 def open_queue(reader: str, number: int, handler: Handler, marks: Marks, **options: int) -> Reader:
@@ -55,32 +56,20 @@ def open_queue(reader: str, number: int, handler: Handler, marks: Marks, **optio
     return BatchedQueue(number, handler, marks, **options)
 
 
-class _Macs(dict[bytes | None, str | None]):
-    """The text of a link-layer address by its bytes, made once a device; None for none."""
+class _FactsOf(dict[tuple[bytes | None, int, int], Facts]):
+    """By a packet's hardware address, hook and mark: the sender's MAC, the hook, the mark, its fates."""
 
-    def __missing__(self, hardware: bytes | None) -> str | None:
-        if len(self) >= _MAC_CACHE:  # somebody makes MACs up
-            self.clear()
-        text = self[hardware] = hardware[:6].hex(":") if hardware else None
-        return text
-
-
-class _FatesOf(dict[tuple[int, int], Fates]):
-    """Those of packets that come in this hook with that mark."""
-
-    def __init__(self, marks: Marks):
+    def __init__(self, fates: FatesOf):
         super().__init__()
-        self._marks = marks
+        self._fates = fates
 
-    def __missing__(self, came: tuple[int, int]) -> Fates:
-        if len(self) >= _MARK_CACHE:
+    def __missing__(self, said: tuple[bytes | None, int, int]) -> Facts:
+        if len(self) >= _MAX_FACTS:  # somebody makes MACs up
             self.clear()
-        fates = self[came] = Fates(*came, self._marks)
-        return fates
+        hardware, hook, mark = said
+        facts = self[said] = hardware[:6].hex(":") if hardware else None, hook, mark, self._fates[hook, mark]
+        return facts
 
-
-_Taken: TypeAlias = tuple[int, Any, bytes | None, int, int]
-"""A packet's number, its payload (or what kept it from us), the sender's hardware address, hook and mark."""
 
 _ALONE = 1
 
@@ -106,9 +95,8 @@ class Queue(Serving):
         receive_buffer: int = RECEIVE_BUFFER,
     ):
         super().__init__(number, handler)
-        self._fates = _FatesOf(marks)
-        self._macs = _Macs()
-        self._waiting: list[_Taken] = []  # not answered yet
+        self._facts = _FactsOf(FatesOf(number, marks))
+        self._waiting: list[Waiting] = []  # not answered yet
         self._answered = self._end = 0.0  # when the last verdict was given; when serving is to end
         self._room = sys.maxsize  # the library may hand out packets as early as in `bind`, however many
         try:
@@ -134,11 +122,10 @@ class Queue(Serving):
         """Judge what comes, until `end`, or until nothing comes: the first packet at once, for it may be the
         only one; and if it came on the heels of others, what has come meanwhile together."""
         self._end, self._answered = end, monotonic()
-        if self._waiting:
-            self._judge_all()
+        self._judge_waiting()
         while self._take(_ALONE, wait=wait):
             if self._take(TOGETHER, wait=False):
-                self._judge_all()
+                self._judge_waiting()
             if monotonic() >= end:
                 return
 
@@ -157,42 +144,35 @@ class Queue(Serving):
 
     def _packet(self, packet: Any) -> None:
         """The library hands out a packet. Its memory is good for no longer than this call."""
-        try:
-            payload = packet.get_payload()
-        except BaseException as error:
-            payload = error
-        waiting = self._waiting
-        waiting.append((packet.id, payload, packet.get_hw(), packet.hook, packet.mark))
-        if len(waiting) < self._room:
-            return
         if self._room == _ALONE:
-            is_close = monotonic() - self._answered < CLOSE
-            self._judge_all()
-            self._answered = answered = monotonic()
-            if not is_close and answered < self._end:
-                return
-        raise _Enough
-
-    def _judge_all(self) -> None:
-        """All that was taken: judged, then the verdicts, then the rest."""
-        judge, macs, fates = self._handler.judge, self._macs, self._fates
-        waiting, self._waiting = self._waiting, []
-        if not waiting:
+            self._judge_one(packet)
             return
+        number = packet.id.to_bytes(4, "big")
+        facts = self._facts[packet.get_hw(), packet.hook, packet.mark]
+        try:
+            self._waiting.append((number, facts, packet.get_payload()))
+        except BaseException as error:
+            self._judge_waiting()  # what came before it
+            before, behind = facts[3][self._faults.ruling(error)]
+            send(self._link, before + number + behind)
+        if len(self._waiting) >= self._room:
+            raise _Enough
+
+    def _judge_one(self, packet: Any) -> None:
+        """It may be the only one: judged at once."""
         began = monotonic()
-        run = last = -3  # how those fare that came just before; the number of the last of them
-        for number, payload, hardware, hook, mark in waiting:
-            try:
-                if type(payload) is not bytes:
-                    raise payload
-                ruling = judge(payload, macs[hardware], hook, mark)
-            except BaseException as error:
-                ruling = self._faults.ruling(error)
-            fate = fates[hook, mark][ruling]
-            if fate != run:
-                if last >= 0:
-                    self._answers.put(last, run)
-                run = fate
-            last = number
-        self._answers.put(last, run)
-        self._finish(began, len(waiting))
+        mac, hook, mark, fates = self._facts[packet.get_hw(), packet.hook, packet.mark]
+        try:
+            ruling = self._handler.judge(packet.get_payload(), mac, hook, mark)
+        except BaseException as error:
+            ruling = self._faults.ruling(error)
+        before, behind = fates[ruling]
+        self._finish(began, 1, before + packet.id.to_bytes(4, "big") + behind)
+        is_close = began - self._answered < CLOSE
+        self._answered = monotonic()
+        if is_close or self._answered >= self._end:
+            raise _Enough
+
+    def _judge_waiting(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        self._judge_all(waiting)

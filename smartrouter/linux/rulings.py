@@ -6,10 +6,10 @@ that nobody could judge meets the gate with the mark that it came with, and `on_
 Only what is to vanish without a word, because it will come again, is dropped.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from threading import Event
-from typing import Final, Literal, NamedTuple, Protocol, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, Protocol, TypeAlias
 
 from smartrouter.journal import Journal
 from smartrouter.linux.latency import Latency
@@ -47,6 +47,10 @@ DROPPED: Final = (
     Silently.DROPPED
 )  # by a name that is found at once: looking into an enumeration takes its time
 Ruling: TypeAlias = bool | Literal[Silently.DROPPED] | None
+Facts: TypeAlias = tuple[str | None, int, int, Mapping[Ruling, Any]]
+Waiting: TypeAlias = tuple[bytes, Facts, bytes]
+"""A packet without a verdict: its number, as the kernel gave it; the sender's MAC, the hook, the mark, and
+what becomes of it by the ruling on it; and the packet itself, see `Handler.judge`."""
 
 
 class Handler(Protocol):
@@ -62,6 +66,10 @@ class Handler(Protocol):
         `payload`: up to 4016 bytes, from the IP header on. `mac`: the sender's, None in LOCAL_OUT.
         `mark`: as the packet came.
         """
+
+    def recall(self, packets: Sequence[Waiting]) -> Sequence[bool | None] | None:
+        """The rulings on packets that came together, as far as they are just like others before; None for
+        each that `judge` must be asked about, which is next; or None for all of them."""
 
     def conclude(self) -> None:
         """All packets that came together are judged: do what must be done before any verdict on them goes."""

@@ -2,14 +2,15 @@
 """What both readers of a queue have in common: turns, and what follows once packets are judged."""
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import repeat
 from threading import Event
 from time import monotonic
 
-from smartrouter.linux.answers import Answers
+from smartrouter.linux.answers import send
 from smartrouter.linux.latency import Latency
 from smartrouter.linux.nfnetlink_packets import limit_waiting
-from smartrouter.linux.rulings import DRAIN, SOON, TURN, Faults, Handler
+from smartrouter.linux.rulings import DRAIN, SOON, TURN, Faults, Handler, Waiting
 
 TOGETHER = 64  # packets: with more, the first waits longer for its verdict, and little is saved
 CLOSE = 20e-6  # seconds: where a packet is there so soon after others, more of them may be
@@ -26,7 +27,6 @@ class Serving:
         self.latency = Latency()
         self._handler = handler
         self._faults = Faults(number, handler)
-        self._answers = Answers(number)
         self._hurries = False
 
     @property
@@ -59,21 +59,48 @@ class Serving:
         self._hurries = hurries
         limit_waiting(self._link, SOON if hurries else TURN)
 
-    def _finish(self, began: float, count: int) -> None:
-        """So many packets were judged since `began`: the verdicts, then the rest. Only what must end the
-        process (an exception that is no Exception) leaves this method, and only after the verdicts."""
+    def _judge_all(self, packets: Sequence[Waiting]) -> None:
+        """These packets, which came together: judged, then their verdicts, then the rest."""
+        began = monotonic()
+        recalled = None
+        try:
+            recalled = self._handler.recall(packets)
+        except BaseException as error:
+            self._faults.note(error)
+        judge = self._handler.judge
+        said = last = b""  # the verdicts; the number of the packet before
+        fate = None  # how that fares
+        for (number, facts, packet), ruling in zip(packets, recalled or repeat(None), strict=False):
+            if ruling is None:
+                mac, hook, mark, fates = facts
+                try:
+                    new = fates[judge(packet, mac, hook, mark)]
+                except BaseException as error:
+                    new = fates[self._faults.ruling(error)]
+            else:
+                new = facts[3][ruling]
+            if new is not fate:
+                if fate is not None:
+                    said += fate.before + last + fate.behind
+                fate = new
+            last = number
+        if fate is not None:
+            self._finish(began, len(packets), said + fate.before + last + fate.behind)
+
+    def _finish(self, began: float, count: int, said: bytes) -> None:
+        """So many packets were judged since `began`: the verdicts, which are `said`, then the rest. Only what
+        must end the process (an exception that is no Exception) leaves this method, and only after the
+        verdicts."""
         try:
             self._handler.conclude()
         except BaseException as error:
             self._faults.note(error)
-        self._answers.send(self._link)
+        send(self._link, said)
         self.latency.add(monotonic() - began, count)
-        is_put_off: bool | None = False
         try:
-            is_put_off = self._handler.settle()
+            if self._handler.settle() and not self._hurries:
+                self._hurry(True)
         except BaseException as error:
             self._faults.note(error)
-        if is_put_off and not self._hurries:
-            self._hurry(True)
         if self._faults.fatal is not None:
             raise self._faults.fatal

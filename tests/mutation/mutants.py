@@ -72,6 +72,22 @@ MUTANTS = (
         ),
     ),
     Mutant(
+        "of those that come together, it passes whatever that one's verdict was",
+        1,
+        "smartrouter/guard/handlers/flows.py",
+        "rulings.append(repeat.accept)",
+        "rulings.append(True)",
+        ("tests/unit/test_recall.py::test_what_was_judged_before_is_recalled",),
+    ),
+    Mutant(
+        "an era outlasts what was found to hold in it",
+        1,
+        "smartrouter/core/roster.py",
+        "        self.serial += 1\n        self._eras.end()\n",
+        "        self.serial += 1\n",
+        ("tests/unit/test_recall.py::test_it_is_recalled_until_something_changes",),
+    ),
+    Mutant(
         "what fits no connection is dropped in monitor mode too",
         1,
         "nft/smartrouter.nft",
@@ -131,9 +147,9 @@ MUTANTS = (
     Mutant(
         "a fault of the judge's leaves its packet without a verdict",
         4,
-        "smartrouter/linux/batched_queue.py",
-        "                ruling = self._faults.ruling(error)",
-        "                raise",
+        "smartrouter/linux/serving.py",
+        "                    new = fates[self._faults.ruling(error)]",
+        "                    raise",
         ("tests/unit/test_batched_queue.py",),
     ),
     Mutant(

@@ -157,6 +157,9 @@ class Recorder:
         self.seen.append(look(payload, mac, hook, mark))
         return self.verdict
 
+    def recall(self, packets: object) -> None:
+        """It remembers nothing."""
+
     def conclude(self) -> None:
         self.concluded += 1
 

@@ -18,6 +18,7 @@ from smartrouter.guard.handlers.flows import FlowHandler
 from smartrouter.guard.handlers.log import LogHandler
 from smartrouter.linux.pairs import PairChange
 from smartrouter.linux.queue import FORWARD, LOCAL_IN, LOCAL_OUT, Marks
+from smartrouter.linux.rulings import Facts
 from smartrouter.store.exhibits import Attach
 
 MARKS = Marks(0x40, 0x80)
@@ -89,11 +90,14 @@ class Guard:
     def connect(self, mac: str, packets: Iterable[bytes]) -> list[bool]:
         """Have the packets judged, as many together as a reader would; gives which may go on."""
         judged: list[bool] = []
-        for number, packet in enumerate(packets, 1):
-            judged.append(self.flows.judge(packet, mac, FORWARD, 0) is True)
-            if number % TOGETHER == 0:
-                self.flows.settle()
-        self.flows.settle()
+        of_mac: Facts = mac, FORWARD, 0, {}
+        left = iter(packets)
+        while batch := [(b"", of_mac, packet) for packet in islice(left, TOGETHER)]:
+            for (_, _, packet), ruling in zip(batch, self.flows.recall(batch), strict=True):
+                said = self.flows.judge(packet, mac, FORWARD, 0) if ruling is None else ruling
+                judged.append(said is True)
+            self.flows.conclude()
+            self.flows.settle()
         self.flows.flush()
         self.bench.pairs.flush()
         return judged

@@ -96,6 +96,9 @@ class Around:
         self.moments.append(now)
         return list(self.answers[event])
 
+    def era(self, running: float) -> object:
+        return None
+
     def repeat(self, *_: object) -> Any:
         raise NotImplementedError
 

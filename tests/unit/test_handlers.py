@@ -47,6 +47,9 @@ class Script:
     def repeat(self, event: FlowOpened) -> Repeat | None:
         return None  # each packet is to be handled
 
+    def era(self, running: float) -> object:
+        return None
+
     def hears(self, mac: str, now: Moment) -> bool:
         return True
 

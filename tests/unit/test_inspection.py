@@ -54,6 +54,9 @@ class Script:
     def still(self, changes: list[Any]) -> list[Any]:
         return changes
 
+    def era(self, running: float) -> object:
+        return None
+
     def repeat(self, event: FlowOpened) -> Repeat | None:
         return None  # each packet is to be handled
 

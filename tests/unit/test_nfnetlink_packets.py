@@ -163,3 +163,34 @@ def test_a_message_that_says_what_was_said_before_is_not_walked_through() -> Non
 def test_an_address_is_text() -> None:
     assert mac_text(b"\0\6\0\0\x02\xab\0\1\2\3\0\0") == "02:ab:00:01:02:03"
     assert mac_text(None) is None
+
+
+STEP = 256  # bytes from the beginning of one datagram to that of the next
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_datagrams_of_one_length_are_read_together_as_one_by_one(seed: int) -> None:
+    """Of all sorts: like the last one, of another layout, cut, padded, spoilt."""
+    chance = random.Random(seed)
+    sorts = [{"mac": bytes(12)}, {"mark": b"\0\0\0\1"}, {"mac": bytes(range(12))}, {"prefix": b"knows\0"}]
+    one, other = reader(), reader()
+    for _ in range(40):
+        what, packet = chance.choice(sorts), PACKET + bytes(chance.randrange(6))
+        datagrams = [bytearray(logged(packet, **what)) for _ in range(chance.randrange(1, 9))]
+        for data in datagrams:
+            if chance.random() < 0.1:
+                data[chance.randrange(len(data))] = chance.randrange(256)
+        length = len(datagrams[0])
+        memory = b"".join(bytes(data).ljust(STEP, b"\xff") for data in datagrams)
+        together = one.alike(memoryview(memory), length, STEP)
+        assert together == list(other.each(map(bytes, datagrams)))
+        assert one.malformed == other.malformed
+
+
+def test_of_those_that_are_alike_few_lines_are_run() -> None:
+    messages = reader()
+    datagrams = [logged(PACKET + b"12", mac=bytes(12)) for _ in range(64)]  # the kernel pads no packet
+    memory = memoryview(b"".join(data.ljust(STEP, b"\0") for data in datagrams))
+    messages.alike(memory, len(datagrams[0]), STEP)
+    messages.alike(memory, len(datagrams[0]), STEP)
+    assert steps(lambda: messages.alike(memory, len(datagrams[0]), STEP)) < 64 * 5

@@ -125,6 +125,9 @@ class Handler:
         self.has_more = True
         return self._do("judge", payload, mac, hook, mark)
 
+    def recall(self, packets: object) -> None:
+        """It remembers nothing."""
+
     def conclude(self) -> None:
         if self.has_more:
             self._do("conclude")
@@ -331,4 +334,4 @@ def test_the_handler_gets_macs_as_text_and_an_invented_million_takes_no_memory(l
     judged = [call for call in handler.calls if call[0] == "judge"]
     assert judged[-2] == ("judge", b"payload", "02:ab:00:00:0b:b7", FORWARD, 0x10001)
     assert judged[-1][2] is None
-    assert len(reader._macs) <= 1024
+    assert len(reader._facts) <= 1024

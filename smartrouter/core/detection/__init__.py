@@ -5,6 +5,8 @@ Each method is told of one thing that happened, and yields the effects that foll
 be learned. Decides no verdict.
 """
 
+from collections import defaultdict
+
 from smartrouter.core import notes
 from smartrouter.core.destinations import Destination
 from smartrouter.core.detection.claims import Claims, Crowd, Fight
@@ -24,15 +26,12 @@ class Detection:
 
     def __init__(self, roster: Roster):
         self._roster = roster
-        self.claims = Claims()
-        self._conducts: dict[str, Conduct] = {}
+        self.claims = Claims(roster.eras)
+        self._conducts: defaultdict[str, Conduct] = defaultdict(Conduct)
 
     def conduct(self, mac: str) -> Conduct:
         """What the device has done lately."""
-        conduct = self._conducts.get(mac)
-        if conduct is None:
-            conduct = self._conducts[mac] = Conduct()
-        return conduct
+        return self._conducts[mac]
 
     def drop(self, mac: str) -> None:
         """The device has gone, or is watched no more."""

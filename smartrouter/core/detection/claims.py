@@ -11,12 +11,13 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from smartrouter.core.eras import LONGEST, Eras
+
 FIGHT = 600.0  # seconds within which an address must come back to the MAC that had it before
 AT_THE_SAME_TIME = 600.0  # seconds within which addresses of one MAC count as used together
 MANY = 3  # IPv4 addresses of one MAC
 MAX_ADDRESSES = 4096
 _MAX_OF_ONE = 16
-OFTEN = 1.0  # seconds: who used his address just now need not be noted again
 
 
 class Fight(NamedTuple):
@@ -43,10 +44,10 @@ class _Owner:
 
 
 class Claims:
-    """See the module. `turns`: how often an address has changed hands, or was forgotten."""
+    """See the module. An address that changes hands, or is forgotten, ends the era."""
 
-    def __init__(self) -> None:
-        self.turns = 0
+    def __init__(self, eras: Eras | None = None) -> None:
+        self._eras = eras or Eras()
         self._owners: OrderedDict[str, _Owner] = OrderedDict()
         self._of: dict[str, OrderedDict[str, None]] = {}  # IPv4 addresses of a MAC
 
@@ -56,7 +57,7 @@ class Claims:
         owner = self._owners.get(address)
         if owner is None or owner.mac != mac:
             return False
-        if now - owner.seen >= OFTEN:
+        if now - owner.seen >= LONGEST:
             owner.seen = now
             self._owners.move_to_end(address)
         return True
@@ -77,13 +78,13 @@ class Claims:
         if owner is None:
             owner = self._owners[address] = _Owner(mac, now)
             if len(self._owners) > MAX_ADDRESSES:
-                self.turns += 1
+                self._eras.end()
                 gone, lost = self._owners.popitem(last=False)
                 self._no_longer(lost.mac, gone)
         elif owner.mac != mac:
             if owner.before == mac and now - owner.lost <= FIGHT:
                 fight = Fight(address, mac, owner.mac)
-            self.turns += 1
+            self._eras.end()
             self._no_longer(owner.mac, address)
             owner.before, owner.lost, owner.mac = owner.mac, now, mac
         owner.seen = now

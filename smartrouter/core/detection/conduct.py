@@ -65,11 +65,11 @@ class Conduct:
         self._nameless += 1
         if len(self._nameless_addresses) < _NAMELESS_TO:
             self._nameless_addresses.add(address)
-        is_hidden = (
-            self._nameless >= _NAMELESS
-            and len(self._nameless_addresses) >= _NAMELESS_TO
-            and now - self._nameless_since >= _NAMELESS_FOR
-        )
-        if is_hidden:
-            self._nameless_since = inf
-        return is_hidden
+        if (
+            self._nameless < _NAMELESS
+            or now - self._nameless_since < _NAMELESS_FOR
+            or len(self._nameless_addresses) < _NAMELESS_TO
+        ):
+            return False
+        self._nameless_since = inf
+        return True

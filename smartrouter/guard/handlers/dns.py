@@ -2,6 +2,7 @@
 """The handler of DNS: what is asked, and what is answered."""
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import TypeAlias
 
@@ -13,7 +14,7 @@ from smartrouter.core.policy import Reason
 from smartrouter.core.told.addresses import Lesson, lesson
 from smartrouter.guard.bench import Bench
 from smartrouter.guard.handlers.common import NO_MAC, RST, SYN, scope_of, verdict_in
-from smartrouter.linux.queue import FORWARD, LOCAL_OUT, Marks
+from smartrouter.linux.queue import FORWARD, LOCAL_OUT, Marks, Waiting
 from smartrouter.wire.dns import parse_any, parse_any_query, parse_query, parse_reply
 from smartrouter.wire.dns_tcp import TcpStream
 from smartrouter.wire.inet import ipv4
@@ -105,6 +106,9 @@ class DnsHandler:
         if len(verdicts) > 1:
             self._bench.count_once(verdicts)
         return all(verdict.accept for verdict in verdicts) if hook == FORWARD else None
+
+    def recall(self, packets: Sequence[Waiting]) -> None:
+        """No packet is so much like another one: each holds an identifier of its own."""
 
     def conclude(self) -> None:
         """The replies that came together: they go on when the judge knows their names."""

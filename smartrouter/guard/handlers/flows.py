@@ -2,6 +2,7 @@
 """The handler of new connections."""
 
 import time
+from collections.abc import Sequence
 
 from smartrouter.core.effects import Effect, Inspect, Verdict
 from smartrouter.core.errors import BadPacket
@@ -12,11 +13,13 @@ from smartrouter.guard.bench import Bench
 from smartrouter.guard.exhibits import UNREMARKABLE
 from smartrouter.guard.handlers.common import NO_MAC, SYN, Sort, remember, scope_of, verdict_in
 from smartrouter.guard.inspection import Inspection, Inspections
-from smartrouter.linux.queue import FORWARD, LOCAL_IN, Marks, Ruling, Silently
+from smartrouter.linux.queue import FORWARD, LOCAL_IN, Marks, Ruling, Silently, Waiting
 from smartrouter.store.exhibits import Attach
 from smartrouter.wire.ntp import NTP_PORT, asks_time
 from smartrouter.wire.packet import LEAST, Packet, first_fields, glance, parse_ip
 
+DEAF = 0.05  # seconds: as long nobody asks again whether there is room for another first data of a device
+MAX_DEAF = 1024  # devices
 MAX_REPEATS = 2048  # sorts of packets that were judged before; some 1 MB
 TOGETHER = 64  # packets like others that are told at once
 _OUTSIDE = Scope.OUTSIDE
@@ -34,6 +37,7 @@ class FlowHandler:
         self._repeated: list[Repeated] = []  # packets that have a verdict, and are to be told
         # Likewise, but their first data may be wanted, so they come whole.
         self._nameless: list[tuple[Repeated, bytes]] = []
+        self._deaf: dict[str, float] = {}  # devices of which no more first data is looked at; until when
         self._todo: list[Effect | Attach] = []  # what came of the others
         self._inspections = Inspections(bench) if inspections is None else inspections
         self._repeats: dict[Sort, Repeat] = {}
@@ -51,9 +55,9 @@ class FlowHandler:
                     repeat is not None
                     and size == len(payload)
                     and repeat.device.serial == repeat.serial
-                    and time.monotonic() <= repeat.until
+                    and (now := time.monotonic()) <= repeat.until
                 ):
-                    if repeat.is_nameless:
+                    if repeat.is_nameless and now > self._deaf.get(repeat.mac, 0.0):
                         self._nameless.append(((repeat, port, number), payload))
                     else:
                         self._repeated.append((repeat, port, number))
@@ -92,6 +96,31 @@ class FlowHandler:
             self._todo += effects
         return None if hook == LOCAL_IN else first.accept
 
+    def recall(self, packets: Sequence[Waiting]) -> list[bool | None]:
+        """Those of TCP that `judge` would find to be repeats: the same, for many at the price of a few."""
+        now, both = time.monotonic(), self._both
+        era = self._bench.judge.era(now)
+        repeats, repeated = self._repeats.get, self._repeated.append
+        rulings: list[bool | None] = []
+        for _, (mac, hook, mark, _), packet in packets:
+            if hook == FORWARD and not mark & both and len(packet) >= LEAST:
+                head, size, part, protocol, addresses, port, service, number, offset = first_fields(packet)
+                repeat = repeats((mac, head, size, part, addresses, service, offset))
+                if (
+                    repeat is not None
+                    and protocol == TCP
+                    and size == len(packet)
+                    and (repeat.era is era or repeat.holds(now))
+                ):
+                    if repeat.is_nameless and now > self._deaf.get(repeat.mac, 0.0):
+                        self._nameless.append(((repeat, port, number), packet))
+                    else:
+                        repeated((repeat, port, number))
+                    rulings.append(repeat.accept)
+                    continue
+            rulings.append(None)
+        return rulings
+
     def conclude(self) -> None:
         """Nothing keeps the verdicts: what must be done before one, is done when its packet is judged."""
 
@@ -104,15 +133,17 @@ class FlowHandler:
             self._nameless.clear()
         if self._todo or len(self._repeated) >= TOGETHER:
             self.flush()
-        if self._inspections.open:
-            with self._inspections.lock:
-                self._inspections.expire(time.monotonic())
         return bool(self._repeated)
 
     def _begin_late(self, repeated: Repeated, payload: bytes) -> None:
         """A connection without a name, that has its verdict: its first data comes later still."""
-        repeat = repeated[0]
-        if not repeat.holds(time.monotonic()) or not self._bench.hears(repeat.mac):
+        repeat, now = repeated[0], time.monotonic()
+        hears = self._bench.hears(repeat.mac)
+        if not hears:
+            if len(self._deaf) >= MAX_DEAF:
+                self._deaf.clear()
+            self._deaf[repeat.mac] = now + DEAF
+        if not hears or not repeat.holds(now):
             self._repeated.append(repeated)
             return
         packet = parse_ip(payload)
@@ -127,6 +158,9 @@ class FlowHandler:
 
     def flush(self) -> None:
         """Tell and carry out what waits for that: called now and then, in the thread that calls `judge`."""
+        if self._inspections.open:
+            with self._inspections.lock:
+                self._inspections.expire(time.monotonic())
         if self._repeated:
             repeated, self._repeated = self._repeated, []
             self._todo += self._bench.repeated(repeated)
