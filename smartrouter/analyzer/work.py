@@ -35,7 +35,7 @@ from smartrouter.linux.leases import LeaseFiles
 from smartrouter.linux.multicast import Memberships
 from smartrouter.makers import Makers
 from smartrouter.notify.message import Answer
-from smartrouter.store.alerts import AlertState, set_alert_state
+from smartrouter.store.alerts import AlertState, latest_alert, set_alert_state
 from smartrouter.store.changes import (
     Sighting,
     forget_presence,
@@ -53,7 +53,8 @@ log = logging.getLogger("smartrouter.analyzer")
 TOLD_AT_ONCE = 200  # devices a message
 NEEDS_EVERY = 60.0  # seconds between two looks at what devices were seen to need
 PORTRAITS_EVERY = 60.0  # seconds between two times that what devices have shown is kept
-SETTLE_AFTER = (0.0, 1.0, 4.0)  # seconds from a change of the rules to a look at the alerts
+# Seconds after a change of the rules in which the guard takes it up, and stores what it raised before.
+SETTLE_FOR = 5.0
 
 
 class Tell(Protocol):
@@ -106,7 +107,8 @@ class Analyzer:
         self._site = site_of(self._config.web, share["lan"])
         self._scout.go(share["lan"], share["iot"])
         self._members.keep((*share["lan"], *share["iot"]))
-        self._settle_at = [time.monotonic() + delay for delay in SETTLE_AFTER]
+        self._settle_until = time.monotonic() + SETTLE_FOR
+        self._settled_to: int | None = None  # the latest alert of which it was asked what the rules say
         if self._delivery is not None:
             self._delivery.configure(self._config, self._site)
 
@@ -278,6 +280,7 @@ class Analyzer:
             return
         self._close_store()
         self._store = Store(*place, self._lookups)
+        self._settled_to = None
         if not self._has_begun:
             forget_presence(self._store.conn)
             self._has_begun = True
@@ -291,14 +294,18 @@ class Analyzer:
         self._runs.latest = self._runs.latest or next(iter(latest_runs(self._store.conn, 1)), None)
 
     def _settle(self) -> None:
-        """After a change of the rules: decide about the alerts that they speak of. And again a little later:
-        the guard may have raised one before it had the change."""
-        if self._store is None or not self._settle_at or time.monotonic() < self._settle_at[0]:
+        """After a change of the rules: decide about the alerts that they speak of. For a while also about
+        those that come: the guard may have raised them before it had the change, and nobody is to hear of
+        them as of something new."""
+        after = self._settled_to
+        if self._store is None or (after is not None and time.monotonic() > self._settle_until):
             return
-        open_again(self._store.conn, self._taken_back)
+        conn = self._store.conn
+        latest = latest_alert(conn)
+        open_again(conn, self._taken_back)
         self._taken_back.clear()
-        settle(self._store.conn, self._config.settings(frozenset()), time.time())
-        del self._settle_at[0]
+        settle(conn, self._config.settings(frozenset()), time.time(), after or 0)
+        self._settled_to = latest
 
     def _note_troubles(self) -> None:
         """Keep for `status` what fails, where that has changed."""

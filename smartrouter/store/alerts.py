@@ -142,6 +142,12 @@ def latest_change(conn: sqlite3.Connection) -> int:
     return latest
 
 
+def latest_alert(conn: sqlite3.Connection) -> int:
+    """The number of the alert that was raised last, 0 if none was."""
+    latest: int = conn.execute("SELECT coalesce(max(id), 0) FROM alerts").fetchone()[0]
+    return latest
+
+
 def nameless_alerts(conn: sqlite3.Connection, limit: int) -> list[StoredAlert]:
     """Alerts about an address without a name, whose reverse name nobody looked up yet, the newest first."""
     return _alerts(

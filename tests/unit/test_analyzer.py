@@ -283,6 +283,39 @@ class Chat:
         """Nothing to let go of."""
 
 
+CHANNEL = "config notify\n\toption type 'slack'\n\toption token 'xoxb-1'\n\toption app_token 'xapp-1'\n"
+
+
+def test_what_a_new_rule_speaks_of_is_told_as_no_news_though_the_guard_was_late(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chat = Chat([])
+    monkeypatch.setattr(delivery.Delivery.__init__, "__defaults__", (lambda config: chat, lambda: 1.0))
+    rule = (
+        "config rule\n\toption device '*'\n\toption destination 'allowed.example'\n\toption action 'allow'\n"
+    )
+    analyzer = Analyzer(
+        share(tmp_path, more=CHANNEL), Makers(), tell_nobody, LeaseFiles([tmp_path / "leases"])
+    )
+    try:
+        analyzer.turn()
+        analyzer.configure(share(tmp_path, more=CHANNEL + rule))
+        analyzer.turn()
+        for name in ("allowed.example", "other.example"):
+            raise_alert(tmp_path, name)
+        until = time.monotonic() + 20
+        while not chat.sent and time.monotonic() < until:
+            analyzer.turn()
+            time.sleep(0.02)
+    finally:
+        analyzer.stop()
+    assert [message.destination for message in chat.sent] == ["other.example"]
+    conn = open_reader(str(tmp_path / "store.db"))
+    states = dict(conn.execute("SELECT destination, state FROM alerts"))
+    conn.close()
+    assert states == {"allowed.example": "allowed", "other.example": "open"}
+
+
 @pytest.mark.parametrize(("answer", "told"), [
     (Answer.ALLOW, {"answer": "allow", "destination": "example.net", "service": "web", "alert": 1}),
     (Answer.ALLOW_HOUR, {"answer": "allow-hour", "destination": "example.net", "service": "web", "alert": 1}),
@@ -300,8 +333,7 @@ def test_what_is_answered_is_told_to_the_supervisor_and_what_was_seen_is_kept_he
         if what == "answered":
             heard.append(facts)
 
-    section = "config notify\n\toption type 'slack'\n\toption token 'xoxb-1'\n\toption app_token 'xapp-1'\n"
-    analyzer = Analyzer(share(tmp_path, more=section), Makers(), tell, LeaseFiles([tmp_path / "leases"]))
+    analyzer = Analyzer(share(tmp_path, more=CHANNEL), Makers(), tell, LeaseFiles([tmp_path / "leases"]))
     try:
         analyzer.turn()
         writer = Writer(str(tmp_path / "store.db"))
