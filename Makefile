@@ -34,7 +34,7 @@ OURS = $(DESTDIR)$(PREFIX)
 SYSTEM_FILES := etc/systemd/system/smartrouter.service usr/lib/sysusers.d/smartrouter.conf usr/local/bin/smartrouter
 STATE := etc/config/smartrouter etc/smartrouter var/lib/smartrouter run/smartrouter
 
-.PHONY: help install install-system uninstall-system develop packages test-packages demo test test-again test-long check fix bench makers training docs reliability soak fuzz mutants dist lock sbom audit clean
+.PHONY: help install install-system uninstall-system develop packages test-packages demo test test-long check fix bench makers training docs reliability soak fuzz mutants dist lock sbom audit clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r verb text; do printf '  make %-16s %s\n' "$$verb" "$$text"; done
@@ -100,11 +100,9 @@ $(LINT)/installed: tests/openwrt/package.json
 	npm install --silent --no-audit --no-fund --no-package-lock --ignore-scripts --prefix $(dir $<) && touch $@ || \
 		echo "npm could not install what LuCI's views are linted with." >&2
 
-test: develop test-packages $(LINT)/installed ## Run all tests (network tests need root)
-	ROUNDS=$(ROUNDS) $(BIN)/python -m pytest $(or $(ARGS),$(call WORKERS,2))
-
-test-again: ## Run once more, by itself, what failed; a failure that comes back is one
-	ROUNDS=$(ROUNDS) $(BIN)/python -m pytest $(call WORKERS,1) --last-failed --last-failed-no-failures none
+test: develop test-packages $(LINT)/installed ## Run all tests (network tests need root); AGAIN=1: what failed once more, by itself
+	export ROUNDS=$(ROUNDS); $(BIN)/python -m pytest $(or $(ARGS),$(call WORKERS,2)) || { [ $$? = 1 ] && [ -n "$(AGAIN)" ] && \
+		$(BIN)/python -m pytest $(call WORKERS,1) --last-failed --last-failed-no-failures none; }
 
 test-long: ## The same with every loop twenty times as long
 	$(MAKE) test ROUNDS=20
