@@ -45,7 +45,7 @@ class Visits(Background):
                 return
             address, took = answer.addresses[0], answer.ms
         if self._connecting:
-            outcome = self._device.connect(address, 443, timeout=3.0)
+            outcome = self._device.connect(address, 443, timeout=8.0)
             took += outcome.ms
             if not outcome.ok:
                 self.failed.append(f"{self._name}: {outcome.result} after {outcome.ms:.0f} ms")

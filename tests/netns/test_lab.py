@@ -192,7 +192,7 @@ with Network() as network:
     network.start_router_dnsmasq()
     network.add_device("camera").popen(["sleep", "4322"])
     print(network.folder, flush=True)
-    time.sleep(30)
+    time.sleep(300)
 """
 
 
@@ -211,7 +211,7 @@ def lab_in_a_process() -> tuple[subprocess.Popen[str], str]:
 def test_a_signal_leaves_no_namespace_and_no_process(number: signal.Signals) -> None:
     process, folder = lab_in_a_process()
     process.send_signal(number)
-    process.wait(timeout=15)
+    process.wait(timeout=60)
     assert process.returncode != 0
     assert left_of(process.pid) == []
     assert mentioned_in_process_list(folder) == []
@@ -223,14 +223,14 @@ def test_a_signal_while_the_lab_is_being_built_leaves_nothing(rounds: Callable[[
         process = subprocess.Popen(
             [sys.executable, "-c", LAB_IN_A_PROCESS], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        end = monotonic() + 10
+        end = monotonic() + 60
         while not left_of(process.pid) and monotonic() < end:
             sleep(0.001)
         assert process.poll() is None
         sleep(random.uniform(0, 0.15))
         for _ in range(3):  # people press Ctrl-C more than once
             process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=15) != 0
+        assert process.wait(timeout=60) != 0
         assert left_of(process.pid) == []
 
 

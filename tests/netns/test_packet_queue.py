@@ -10,6 +10,7 @@ import struct
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -27,6 +28,8 @@ from netns.kernel_lab import (
     flooding,
     run,
 )
+from netns.sent_again import is_drained
+from tries import within
 
 from smartrouter.core.errors import Unavailable
 from smartrouter.linux import queue_stats, ruleset
@@ -99,6 +102,7 @@ class Faulty(Recorder):
     def __init__(self, verdict: bool | None, **faults: BaseException) -> None:
         super().__init__(verdict)
         self.faults = faults
+        self.raised = Counter[str]()  # how often, by where
 
     def judge(self, payload: bytes, mac: str | None, hook: int, mark: int) -> Ruling:
         super().judge(payload, mac, hook, mark)
@@ -116,6 +120,7 @@ class Faulty(Recorder):
 
     def _fail(self, where: str) -> None:
         if where in self.faults:
+            self.raised[where] += 1
             raise self.faults[where]
 
 
@@ -136,11 +141,13 @@ def test_a_fault_costs_one_packet_its_judgement_and_no_more(
     handler = Faulty(verdict, **faults)
     with opened.serving(handler) as queue:
         assert [try_it(lab), try_it(lab)] == [outcome, outcome]
-        assert eventually(lambda: handler.settled == 2)
+        assert eventually(lambda: handler.settled >= 2)
+        assert is_drained(lab)
         handler.faults, handler.verdict = {}, True
         assert try_it(lab) == "connected"
-    assert handler.settled == 3
-    assert queue.faults == 2 * len([fault for fault in faults if fault != "judge"])
+    assert handler.settled >= 3
+    assert all(handler.raised[where] >= 2 for where in faults)
+    assert queue.faults == sum(times for where, times in handler.raised.items() if where != "judge")
 
 
 @pytest.mark.parametrize("where", ["judge", "settle"])
@@ -182,6 +189,10 @@ def test_the_verdict_does_not_wait_for_what_comes_after_it(lab: Lab, opened: Ope
 @pytest.mark.parametrize("traffic", ["idle", "trickle", "flood"])
 def test_it_beats_twice_a_second_and_stops_soon(lab: Lab, opened: Opened, traffic: str) -> None:
     """However much comes: who is silent for longer than `SILENCE` hangs, as the supervisor has it."""
+    assert within(SILENCE, lambda: longest_silence(lab, opened, traffic))
+
+
+def longest_silence(lab: Lab, opened: Opened, traffic: str) -> float:
     beats: list[float] = []
     stop = threading.Event()
     handler = Recorder(False)
@@ -204,7 +215,7 @@ def test_it_beats_twice_a_second_and_stops_soon(lab: Lab, opened: Opened, traffi
         stopped = stopping(stop, thread)
     gaps = [later - earlier for earlier, later in itertools.pairwise(beats)]
     assert min(gaps) < 0.5
-    assert max(*gaps, stopped) < SILENCE
+    return max(*gaps, stopped)
 
 
 def stopping(stop: threading.Event, thread: threading.Thread) -> float:
@@ -244,7 +255,7 @@ def test_packets_that_overflow_are_counted_and_the_reader_lives_on(
         assert getattr(stats, lost) == stats.dropped + stats.user_dropped > 400
         assert eventually(lambda: waiting(lab) == 0)
         assert try_it(lab) == "connected"
-    assert len(handler.seen) == stats.waiting + 1
+    assert len(handler.at(7000)) == stats.waiting
 
 
 class Held(Recorder):
@@ -270,9 +281,9 @@ def test_the_numbers_of_a_queue_tell_a_guard_that_judges_from_one_that_hangs(
     handler = Held()
     with opened.serving(handler):
         assert connect(lab, "device", 4, "outside", 443, 0.1) == "silence"
+        assert eventually(lambda: waiting(lab) >= 1)
         with lab.at("router"):
             hung = queue_stats.read()[FLOWS_QUEUE]
-        assert hung.waiting == 1
         assert hung.listener > 0
         handler.go.set()
         assert eventually(lambda: waiting(lab) == 0)
@@ -330,10 +341,10 @@ def test_of_many_that_wait_each_packet_gets_the_verdict_that_is_its_own(
             for each in range(number):
                 sender.sendto(struct.pack(">I", each), (ADDRESSES[4]["outside"], 7000))
         handler.go.set()
-        assert eventually(lambda: waiting(lab) == 0)
+        assert eventually(lambda: len(handler.seen) == number and waiting(lab) == 0)
         came = list(datagrams(target))
     passing = [each for each in range(number) if each % len(Numbered.FATES) in Numbered.PASS]
-    assert came == [struct.pack(">I", each) for each in passing]
+    assert sorted(came) == [struct.pack(">I", each) for each in passing]
     assert len(handler.errors) == number // len(Numbered.FATES)
     assert queue.faults == handler.settled > 0
 
@@ -362,6 +373,7 @@ def test_what_must_end_the_process_leaves_no_packet_of_its_batch_without_a_verdi
         with lab.at("device"), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
             for each in range(64):
                 sender.sendto(bytes((each,)), (ADDRESSES[4]["outside"], 7000))
+        assert eventually(lambda: waiting(lab) == 64)
         handler.go.set()
         with pytest.raises(SystemExit):
             queue.serve(threading.Event(), lambda: None)

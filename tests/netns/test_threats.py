@@ -3,12 +3,24 @@
 
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from itertools import chain, combinations, islice, product
 from time import sleep
 
 import pytest
-from netns.guard_lab import CAMERA, KNOWN, STRANGER, TV, VERSIONS, Home, eventually, home, learned_home
+from netns.guard_lab import (
+    CAMERA,
+    KNOWN,
+    PATIENCE,
+    STRANGER,
+    TV,
+    VERSIONS,
+    Home,
+    eventually,
+    home,
+    learned_home,
+)
 from scapy.layers.inet import TCP
 from scapy.layers.inet6 import (
     ICMPv6ND_RA,
@@ -101,7 +113,7 @@ def test_a_privacy_address_neither_frees_a_device_nor_keeps_it_from_what_it_know
             for target, result in ((KNOWN[1], Result.CONNECTED), (STRANGER[1], Result.REFUSED)):
                 with camera.new_socket(socket.AF_INET6, socket.SOCK_STREAM) as sock:
                     sock.bind((address, 0))
-                    assert traffic.connect(sock, target, 443, 2.0).result == result
+                    assert traffic.connect(sock, target, 443, PATIENCE).result == result
             for target, verdict in ((KNOWN[1], "accepted"), (STRANGER[1], "blocked")):
                 stored = partial(verdicts, house, target, address)
                 assert eventually(stored), "recorded as the camera's"
@@ -154,9 +166,9 @@ def test_all_that_gets_out_where_nothing_is_blocked(house: Home) -> None:
     """So it is no fault of these packets that they do not otherwise."""
     house.mode("monitor")
     try:
-        for version in VERSIONS:
-            assert len(leaked(house, house.camera, of_every_protocol(house, version))) > 240
-        assert len(leaked(house, house.camera, behind_every_chain(house))) > 50
+        every = [(of_every_protocol(house, version), 240) for version in VERSIONS]
+        for frames, most in (*every, (behind_every_chain(house), 50)):
+            assert eventually(lambda: len(leaked(house, house.camera, frames)) > most)  # noqa: B023 - used in this turn
     finally:
         house.mode("enforce")
 
@@ -213,10 +225,16 @@ def test_a_made_up_mac_on_a_network_of_things_is_no_way_out_where_new_ones_are_i
             assert eventually(lambda: found.judged().get("isolated", 0) >= 1)
             assert found.printer.connect(STRANGER[0], 443).result is Result.REFUSED
             # That somebody takes it for a person's, as it makes its MAC up, changes nothing.
-            assert eventually(lambda: found.product.json("device", found.printer.mac)["iot"] is False)
+            assert eventually(lambda: is_taken_for_a_persons(found, found.printer))
             sleep(0.2)
             assert found.printer.connect(STRANGER[0], 444).result is Result.REFUSED
             assert not wire.to(TARGET[0])
+
+
+def is_taken_for_a_persons(found: Home, device: Host) -> bool:
+    with suppress(RuntimeError):  # it is not known yet
+        return found.product.json("device", device.mac)["iot"] is False
+    return False
 
 
 def test_thousands_of_mangled_packets_end_nothing_and_keep_nobody_waiting(

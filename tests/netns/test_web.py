@@ -109,7 +109,7 @@ def home() -> Iterator[Home]:
         product = Product(network, {})
         text = product.config.read_text() + "\tlist iot_network 'br-iot'\nconfig web\n"
         product.config.write_text(text)
-        product.start(timeout=40)
+        product.start()
         home = Home(network, product, phone, thing)
         try:
             home.until(home.is_up)
@@ -155,8 +155,7 @@ def test_the_password_is_a_hash_in_the_configuration_and_the_code_is_gone(home: 
 
 
 def test_it_listens_on_the_lan_and_nowhere_else(home: Home) -> None:
-    assert _connects(home.phone, HOME.router4)
-    assert _connects(home.phone, HOME.router6)
+    home.until(lambda: _connects(home.phone, HOME.router4) and _connects(home.phone, HOME.router6))
     assert not _connects(home.network.internet, WAN_ROUTER.ipv4)
     assert not _connects(home.network.internet, WAN_ROUTER.ipv6)
     assert not _connects(home.network.internet, HOME.router4), "by the LAN's address from beyond the WAN"
@@ -204,25 +203,30 @@ def test_enforce_on_trial_counts_at_once_and_can_be_kept_or_left(home: Home, own
         return home.product.json("status")["guard"].get("mode")
 
     owner.post("/mode", {"mode": "enforce", "how": "try"}, of="/mode/enforce")
-    assert mode() == Mode.ENFORCE
+    home.until(lambda: mode() == Mode.ENFORCE)
     main = load(home.product.config).main
     assert main.mode_until is not None
     assert 0 < main.mode_until - time.time() <= 600
     owner.post("/mode/keep", {}, of="/settings")
     assert load(home.product.config).main.mode_until is None
-    assert mode() == Mode.ENFORCE
+    home.until(lambda: mode() == Mode.ENFORCE)
     owner.post("/mode", {"mode": "monitor"}, of="/settings")
-    assert mode() == Mode.MONITOR
+    home.until(lambda: mode() == Mode.MONITOR)
 
 
 def test_a_trial_that_nobody_keeps_ends_even_if_all_was_restarted_meanwhile(home: Home) -> None:
-    done = home.product.command("mode", "enforce", "--yes", "--for", "5s")
-    assert done.returncode == 0, done.stderr
-    assert load(home.product.config).main.mode is Mode.ENFORCE
-    home.product.stop()
-    assert load(home.product.config).main.mode is Mode.ENFORCE
-    home.product.start(timeout=40)
-    home.until(lambda: load(home.product.config).main.mode is Mode.MONITOR)
+    def outlasts_a_stop(seconds: int) -> bool:
+        begun = time.time()
+        done = home.product.command("mode", "enforce", "--yes", "--for", f"{seconds}s")
+        assert done.returncode == 0, done.stderr
+        home.product.stop()
+        outlasts = load(home.product.config).main.mode is Mode.ENFORCE
+        assert outlasts or time.time() > begun + seconds
+        home.product.start()
+        return outlasts
+
+    assert any(map(outlasts_a_stop, (5, 40)))
+    home.until(lambda: load(home.product.config).main.mode is Mode.MONITOR, 60.0)
     main = load(home.product.config).main
     assert main.mode_until is None
     home.until(lambda: home.product.json("status")["guard"].get("mode") == Mode.MONITOR)
@@ -259,7 +263,7 @@ def test_many_at_once_do_not_stop_its_heart(home: Home, owner: Browser) -> None:
     def crowd() -> int:
         requests = []
         for _ in range(20):
-            sock = socket.create_connection((HOME.router4, PORT), timeout=10)
+            sock = socket.create_connection((HOME.router4, PORT), timeout=15)
             cookie = "; ".join(f"{name}={value}" for name, value in owner.cookies.items())
             sock.sendall(f"GET / HTTP/1.1\r\nHost: {HOME.router4}\r\nCookie: {cookie}\r\n\r\n".encode())
             requests.append(sock)
@@ -309,9 +313,11 @@ def test_the_password_is_chosen_anew_on_the_router(home: Home, owner: Browser) -
     assert done.returncode == 0, done.stderr
     home.until(lambda: owner.get("/account").status == 303)
     assert Browser(home.phone).log_in().status == 403
-    assert Browser(home.phone).log_in("another password").status == 303
+    other = Browser(home.phone)
+    assert other.log_in("another password").status == 303
     back = home.product._argv("web", "--set-password")
     home.network.router.run(["sh", "-c", f'printf "{PASSWORD}\\n" | "$@"', "sh", *back], timeout=30)
+    home.until(lambda: other.get("/account").status == 303)
 
 
 def test_brute_force_is_locked_out_and_others_are_not(home: Home) -> None:
