@@ -83,7 +83,7 @@ class Scene:
                 self.answers.append(message)
             self.beats += "beat" in message
 
-    def until(self, what: Callable[[], object], patience: float = 10.0) -> float:
+    def until(self, what: Callable[[], object], patience: float = 30.0) -> float:
         """Seconds until `what` is true; -1 if it does not become so."""
         begun = time.monotonic()
         while time.monotonic() < begun + patience:
@@ -212,7 +212,7 @@ def main() -> None:
     try:
         seen = play(scene)
         scene.lines.close()
-        seen["exit"] = scene.process.wait(10)
+        seen["exit"] = scene.process.wait(30)
         print(json.dumps(seen))
     finally:
         scene.writer.close()

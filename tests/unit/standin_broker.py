@@ -62,7 +62,7 @@ class Listener:
         self._client.connect("127.0.0.1", port)
         self._client.loop_start()
         self._client.subscribe("#", qos=1)
-        assert listens.wait(10)
+        assert listens.wait(20)
 
     def of(self, topic: str) -> list[bytes]:
         return [payload for where, payload, _ in self.messages if where == topic]
@@ -75,7 +75,7 @@ class Listener:
     def say(self, topic: str, payload: str, *, retain: bool = False) -> None:
         self._client.publish(
             topic, payload.encode("utf-8", "surrogatepass"), qos=1, retain=retain
-        ).wait_for_publish(5)
+        ).wait_for_publish(20)
 
     def close(self) -> None:
         self._client.disconnect()
@@ -91,7 +91,7 @@ def listening(broker: Broker) -> Iterator[Listener]:
         listener.close()
 
 
-def until(true: Callable[[], bool], seconds: float = 10.0) -> None:
+def until(true: Callable[[], bool], seconds: float = 30.0) -> None:
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline, "it did not happen"

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from unit.made_effects import raised
 
+from smartrouter.analyzer import alertlog
 from smartrouter.analyzer.alertlog import PATIENCE, AlertLog
 from smartrouter.analyzer.lookups import Lookups
 from smartrouter.analyzer.resolve import NOTHING, Answer, Question
@@ -110,7 +111,10 @@ def test_a_hundred_attempts_at_one_destination_are_one_line(desk: Desk) -> None:
     assert desk.lines() == ["cloud.example"]
 
 
-def test_without_a_name_the_reverse_name_is_written_and_kept(desk: Desk) -> None:
+def test_without_a_name_the_reverse_name_is_written_and_kept(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(alertlog, "PATIENCE", 60.0)
     desk.attempt("198.51.100.5")
     desk.until(lambda: desk.lines() == ["reverse.example"] and desk.reverse() == "reverse.example")
 
@@ -202,12 +206,12 @@ def test_a_file_that_cannot_be_written_loses_no_line(desk: Desk) -> None:
 def test_without_a_file_alerts_get_their_reverse_names_all_the_same(desk: Desk) -> None:
     log = AlertLog(desk.conn, None, desk.lookups)
     desk.attempt("198.51.100.5")
-    for _ in range(20):
+
+    def is_kept() -> bool:
         log.turn()
-        time.sleep(0.01)
-    kept = stored_alert(desk.conn, 1)
-    assert kept is not None
-    assert kept.reverse == "reverse.example"
+        return desk.reverse() == "reverse.example"
+
+    desk.until(is_kept)
     assert not desk.file.exists()
 
 
@@ -230,6 +234,10 @@ def test_lookups_that_found_no_room_are_made_later(desk: Desk, monkeypatch: pyte
     desk.start()
     for number in range(6):
         desk.attempt(f"198.51.100.{number}", at=float(number + 1))
-    desk.lines(0.5)
-    nameless = desk.conn.execute("SELECT count(*) FROM alerts WHERE reverse IS NULL").fetchone()
-    assert nameless == (0,)
+
+    def all_have_names() -> bool:
+        desk.log.turn()
+        nameless = desk.conn.execute("SELECT count(*) FROM alerts WHERE reverse IS NULL").fetchone()
+        return bool(nameless == (0,))
+
+    desk.until(all_have_names)

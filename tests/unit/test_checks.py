@@ -130,9 +130,11 @@ def test_rules_without_a_smartrouter_are_noticed(tmp_path: Path) -> None:
 @ROOT
 @pytest.mark.netns
 def test_a_queue_that_another_program_took_is_a_problem(tmp_path: Path) -> None:
-    listen = f"q = NetfilterQueue(); q.bind({FLOWS_QUEUE}, print); time.sleep(60)"
-    script = f"import time; from netfilterqueue import NetfilterQueue; {listen}"
-    setup = f"{sys.executable} -c '{script}' & child=$!; trap 'kill $child' EXIT; sleep 1"
+    listen = f'q = NetfilterQueue(); q.bind({FLOWS_QUEUE}, print); open(sys.argv[1], "w"); time.sleep(60)'
+    script = f"import sys, time; from netfilterqueue import NetfilterQueue; {listen}"
+    listens = tmp_path / "listens"
+    setup = f"{sys.executable} -c '{script}' {listens} & child=$!; trap 'kill $child' EXIT"
+    setup += f"; until [ -e {listens} ]; do sleep 0.1; done"
     assert ["queues in use", "problem"] in in_a_namespace(setup, f"running('{tmp_path}')")
 
 

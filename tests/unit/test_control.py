@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The control socket: who gets in, what odd clients get, and what commands are told when nobody answers."""
 
+import contextlib
 import json
 import os
 import select
@@ -116,7 +117,7 @@ def as_user(uid: int, gid: int, groups: list[int], what: Callable[[], str]) -> s
 def outcome(run_dir: Path) -> Callable[[], str]:
     def attempt() -> str:
         try:
-            return json.dumps(ask(str(run_dir), {"do": "x"}, 3))
+            return json.dumps(ask(str(run_dir), {"do": "x"}, 20))
         except SmartrouterError as error:
             return f"{type(error).__name__}: {error}"
 
@@ -234,9 +235,11 @@ def test_a_client_that_says_nothing_is_forgotten(
     with socket.socket(socket.AF_UNIX) as sock:
         sock.settimeout(20)
         sock.connect(str(tmp_path / control.NAME))
-        sock.sendall(b'{"half a ')
-        assert sock.recv(100) == b""
-    assert desk.server.clients == ()
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # forgotten before it said this
+            sock.sendall(b'{"half a ')
+            assert sock.recv(100) == b""
+    while desk.server.clients:
+        time.sleep(0.005)
 
 
 def test_so_many_clients_and_no_more(desk: Desk, tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ class World:
             self.answered += self.delivery.turn(Moment(self.running, self.wall))
             if not self.delivery.busy or not self.waits_for_all:
                 return
-            assert select.select([self.delivery.fileno()], [], [], 10)[0], "a hand-over does not end"
+            assert select.select([self.delivery.fileno()], [], [], 30)[0], "a hand-over does not end"
 
     def health(self, key: str = "webhook") -> Health:
         return channels(self.conn)[key]
@@ -467,6 +467,7 @@ def test_however_it_fails_the_message_comes_through_once_it_works(
     world.go(8)
     assert world.health().failures >= 2
     setattr(hook, how, good)
+    monkeypatch.setattr("smartrouter.notify.webhook.PATIENCE", 20.0)
     world.go(60)
     assert set(hook.keys) == {"alert:1/1"}
     assert world.health().error == ""
@@ -523,11 +524,11 @@ def test_a_message_that_a_service_never_takes_keeps_no_other_from_it(world: Worl
 def test_a_channel_that_hangs_delays_no_other(world: World, hook: StandIn) -> None:
     world.waits_for_all = False
     with service() as second:
-        hook.slow = 3.0
+        hook.slow = 30.0
         world.configure(*world.sections, section(second, name="second"))
         world.turn()
         write(world.guard, raised())
-        until = time.monotonic() + 2
+        until = time.monotonic() + 20
         while not second.taken and time.monotonic() < until:
             world.go(STEP)
             time.sleep(0.02)

@@ -3,6 +3,7 @@
 
 import json
 import queue
+import re
 import signal
 import subprocess
 import sys
@@ -14,7 +15,6 @@ from pathlib import Path
 import pytest
 from unit.made_home import PLUG, TV, Home, alert
 
-from smartrouter.cli.follow import LOOK
 from smartrouter.core.effects import Kind
 from smartrouter.store.alerts import AlertState, set_alert_state
 from smartrouter.store.connect import open_writer
@@ -62,16 +62,15 @@ def raise_(home: Home, *alerts: object) -> None:
 
 
 def first_line(home: Home, follower: Follower) -> str:
-    """Have alerts raised until it has begun to look; gives its first line."""
+    """Have alerts raised until it has begun to look; gives its first line, once it has printed the last."""
     for number in range(100):
         raise_(home, alert(TV, f"{number}.example"))
         time.sleep(0.2)
         if not follower.lines.empty():
             break
-    time.sleep(2 * LOOK)
-    first = follower.line()
-    while not follower.lines.empty():
-        follower.line()
+    first = line = follower.line()
+    while not re.search(rf"\b{number}\.example", line):
+        line = follower.line()
     return first
 
 

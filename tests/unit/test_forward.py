@@ -25,13 +25,13 @@ class Desk:
 
     def _look_up(self, question: Question) -> Answer:
         self.asked.append(question)
-        self.free.wait(10)
+        self.free.wait(60)
         return Answer(("198.51.100.5", "2001:db8::5"), 299.5) if question.of.startswith("a") else NOTHING
 
     def told(self, count: int) -> list[dict[str, Any]]:
         """All that is told until there are `count` names."""
         told: list[dict[str, Any]] = []
-        until = time.monotonic() + 5
+        until = time.monotonic() + 20
         while len(told) < count and time.monotonic() < until:
             news = self.forward.news()
             assert len(news) <= TOLD_AT_ONCE

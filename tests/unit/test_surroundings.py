@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 import pytest
+from tries import slowness
 
 pytestmark = [
     pytest.mark.netns,
@@ -53,10 +54,10 @@ SCRIPT = """if True:
     wait()
 
     neighbour("192.0.2.9", "00:17:88:00:00:09")
-    told["ready"] = bool(select.select([around], [], [], 1.0)[0])
-    told["events"] = named(wait())
+    told["ready"] = bool(select.select([around], [], [], 20.0)[0])
+    told["events"] = [c for c in named(wait()) if c[0].startswith("Neighbour")]
     ip("neighbour delete 192.0.2.9 dev sr-lan")
-    told["after"] = named(wait())
+    told["after"] = [c for c in named(wait()) if c[0].startswith("Neighbour")]
 
     ip("link set sr-far down")
     told["down"] = [[c[0], c[1] and c[1][1], c[1] and c[1][7], c[2] and c[2][7]]
@@ -91,7 +92,9 @@ SCRIPT = """if True:
     for mac in ("00:17:88:00:00:30", "50:c7:bf:00:00:30", "00:17:88:00:00:30"):
         asks(mac)
         begun = time.monotonic()
-        while time.monotonic() < begun + 1.5:  # the kernel takes no second word within a second: locktime
+        wanted = len(turns) + 1
+        # The kernel takes no second word within a second: locktime.
+        while time.monotonic() < begun + (1.5 if len(turns) == wanted else 20.0):
             if select.select([around], [], [], 0.1)[0]:
                 claims.heard(c for c in around.changes()[0] if isinstance(c, Neighbour))
                 turns += [(mac, address, time.monotonic() - begun) for mac, address in claims.news()]
@@ -157,4 +160,4 @@ def test_a_number_that_another_interface_gets_has_its_name_from_then_on(told: di
 def test_two_that_use_one_address_by_turns_are_told_within_two_seconds(told: dict[str, Any]) -> None:
     turns = [turn for turn in told["turns"] if turn[1] == "192.0.2.30"]
     assert [mac for mac, _, _ in turns] == ["00:17:88:00:00:30", "50:c7:bf:00:00:30", "00:17:88:00:00:30"]
-    assert all(seconds < 2.0 for _, _, seconds in turns)
+    assert all(seconds < 2.0 * slowness() for _, _, seconds in turns)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The pages in a real browser: what a person sees and does there."""
 
+import time
 from typing import Any
 
 import pytest
@@ -158,16 +159,14 @@ def test_a_setting_is_refused_beside_its_field_and_then_accepted(browser: Browse
     assert load(house.path).main.learning_period == 21 * 86400
 
 
-def test_enforce_is_tried_and_ends_by_itself(
-    browser: Browser, house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("smartrouter.web.pages.mode.TRIAL", 3)
+def test_enforce_is_tried_and_ends_by_itself(browser: Browser, house: House) -> None:
     browser.open("/settings")
     browser.click("Block what is not known …")
     browser.wait(lambda: "What will still be new" in browser.text(), "what enforce meets")
     browser.shot("enforce")
     browser.button_like("Try it for").click()
     browser.wait(lambda: "on trial" in browser.text(), "the trial")
+    house.household.trial.take(time.time(), time.time(), time.monotonic())
     browser.wait(lambda: load(house.path).main.mode == "monitor", "the end")
     browser.wait(lambda: "on trial" not in browser.text(), "word of it, without a click")
     assert load(house.path).main.mode_until is None
