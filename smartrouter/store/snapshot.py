@@ -68,7 +68,8 @@ def take(database: str, folder: str) -> int:
         source.close()
     size = os.stat(new).st_size
     _put(new, path)
-    _remove(os.path.join(folder, JOURNAL))  # of the copy before; it would not count any more
+    for name in (JOURNAL, JOURNAL + _NEW):  # of the copy before; it would not count any more
+        _remove(os.path.join(folder, name))
     return size
 
 

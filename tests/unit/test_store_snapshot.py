@@ -220,6 +220,15 @@ def test_the_signature_changes_with_the_store(database: str) -> None:
     assert snapshot.signature(database) != before
 
 
+def test_what_was_not_written_to_its_end_goes_with_the_next_copy(database: str, flash: Path) -> None:
+    stored(database, learn(name="netflix.com"))
+    snapshot.take(database, str(flash))
+    for name in (COPY, JOURNAL):
+        (flash / f"{name}.new").write_text("half of")
+    snapshot.take(database, str(flash))
+    assert {path.name for path in flash.iterdir()} == {COPY}
+
+
 COPIER = """
 import sys
 from smartrouter.store import snapshot
