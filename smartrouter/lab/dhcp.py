@@ -46,7 +46,7 @@ def obtain(
     hostname: str,
     vendor: str,
     wanted: Sequence[int] = WANTED,
-    timeout: float = 10.0,
+    timeout: float = 20.0,
 ) -> Lease:
     """Discover, request and get a lease on `interface`. Raises TimeoutError. `vendor`: option 60; `wanted`:
     option 55."""

@@ -67,7 +67,7 @@ def _start(host: Host, config: Path, options: Sequence[str]) -> None:
         )
 
 
-def _wait_for(host: Host, server: str, timeout: float = 5.0) -> None:
+def _wait_for(host: Host, server: str, timeout: float = 20.0) -> None:
     end = monotonic() + timeout
     while monotonic() < end:
         if host.resolve("lab-is-up.lan", server=server, timeout=0.2).status.isupper():

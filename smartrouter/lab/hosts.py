@@ -31,6 +31,7 @@ T = TypeVar("T")
 
 PREFIX = "sr-"
 PACKAGES = {"ip": "iproute2", "nft": "nftables", "dnsmasq": "dnsmasq-base"}  # program -> Debian's package
+PATIENCE = 20.0  # seconds for an attempt: who hears nothing sends a SYN again after 1, 3, 7 and 15
 _NETNS = Path("/run/netns")  # where iproute2 keeps namespaces
 _ETC_NETNS = Path("/etc/netns")  # and what it lays over /etc in them (ip-netns(8))
 _CLONE_NEWNET = 0x40000000  # linux/sched.h
@@ -144,7 +145,7 @@ class Host:
         return self.inside(socket.socket, family, kind, protocol)
 
     def connect(
-        self, address: str, port: int, timeout: float = 2.0, say: bytes = b"", source_port: int = 0
+        self, address: str, port: int, timeout: float = PATIENCE, say: bytes = b"", source_port: int = 0
     ) -> Outcome:
         """Try a TCP connection and close it; with `say`, also send that and wait for an answer."""
         with self.new_socket(family_of(address), socket.SOCK_STREAM) as sock:
@@ -154,7 +155,7 @@ class Host:
             return traffic.connect(sock, address, port, timeout, say)
 
     def udp(
-        self, address: str, port: int, data: bytes = b"hello", timeout: float = 2.0, source_port: int = 0
+        self, address: str, port: int, data: bytes = b"hello", timeout: float = PATIENCE, source_port: int = 0
     ) -> Outcome:
         """Send one datagram and wait for one back."""
         with self.new_socket(family_of(address), socket.SOCK_DGRAM) as sock:
@@ -162,7 +163,7 @@ class Host:
                 sock.bind(("", source_port))
             return traffic.udp(sock, address, port, data, timeout)
 
-    def ping(self, address: str, timeout: float = 2.0) -> Outcome:
+    def ping(self, address: str, timeout: float = PATIENCE) -> Outcome:
         """One ICMP or ICMPv6 echo."""
         family = family_of(address)
         protocol = socket.IPPROTO_ICMPV6 if family == socket.AF_INET6 else socket.IPPROTO_ICMP
@@ -170,7 +171,7 @@ class Host:
             return traffic.ping(sock, address, timeout)
 
     def resolve(
-        self, name: str, kind: str = "A", server: str = "", timeout: float = 2.0, tcp: bool = False
+        self, name: str, kind: str = "A", server: str = "", timeout: float = PATIENCE, tcp: bool = False
     ) -> Answer:
         """Look `name` up at `server` (by default the host's own resolver)."""
         server = server or self.resolver

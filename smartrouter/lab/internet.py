@@ -41,7 +41,7 @@ class Servers:
         self._bell, bell = socket.socketpair()
         self._one_at_a_time = threading.Lock()
         self._selector.register(bell, EVENT_READ, None)
-        self._bell.settimeout(5.0)
+        self._bell.settimeout(20.0)
         for family in (socket.AF_INET, socket.AF_INET6):
             for port in tcp:
                 self._serve(host.new_socket(family, socket.SOCK_STREAM), port, self._accept)

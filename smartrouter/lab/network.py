@@ -300,7 +300,7 @@ class Network:
         return lease
 
 
-def _advertised_address(device: Host, timeout: float = 10.0) -> str:
+def _advertised_address(device: Host, timeout: float = 20.0) -> str:
     """The address that `device` made for itself from a router advertisement."""
     end = monotonic() + timeout
     while monotonic() < end:

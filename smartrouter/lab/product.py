@@ -55,7 +55,7 @@ class Product:
             lines.append("config web")
         self.config.write_text("\n".join([*lines, ""]))
 
-    def start(self, timeout: float = 15.0) -> None:
+    def start(self, timeout: float = 60.0) -> None:
         """Start `smartrouter run` and wait until it guards. Raises RuntimeError with the end of its log."""
         with self.log.open("ab") as log:
             process = self.process = self.network.router.popen(self._argv("run"), stdout=log, stderr=log)
@@ -69,7 +69,7 @@ class Product:
     def stop(self) -> int:
         """End it as an init script does; gives its exit status."""
         assert self.process  # noqa: S101 - only what was started can be stopped
-        return self.network.router.stop(self.process, patience=10.0)
+        return self.network.router.stop(self.process, patience=20.0)
 
     def is_guarding(self) -> bool:
         """Is the guard alive, with its rules in the kernel?"""
@@ -99,10 +99,10 @@ class Product:
 
     def rows(self, sql: str, *values: str) -> list[Any]:
         """What the store answers to a query."""
-        with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)) as connection:
+        with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=20.0)) as connection:
             return connection.execute(sql, values).fetchall()
 
-    def wait_for(self, what: Callable[[], T], timeout: float = 10.0) -> T:
+    def wait_for(self, what: Callable[[], T], timeout: float = 20.0) -> T:
         """Call `what` until it gives something true, and give that. Raises TimeoutError."""
         end = monotonic() + timeout
         while not (found := what()):
