@@ -43,7 +43,7 @@ from smartrouter.supervisor import editing
 from smartrouter.supervisor.editing import BadEdit
 from smartrouter.supervisor.household import ANALYZER, GUARD, WEB, Household
 
-STATUS_PATIENCE = 1.0  # seconds for the guard's part of the status
+STATUS_PATIENCE = 2.0  # seconds for the guard's part of the status: shorter than who asks waits
 TEST_PATIENCE = 25.0  # seconds for a channel to take a sample
 LONGEST_PAUSE = 7 * 86400  # seconds; who wants more wants monitor mode
 LONGEST_MUTE = 366 * 86400  # seconds
