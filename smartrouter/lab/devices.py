@@ -8,7 +8,7 @@ to the address it was told. Knows nothing of smartrouter.
 from typing import NamedTuple
 
 from smartrouter.lab.dnsmasq import Names
-from smartrouter.lab.hosts import Host
+from smartrouter.lab.hosts import PATIENCE, Host
 from smartrouter.lab.traffic import Outcome, Result
 
 _TIME_REQUEST = b"\x23" + bytes(47)  # RFC 5905 section 7.3: version 4, client
@@ -93,7 +93,7 @@ NAMES: Names = {
 }
 
 
-def follow(device: Host, habit: Habit, version: int, timeout: float = 3.0) -> Visit:
+def follow(device: Host, habit: Habit, version: int, timeout: float = PATIENCE) -> Visit:
     """Let `device` do what `habit` says, over IPv4 or IPv6."""
     answer = device.resolve(habit.name, "AAAA" if version == 6 else "A", timeout=timeout)
     if not answer.addresses:
@@ -101,7 +101,7 @@ def follow(device: Host, habit: Habit, version: int, timeout: float = 3.0) -> Vi
     return knock(device, habit, answer.addresses[0], timeout)
 
 
-def knock(device: Host, habit: Habit, address: str, timeout: float = 3.0) -> Visit:
+def knock(device: Host, habit: Habit, address: str, timeout: float = PATIENCE) -> Visit:
     """The same at a known `address`, without asking for the name."""
     if habit.protocol == "udp":
         outcome = device.udp(address, habit.port, habit.data, timeout)

@@ -102,7 +102,7 @@ class Story:
     def protected(self) -> None:
         stage = self.stage
         stage.act("Protected", "Learning ends by itself: after some seconds here, after days in a home.")
-        done = self._eventually(lambda: self._states() == {"protected"}, timeout=30.0)
+        done = self._eventually(lambda: self._states() == {"protected"}, timeout=60.0)
         self._command("device", _CAMERA.title)
         stage.claim("all three devices are protected", done, self._states())
         visits = self._live(*WATCHED, quietly=True)
@@ -175,9 +175,10 @@ class Story:
             self.hosts[_CAMERA.key].connect(f"{_SCANNED_NETWORK}.{number}", 23)
         news = self.network.servers.arrived()[arrived:]
         stage.claim("not one packet of it got out", not news, news)
-        told = self._eventually(lambda: sum(a["count"] for a in self._of_the_scan()) >= _SCANNED)
+        told = self._eventually(
+            lambda: [alert["count"] >= _SCANNED for alert in self._of_the_scan()] == [True]
+        )
         self._command("alerts", "--kind", "scan")
-        told = told and len(self._of_the_scan()) == 1
         stage.claim("all of it is one alert", told, self._of_the_scan())
 
     def the_web_interface(self) -> None:
@@ -284,7 +285,7 @@ class Story:
                 f"`smartrouter {arguments[0]}` succeeds", False, f"exit status {done.returncode}"
             )
 
-    def _eventually(self, what: Callable[[], object], timeout: float = 15.0) -> bool:
+    def _eventually(self, what: Callable[[], object], timeout: float = 30.0) -> bool:
         try:
             return bool(self.product.wait_for(what, timeout))
         except TimeoutError:

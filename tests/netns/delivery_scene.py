@@ -124,7 +124,7 @@ def play(folder: Path, hook: StandIn) -> dict[str, Any]:
         reader = reader or open_reader(scene.database)
         return "hook" in channels(reader)
 
-    seen["up"] = scene.until(lambda: is_known())
+    scene.until(lambda: is_known(), 60.0)
     seen["took"] = [scene.delivered(number) for number in range(FIRST)]
     seen["command line"] = Path(f"/proc/{scene.process.pid}/cmdline").read_text()
     seen["uid"] = os.stat(f"/proc/{scene.process.pid}").st_uid  # its own are root's: it is not dumpable
@@ -139,11 +139,12 @@ def play(folder: Path, hook: StandIn) -> dict[str, Any]:
         scene.kill()
         scene.start()
     seen["all"] = scene.until(lambda: len(set(hook.keys)) == ALERTS, 150.0)
+    assert reader is not None
+    scene.until(lambda: not channels(reader)["hook"].waiting)
     time.sleep(1.0)
     times = Counter(hook.keys)
     seen["distinct"], seen["most"] = len(times), max(times.values())
     seen["twice"] = sum(count > 1 for count in times.values())
-    assert reader is not None
     seen["health"] = channels(reader)["hook"]._asdict()
     scene.kill()
     scene.writer.close()

@@ -17,8 +17,9 @@ from itertools import count, product
 from pathlib import Path
 from typing import NamedTuple
 
-from netns.guard_lab import STRANGER, Home, alive, eventually, processes_mentioning
+from netns.guard_lab import PATIENCE, STRANGER, Home, alive, eventually, processes_mentioning
 
+from smartrouter.lab.hosts import Host
 from smartrouter.lab.plan import HOME, RESOLVER4
 from smartrouter.linux import conntrack
 from smartrouter.linux.netlink import Netlink
@@ -61,9 +62,10 @@ Expected = Mapping[Probe, Seen]
 
 
 class Fault(NamedTuple):
-    """`making(home)` makes it as a context manager; it is over at the end of the block, or passes by itself.
-    `expected(setting)`: what is seen while it lasts. `back`: seconds after its end, at the most, until all is
-    as before, where nothing else keeps the machine busy. `told`: how the user hears of it."""
+    """`making(home)` makes it as a context manager; it is over at the end of the block, or passes by itself:
+    then the block may be given what says whether it has not yet. `expected(setting)`: what is seen while it
+    lasts. `back`: seconds after its end, at the most, until all is as before, where nothing else keeps the
+    machine busy. `told`: how the user hears of it."""
 
     key: str
     what: str
@@ -127,9 +129,12 @@ def part_pid(home: Home, name: str) -> int:
 
 
 def stopped(pid: int) -> bool:
-    """Does SIGSTOP keep each thread of this process?"""
-    tasks = Path(f"/proc/{pid}/task").iterdir()
-    return all((task / "stat").read_text().rpartition(")")[2].split()[0] == "T" for task in tasks)
+    """Does SIGSTOP keep each thread of this process? Or has it been ended because of that?"""
+    try:
+        tasks = Path(f"/proc/{pid}/task").iterdir()
+        return all((task / "stat").read_text().rpartition(")")[2].split()[0] == "T" for task in tasks)
+    except OSError:
+        return not alive(pid)
 
 
 @contextmanager
@@ -158,16 +163,16 @@ def _killed(name: str) -> Callable[[Home], AbstractContextManager[None]]:
     return making
 
 
-def _stopped(name: str) -> Callable[[Home], AbstractContextManager[None]]:
+def _stopped(name: str) -> Callable[[Home], AbstractContextManager[Callable[[], bool]]]:
     """Hanging: neither dead nor doing anything. `name`: of a part, or `supervisor`."""
 
     @contextmanager
-    def making(home: Home) -> Iterator[None]:
+    def making(home: Home) -> Iterator[Callable[[], bool]]:
         pid = int(home.status()["pid"]) if name == "supervisor" else part_pid(home, name)
         os.kill(pid, signal.SIGSTOP)
         assert eventually(lambda: stopped(pid))
         try:
-            yield
+            yield lambda: alive(pid)
         finally:
             if name == "supervisor":
                 os.kill(pid, signal.SIGCONT)
@@ -239,16 +244,16 @@ def _service_hangs(home: Home) -> Iterator[None]:
     with home.internet.new_socket(socket.AF_INET, socket.SOCK_STREAM) as service:
         service.bind((_HOOK, 0))
         service.listen()
-        service.settimeout(20.0)
+        service.settimeout(PATIENCE)
         place = f"http://{_HOOK}:{service.getsockname()[1]}/hook"
         notify = f"config notify\n\toption type 'webhook'\n\toption channel '{place}'\n"
         home.product.config.write_text(f"{text}{notify}")
         assert home.ask("reload")["applied"]
         try:
             assert eventually(lambda: "webhook" in _channels(home))
-            home.camera.connect(STRANGER[0], next(_PORTS), timeout=1.0)
+            home.camera.connect(STRANGER[0], next(_PORTS))
             with service.accept()[0] as taken:
-                taken.settimeout(20.0)
+                taken.settimeout(PATIENCE)
                 assert taken.recv(1)
                 yield
                 assert _channels(home)["webhook"]["waiting"]
@@ -274,12 +279,17 @@ def _resolver(verdict: str) -> Callable[[Home], AbstractContextManager[None]]:
         try:
             [dnsmasq] = processes_mentioning(str(home.network.folder / "router.conf"))
             os.kill(dnsmasq, signal.SIGHUP)
-            assert not home.router.resolve("cloud.maker.example", server=RESOLVER4, timeout=0.3).addresses
+            for server in (RESOLVER4, home.router.resolver):
+                assert eventually(lambda: not _is_told(home.router, server))  # noqa: B023 - at once
             yield
         finally:
             home.internet.run(["nft", "delete", "table", "inet", "away"], check=True)
 
     return making
+
+
+def _is_told(device: Host, server: str) -> bool:
+    return bool(device.resolve("cloud.maker.example", server=server, timeout=0.3).addresses)
 
 
 @contextmanager
@@ -309,7 +319,7 @@ def _lan_down(home: Home) -> Iterator[None]:
 def _lan_renamed(home: Home) -> Iterator[None]:
     home.router.ip(f"link set {HOME.bridge} name br-away")
     try:
-        assert eventually(lambda: HOME.bridge in home.status()["missing"], 20.0)
+        assert eventually(lambda: HOME.bridge in home.status()["missing"])
         yield
     finally:
         home.router.ip(f"link set br-away name {HOME.bridge}")

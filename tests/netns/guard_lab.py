@@ -22,6 +22,7 @@ import dns.name
 import dns.rrset
 
 from smartrouter.control import ask
+from smartrouter.guard.accounts import ENTERED
 from smartrouter.lab import traffic
 from smartrouter.lab.dnsmasq import Names
 from smartrouter.lab.hosts import Host
@@ -36,6 +37,7 @@ CAMERA, TV, PHONE, PC = (f"02:00:00:00:6a:0{number}" for number in range(1, 5))
 VERSIONS = (4, 6)
 PATIENCE = 20.0  # seconds for what must happen, and happens in a moment where the machine is free
 _SO_RCVBUFFORCE = 33  # asm-generic/socket.h
+_SYN = 0x02
 KINDS = {4: "A", 6: "AAAA"}
 
 NAMES: Names = {
@@ -83,19 +85,36 @@ class Home:
 
     def ask(self, do: str, **arguments: Any) -> dict[str, Any]:
         """One request at the control socket; raises SmartrouterError as the product words it."""
-        return ask(str(self.product.run_dir), {"do": do, **arguments}, 10.0)
+        return ask(str(self.product.run_dir), {"do": do, **arguments}, PATIENCE)
 
     def status(self) -> dict[str, Any]:
+        """Without the guard's part, if that does not answer at once."""
         return self.ask("status")
+
+    def whole_status(self) -> dict[str, Any]:
+        """With the guard's part, once it answers."""
+        found: dict[str, Any] = {}
+
+        def is_whole() -> bool:
+            found.update(self.status())
+            return bool(found["guard"]["running"])
+
+        assert eventually(is_whole), found["guard"]
+        return found
+
+    def guard(self) -> dict[str, Any]:
+        """What the guard says of itself."""
+        found: dict[str, Any] = self.whole_status()["guard"]
+        return found
 
     def judged(self) -> dict[str, int]:
         """Packets that the guard judged, by reason."""
-        found: dict[str, int] = self.status()["guard"]["judged"]
+        found: dict[str, int] = self.guard()["judged"]
         return found
 
     def kernel(self) -> dict[str, int]:
         """The ruleset's counters."""
-        found: dict[str, int] = self.status()["guard"]["kernel"]
+        found: dict[str, int] = self.guard()["kernel"]
         return found
 
     def counters(self) -> dict[str, int]:
@@ -104,7 +123,7 @@ class Home:
 
     def pairs(self) -> dict[str, int]:
         """How many pairs the kernel settles by itself, by how, as the guard has it."""
-        found: dict[str, int] = self.status()["guard"]["pairs"]
+        found: dict[str, int] = self.guard()["pairs"]
         return found
 
     def guard_pid(self) -> int:
@@ -121,7 +140,8 @@ class Home:
 
     def attempts(self, device: Host, address: str) -> list[dict[str, Any]]:
         """What is stored of the attempts of `device` to `address`, oldest first."""
-        with closing(sqlite3.connect(f"file:{self.product.database}?mode=ro", uri=True)) as connection:
+        file = f"file:{self.product.database}?mode=ro"
+        with closing(sqlite3.connect(file, uri=True, timeout=PATIENCE)) as connection:
             connection.row_factory = sqlite3.Row
             rows = connection.execute(
                 "SELECT * FROM timeline WHERE mac = ? AND address = ? ORDER BY id", (device.mac, address)
@@ -158,8 +178,8 @@ class Home:
 
     def settled(self) -> tuple[dict[str, int], dict[str, int]]:
         """(judged, kernel), once no packet waits in a queue any more."""
-        eventually(lambda: not any(queue["waiting"] for queue in self.status()["queues"].values()))
-        found = self.status()["guard"]
+        assert eventually(lambda: not any(q["waiting"] for q in self.whole_status()["queues"].values()))
+        found = self.guard()
         return found["judged"], found["kernel"]
 
     # -- what devices do -------------------------------------------------------------------------------
@@ -196,6 +216,12 @@ class Wire:
         packed = socket.inet_pton(family_of(address), address)
         at = slice(38, 54) if ":" in address else slice(30, 34)  # in Ethernet, without VLAN tags
         return [frame for frame in self._frames if frame[at] == packed]
+
+    def pressing(self, address: str) -> list[Packet]:
+        """Those packets of them that begin a connection or carry data: not the end of an earlier one, which
+        may come late."""
+        packets = [parse_ip(frame[14:]) for frame in self.to(address)]
+        return [packet for packet in packets if packet.flags & _SYN or packet.payload < packet.end]
 
     def by(self, *addresses: str) -> list[Packet]:
         """The IP packets that crossed it and come from one of `addresses`, so far."""
@@ -257,7 +283,7 @@ def assert_nothing_is_lost(found: Home, *, is_first: bool = True) -> None:
 
     def agree() -> bool:
         nonlocal queues, guard
-        status = found.status()
+        status = found.whole_status()
         queues, guard = status["queues"], status["guard"]
         waiting = any(queue["waiting"] for queue in queues.values())
         judged = sum(guard["judged"].values()) == sum(q["queued"] for q in queues.values())
@@ -270,6 +296,23 @@ def assert_nothing_is_lost(found: Home, *, is_first: bool = True) -> None:
     assert not any(queue["dropped"] + queue["user_dropped"] for queue in queues.values())
     assert guard["faults"] == guard["judged"].get("our-error", 0) == 0
     assert sum(guard["judged"].values()) > 0
+
+
+def assert_what_came_went(found: Home) -> dict[str, int]:
+    """Every packet that the ruleset gave to the guard was judged, and every one that entered its gate left
+    it, or was withheld: to be asked as above. Gives its counters."""
+    guard: dict[str, Any] = {}
+
+    def agree() -> bool:
+        guard.update(found.guard())
+        kernel = guard["kernel"]
+        came = sum(kernel[name] for name in ENTERED)
+        went = kernel["passed"] + kernel["blocked"] + kernel["unjudged_down"] + guard["withheld"]
+        return bool(sum(guard["judged"].values()) == queued(kernel) and came == went)
+
+    assert eventually(agree), guard
+    kernel: dict[str, int] = guard["kernel"]
+    return kernel
 
 
 def queued(kernel: Mapping[str, int]) -> int:
@@ -287,7 +330,7 @@ def logged(kernel: Mapping[str, int]) -> int:
 def opened(device: Host, address: str) -> socket.socket:
     """A connection of `device` to an echo server there, over which something was said."""
     sock = device.new_socket(family_of(address), socket.SOCK_STREAM)
-    assert traffic.connect(sock, address, 443, 2.0, b"hello").ok
+    assert traffic.connect(sock, address, 443, PATIENCE, b"hello").ok
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)  # nothing of it is still to be sent
     return sock
 
@@ -321,6 +364,12 @@ def eventually(condition: Callable[[], object], patience: float = PATIENCE) -> b
             return True
         sleep(0.02)
     return bool(condition())
+
+
+def whole_lines(path: Path) -> list[str]:
+    """Those of a file that another process writes; none if there is no file yet."""
+    text = path.read_text() if path.exists() else ""
+    return text[: text.rfind("\n") + 1].splitlines()
 
 
 def resent(device: Host) -> int:

@@ -25,6 +25,7 @@ from smartrouter.linux.leases import LeaseFiles
 from smartrouter.makers import Makers
 
 LAN = "br-lan"
+_AGAIN = 0.5  # seconds after which a condition is asked about again, though nothing happened
 
 
 class Watcher:
@@ -66,9 +67,9 @@ class Watcher:
                     return monotonic() - begun
             left = begun + patience - monotonic()
             assert left > 0, f"not within {patience} s; known are {[*self.devices.values()][-5:]}"
-            due = self.scout.next_deadline() - monotonic()
-            self._poll.poll(max(0.0, min(left, due)) * 1000)
-            self.look()
+            due = self.scout.next_deadline()
+            if self._poll.poll(max(0.0, min(left, due - monotonic(), _AGAIN)) * 1000) or monotonic() >= due:
+                self.look()
 
     def quiet(self, seconds: float = 0.3) -> None:
         """Take in what is still to come, and forget it."""

@@ -10,8 +10,8 @@ from time import monotonic, sleep
 from typing import Any
 
 import pytest
-from netns.guard_lab import CAMERA, PATIENCE, TV, Home, learned_home
-from tries import slowness
+from netns.guard_lab import CAMERA, NAMES, PATIENCE, TV, Home, learned_home, whole_lines
+from tries import within
 
 from smartrouter.lab.traffic import Result
 
@@ -42,6 +42,7 @@ for number, line in enumerate(sys.stdin):
     slack.sockets.connected.wait(10)
     slack.sockets.send(press(answer, key, envelope=f"e{number}", at=f"{1522180900 + number}.1"))
 """
+MORE = {f"again-{number}.example": [f"203.0.113.{70 + number}"] for number in range(3)}
 CHANNEL = f"""\
 config notify
 	option type 'slack'
@@ -63,8 +64,7 @@ class Slack:
             self.process: subprocess.Popen[Any] = home.router.popen(argv, stdout=out, stdin=subprocess.PIPE)
 
     def said(self) -> list[dict[str, Any]]:
-        lines = self.file.read_text().splitlines() if self.file.exists() else []
-        return [json.loads(line) for line in lines]
+        return [json.loads(line) for line in whole_lines(self.file)]
 
     def wait(self, *words: str, patience: float = PATIENCE, method: str = "chat.") -> dict[str, Any]:
         """The call in whose body all the words are."""
@@ -84,7 +84,7 @@ class Slack:
 
 @pytest.fixture(scope="module")
 def home() -> Iterator[Home]:
-    with learned_home() as running:
+    with learned_home(names={**NAMES, **MORE}) as running:
         yield running
 
 
@@ -98,8 +98,7 @@ def slack(home: Home, tmp_path_factory: pytest.TempPathFactory) -> Slack:
     config = home.product.config
     config.write_text(f"{config.read_text()}\n{CHANNEL}{slack.said()[0]['url']}/api/'\n")
     home.ask("reload")
-    slack.wait(method="apps.connections.open")
-    sleep(1.0)
+    slack.wait(method="apps.connections.open")  # it is told of alerts from now on
     return slack
 
 
@@ -128,11 +127,19 @@ def pressed(home: Home, slack: Slack, answer: str, name: str) -> float:
     return monotonic() - begun
 
 
-@pytest.mark.parametrize(("answer", "name"), [("allow", "other.example"), ("allow-hour", "third.example")])
+@pytest.mark.parametrize(
+    ("answer", "names"),
+    [
+        ("allow", ["other.example", "again-0.example", "again-1.example"]),
+        ("allow-hour", ["third.example", "again-2.example"]),
+    ],
+)
 def test_a_press_lets_the_next_packet_through_within_two_seconds(
-    home: Home, slack: Slack, answer: str, name: str
+    home: Home, slack: Slack, answer: str, names: list[str]
 ) -> None:
-    assert pressed(home, slack, answer, name) < 2.0 * slowness()
+    tried = iter(names)
+    assert within(2.0, lambda: pressed(home, slack, answer, next(tried)), len(names))
+    name = names[0]
     assert home.visit(home.tv, name).result == Result.REFUSED, "another device is not meant"
     [rule] = [r for r in home.product.json("device", CAMERA)["rules"] if r["destination"] == name]
     assert (rule["action"], rule["by"]) == ("allow", "slack:U024BE7LH")

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from random import Random
+from statistics import median
 from tempfile import gettempdir
 from time import monotonic, sleep
 
@@ -92,22 +93,23 @@ def test_a_guard_that_is_killed_over_and_over_costs_a_retransmitted_packet_each_
 
         assert eventually(passes_in_the_kernel)
         known, unknown = Load(home.camera, KNOWN[0]), Load(home.tv, STRANGER[0])
-        took = []
+        took, costs = [], []
         with opened(home.camera, KNOWN[1]) as old, known.going_on(), unknown.going_on():
             for _ in range(rounds(5)):
                 pid = part_pid(home, "guard")
-                begun = monotonic()
+                begun, before = monotonic(), unknown.resent
                 os.kill(pid, signal.SIGKILL)
                 assert ends(pid)
                 assert another_guard_runs(home, pid)
                 took.append(monotonic() - begun)
-                assert traffic.say(old, b"still there", 2.0).answer == b"still there"
+                assert traffic.say(old, b"still there", PATIENCE).answer == b"still there"
+                costs.append(unknown.resent - before)
         assert set(known.results) == {Result.CONNECTED}, home.product.last_words()
         assert set(unknown.results) == {Result.CONNECTED}
         # Other work on the machine costs time, but not each time.
         assert min(took) < 1.0 * slowness(), took
         assert known.resent == 0
-        assert unknown.resent <= len(took)
+        assert median(costs) <= 1, costs
         assert home.product.rows("SELECT device, name, service FROM learned") == learned
         assert_sound(home)
 
@@ -117,7 +119,7 @@ def test_whatever_is_killed_no_acknowledged_rule_and_nothing_learned_is_lost(
 ) -> None:
     chance = Random(7)
     with learned_home() as home:
-        sleep(1.0)  # what is learned is stored
+        home.store()
         learned = home.product.rows("SELECT device, name, service FROM learned ORDER BY 1, 2, 3")
         acknowledged = []
         for number in range(rounds(6)):
@@ -173,17 +175,20 @@ def test_an_exception_on_every_tenth_packet_costs_that_packet_and_no_more(
         daemon.write(fault)
     monkeypatch.chdir(tmp_path)  # which is where `python -m` looks first
     with learned_home({"mode": mode, "on_failure": on_failure}, names={**NAMES, **STRANGERS}) as home:
-        pid = part_pid(home, "guard")
+        pid, before = part_pid(home, "guard"), resent(home.camera)
         flag.touch()
         passed = [home.visit(home.camera, name).ok for name in STRANGERS]
         flag.unlink()
-        faults = home.judged().get("our-error", 0)
-        assert 5 <= faults <= 6  # a SYN that was sent again counts, too
+        again = resent(home.camera) - before  # a SYN that was sent again counts, too
+        assert eventually(lambda: home.judged().get("our-error", 0) >= 5)
+        guard = home.guard()
+        faults = guard["judged"]["our-error"]
+        assert faults <= 6 + again
         if (mode == "monitor") is (on_failure == "open"):
             assert passed == [mode == "monitor"] * 50
         else:
-            assert passed.count(mode != "monitor") == 5
-        assert home.status()["guard"]["faults"] == faults
+            assert 5 - again <= passed.count(mode != "monitor") <= faults
+        assert guard["faults"] == faults
         assert part_pid(home, "guard") == pid
         assert home.camera.connect(KNOWN[0], 443).ok
 
@@ -222,13 +227,20 @@ def test_a_clock_that_starts_in_1970_and_jumps_by_years_changes_no_verdict(
             assert home.camera.connect(KNOWN[0], 443).ok, to
             assert home.visit(home.camera, "stranger.example").result == Result.REFUSED, to
             assert home.visit(home.camera, "cloud.maker.example").ok, to
-        status = home.status()
+        status = home.whole_status()
         assert [part["pid"] for part in status["parts"]] == pids
         assert status["guard"]["devices"]["protected"] == 2
         assert not status["guard"]["store"]["trouble"]
-        [alert] = [each for each in home.product.json("alerts") if each["destination"] == "stranger.example"]
-        assert alert["count"] >= 2  # between two clocks of one second the kernel answers for a while
-        assert alert["first"] <= alert["last"]
+
+        def is_counted() -> bool:
+            """Between two clocks of one second the kernel answers for a while."""
+            [alert] = [
+                each for each in home.product.json("alerts") if each["destination"] == "stranger.example"
+            ]
+            assert alert["first"] <= alert["last"]
+            return bool(alert["count"] >= 2)
+
+        assert eventually(is_counted)
         assert_sound(home)
 
 

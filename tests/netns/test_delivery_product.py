@@ -10,9 +10,10 @@ from time import monotonic, sleep
 from typing import Any
 
 import pytest
-from netns.guard_lab import CAMERA, PATIENCE, Home, learned_home
-from tries import slowness
+from netns.guard_lab import CAMERA, PATIENCE, Home, eventually, learned_home, whole_lines
+from tries import within
 
+from smartrouter.lab.hosts import Host
 from smartrouter.lab.traffic import Result
 
 pytestmark = pytest.mark.netns
@@ -55,7 +56,7 @@ class Hook:
         """The message with these fields."""
         end = monotonic() + patience
         while True:
-            for line in self.file.read_text().splitlines():
+            for line in whole_lines(self.file):
                 said: dict[str, Any] = json.loads(line)
                 if all(said[key] == value for key, value in fields.items()):
                     return said
@@ -80,15 +81,24 @@ def hook(home: Home, tmp_path_factory: pytest.TempPathFactory) -> Hook:
         assert monotonic() < end
         sleep(0.1)
     hook.wait(kind="test")
-    sleep(1.0)
     return hook
 
 
+def message(hook: Hook, device: Host, name: str) -> dict[str, Any]:
+    return hook.wait(destination=name, mac=device.mac)
+
+
 def test_from_the_first_packet_to_the_message_it_takes_no_two_seconds(home: Home, hook: Hook) -> None:
-    begun = monotonic()
-    assert home.visit(home.camera, "other.example").result == Result.REFUSED
-    said = hook.wait(destination="other.example", mac=CAMERA)
-    assert said["taken"] - begun < 2.0 * slowness()
+    attempts = iter(((home.camera, "other.example"), (home.tv, "other.example"), (home.tv, "third.example")))
+
+    def told_after() -> float:
+        device, name = next(attempts)
+        begun = monotonic()
+        assert home.visit(device, name).result == Result.REFUSED
+        return float(message(hook, device, name)["taken"]) - begun
+
+    assert within(2.0, told_after, 3)
+    said = message(hook, home.camera, "other.example")
     assert said["blocked"] is True
     assert f"smartrouter allow {said['alert']}: allows this destination and service" in [
         fact["text"] for fact in said["facts"]
@@ -99,7 +109,7 @@ def test_a_decision_counts_for_the_next_packet_and_is_in_the_message_with_who_an
     home: Home, hook: Hook
 ) -> None:
     assert home.visit(home.camera, "third.example").result == Result.REFUSED
-    said = hook.wait(destination="third.example")
+    said = message(hook, home.camera, "third.example")
     assert home.product.command("allow", str(said["alert"]), "--for", "1h").returncode == 0
     assert home.visit(home.camera, "third.example").ok
     updated = hook.wait(key=said["key"], revision=2)
@@ -109,10 +119,10 @@ def test_a_decision_counts_for_the_next_packet_and_is_in_the_message_with_who_an
 
 def test_what_is_muted_is_not_sent_but_kept(home: Home, hook: Hook) -> None:
     assert home.product.command("mute", CAMERA, "1h").returncode == 0
-    sleep(0.5)
+    assert home.product.command("notify", "test").returncode == 0  # the analyzer has heard of it before that
     assert home.visit(home.camera, "fourth.example").result == Result.REFUSED
     assert home.visit(home.tv, "fourth.example").result == Result.REFUSED
-    assert hook.wait(destination="fourth.example")["mac"] != CAMERA
+    assert message(hook, home.tv, "fourth.example")
     sleep(1.5)
     assert not [line for line in hook.file.read_text().splitlines() if "fourth" in line and CAMERA in line]
     assert [
@@ -121,9 +131,14 @@ def test_what_is_muted_is_not_sent_but_kept(home: Home, hook: Hook) -> None:
 
 
 def test_status_says_how_the_channel_does_and_no_output_holds_a_secret(home: Home, hook: Hook) -> None:
-    status = home.product.json("status")
-    [channel] = status["channels"]
-    assert (channel["name"], channel["state"], channel["waiting"]) == ("hook", "works", 0)
+    status: dict[str, Any] = {}
+
+    def all_is_sent() -> bool:
+        status.update(home.product.json("status"))
+        [channel] = status["channels"]
+        return bool((channel["name"], channel["state"], channel["waiting"]) == ("hook", "works", 0))
+
+    assert eventually(all_is_sent), status["channels"]
     outputs = [json.dumps(status), home.product.log.read_text(), home.product.command("doctor").stdout]
     outputs += [home.product.command(*words).stdout for words in (["notify"], ["notify", "test"], ["alerts"])]
     pids = [part["pid"] for part in status["parts"]]

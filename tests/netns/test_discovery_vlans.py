@@ -53,10 +53,14 @@ def test_a_device_on_a_vlan_is_found_with_its_port(
             pytest.skip("this kernel's bridges do not filter VLANs")
         for vlan in (["dev", port, "vid", "10"], ["dev", LAN, "vid", "10", "self"]):
             network.router.run(["bridge", "vlan", "add", *vlan], check=True)
-    assert device.ping("192.168.90.1", timeout=PATIENCE)
-    watcher.until(lambda: watcher.devices[HUE].port == port, PATIENCE)
-    found = watcher.devices[HUE]
-    assert (found.interface, found.on_iot_network, found.present) == (VLAN, True, True)
+    assert device.ping("192.168.90.1", timeout=PATIENCE).ok
+
+    def is_there() -> bool:
+        found = watcher.devices[HUE]
+        there = (found.port, found.interface, found.on_iot_network, found.present)
+        return there == (port, VLAN, True, True)
+
+    watcher.until(is_there, PATIENCE)
     links = watcher.scout._around.links
     assert links.bridge_below(VLAN) == LAN
     vlan_link = links.named(VLAN)

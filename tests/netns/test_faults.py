@@ -29,7 +29,7 @@ from netns.guard_lab import (
     assert_nothing_is_lost,
     eventually,
 )
-from tries import slowness
+from tries import TRIES, slowness
 
 from smartrouter.lab import traffic
 from smartrouter.lab.network import Network
@@ -67,7 +67,7 @@ class Device:
     def __init__(self, home: Home) -> None:
         self._camera = home.camera
         self._open = self._camera.new_socket(socket.AF_INET, socket.SOCK_STREAM)
-        assert traffic.connect(self._open, KNOWN[0], 443, 2.0, b"hello").ok
+        assert traffic.connect(self._open, KNOWN[0], 443, PATIENCE, b"hello").ok
 
     def sees(self, probe: Probe, patience: float) -> Seen:
         match probe:
@@ -109,14 +109,14 @@ def choose(home: Home, setting: Setting) -> None:
 
 
 def observed(device: Device, expected: Expected, patience: float = PATIENCE) -> Expected:
-    """What is seen of each of the probes. Where no packet gets anywhere, waiting is being cut off.
-    `patience`: seconds for what is not expected to wait."""
+    """What is seen of each of the probes. Where no packet gets anywhere, waiting is being cut off, and so is
+    being told that nobody is there. `patience`: seconds for what is not expected to wait."""
     found = {
         probe: device.sees(probe, _WAITING if seen in (Seen.WAITS, Seen.CUT) else patience)
         for probe, seen in expected.items()
     }
     if Seen.CUT in expected.values():
-        found = {probe: Seen.CUT if seen is Seen.WAITS else seen for probe, seen in found.items()}
+        found = {probe: seen if seen is Seen.PASSES else Seen.CUT for probe, seen in found.items()}
     return found
 
 
@@ -134,10 +134,17 @@ def test_a_fault_is_seen_as_it_should_be_and_then_all_is_as_before(
     choose(home, Setting("monitor", "open"))  # so that nothing is blocked in the kernel from before
     choose(home, setting)
     expected = fault.expected(setting)
-    with fault.making(home):
-        assert observed(device, expected) == expected
-        if fault.told == UNSTORED:
-            assert eventually(lambda: home.status()["guard"]["store"]["trouble"]), "it can be stored"
+    seen: Expected = {}
+    for _ in range(TRIES):
+        with fault.making(home) as lasts:
+            seen = observed(device, expected)
+            if fault.told == UNSTORED:
+                assert eventually(lambda: home.guard()["store"]["trouble"]), "it can be stored"
+            is_over = callable(lasts) and not lasts()
+        if seen == expected or not is_over:
+            break
+        assert eventually(lambda: all_run(home)), home.product.last_words()
+    assert seen == expected
     ends = monotonic()
     after = healthy(setting)
     assert eventually(lambda: observed(device, after, _A_MOMENT) == after), home.product.last_words()
@@ -145,7 +152,7 @@ def test_a_fault_is_seen_as_it_should_be_and_then_all_is_as_before(
     _back.setdefault(fault.key, []).append(took)
     record_property("back", round(took, 2))
     assert eventually(lambda: all_run(home)), home.product.last_words()
-    assert eventually(lambda: not home.status()["guard"]["store"]["trouble"])
+    assert eventually(lambda: not home.guard()["store"]["trouble"])
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=[fault.key for fault in FAULTS])

@@ -13,7 +13,7 @@ from time import monotonic, sleep
 
 import pytest
 from netns.guard_lab import CAMERA, KNOWN, STRANGER, VERSIONS, Home, eventually, home
-from tries import slowness
+from tries import within
 from unit.made_work import crowded_segments, laborious_queries
 
 from smartrouter.lab import packets
@@ -45,9 +45,8 @@ def test_an_odd_packet_of_a_device_that_came_later_is_no_way_out() -> None:
             for version in VERSIONS:
                 way = found.network.way_out(printer, STRANGER[version == 6])
                 printer.send(packets.strange_flags(way, 443, "SF"), packets.bad_checksum(way, 443))
-            sleep(0.3)
+            assert eventually(lambda: found.counters()["invalid_dropped"] == 4)
             assert not any(wire.to(address) for address in STRANGER)
-        assert found.kernel()["invalid_dropped"] == 4
 
 
 def test_a_new_device_on_the_lan_is_watched_where_the_policy_says_so() -> None:
@@ -83,7 +82,7 @@ def test_an_interface_without_macs_may_be_watched_and_breaks_nothing() -> None:
         way = Way(CAMERA, CAMERA, "192.168.79.5", STRANGER[0])
         os.write(descriptor, packets.syn(way, 443)[14:])  # without its Ethernet header
         assert eventually(lambda: found.judged().get("learning"))
-        assert found.status()["guard"]["faults"] == 0
+        assert found.guard()["faults"] == 0
         found.router.run(["nft", "delete", "table", "inet", "smartrouter"], check=True)
         assert eventually(found.product.has_table), found.product.last_words()
         pid = found.guard_pid()
@@ -121,13 +120,19 @@ def flood(device: Host, frames: list[bytes], a_second: int) -> Iterator[None]:
 def test_queries_that_are_much_work_delay_nobody_elses(made: Callable[[Way], list[bytes]]) -> None:
     """Just below the limit of a device. How much work they are is counted in unit/test_packet_cost.py."""
     with home() as found:
-        frames, waits = made(found.network.way_out(found.camera, "192.168.77.1")), []
-        with flood(found.camera, frames, 480):
-            sleep(0.5)
+        frames = made(found.network.way_out(found.camera, "192.168.77.1"))
+        waits: list[float] = []
+
+        def usual_wait() -> float:
+            waits.clear()
             for _ in range(50):
                 waits.append(found.tv.resolve("cloud.maker.example").ms)
                 sleep(0.02)
-        assert median(waits) < 100 * slowness(), waits
+            return median(waits) / 1000
+
+        with flood(found.camera, frames, 480):
+            sleep(0.5)
+            assert within(0.1, usual_wait), waits
 
 
 def test_a_device_that_makes_macs_up_keeps_the_guard_from_nobody_else() -> None:
@@ -142,4 +147,4 @@ def test_a_device_that_makes_macs_up_keeps_the_guard_from_nobody_else() -> None:
             visits = [found.visit(found.tv, "cloud.maker.example") for _ in range(20)]
         assert all(visit.ok for visit in visits), visits
         assert found.guard_pid() == pid, found.product.last_words()
-        assert not any(queue["dropped"] for queue in found.status()["queues"].values())
+        assert not any(queue["dropped"] for queue in found.whole_status()["queues"].values())

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from time import time
+from typing import Any
 
 import pytest
 from netns.guard_lab import (
@@ -22,6 +23,7 @@ from netns.guard_lab import (
     assert_nothing_is_lost,
     eventually,
     learned_home,
+    whole_lines,
 )
 
 from smartrouter.lab.traffic import Result
@@ -151,7 +153,7 @@ def test_what_makes_no_sense_changes_nothing(home: Home, words: tuple[str, ...])
     assert "smartrouter" in refused(home, *words)
     assert home.product.config.read_text() == before
     assert home.product.has_table()
-    assert home.status()["guard"]["mode"] == "enforce"
+    assert home.guard()["mode"] == "enforce"
 
 
 # -- alerts --------------------------------------------------------------------------------------------
@@ -201,8 +203,13 @@ def test_the_packets_behind_an_alert_say_the_same_when_they_are_replayed(
     assert home.visit(home.camera, "stranger.example", version, port).result == Result.REFUSED
     assert eventually(numbers)
     (number,) = numbers()
-    alert = home.product.json("alert", str(number))
-    assert [packet["role"] for packet in alert["packets"]] == ["reply", "first"]
+    alert: dict[str, Any] = {}
+
+    def has_its_packets() -> bool:
+        alert.update(home.product.json("alert", str(number)))
+        return [packet["role"] for packet in alert["packets"]] == ["reply", "first"]
+
+    assert eventually(has_its_packets), alert["packets"]
     assert alert["name"] == "stranger.example"
     assert "stranger.example" in " ".join(alert["packets"][0]["dissection"])
     file = str(tmp_path / "alert.pcap")
@@ -229,7 +236,7 @@ def test_the_alert_file_has_its_line_for_each_alert(home: Home) -> None:
     path = Path(home.product.database.with_name("alerts.txt"))
 
     def lines() -> dict[str, str]:
-        found = [LINE.fullmatch(line) for line in path.read_text("ascii").splitlines()]
+        found = [LINE.fullmatch(line) for line in whole_lines(path)]
         assert all(found), path.read_text()
         return {match[2]: match[3] for match in found if match and match[1] == TV}
 

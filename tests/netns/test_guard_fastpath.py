@@ -12,6 +12,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from time import monotonic, sleep, time
 from typing import Any
 
@@ -27,6 +28,7 @@ from netns.guard_lab import (
     Resolver,
     answer,
     assert_nothing_is_lost,
+    assert_what_came_went,
     eventually,
     learned_home,
     logged,
@@ -64,7 +66,7 @@ def home(running: Home) -> Iterator[Home]:
     pid = running.guard_pid()
     yield running
     assert running.guard_pid() == pid, running.product.last_words()
-    assert running.status()["guard"]["faults"] == 0
+    assert running.guard()["faults"] == 0
 
 
 @pytest.fixture
@@ -87,6 +89,13 @@ def passes_in_the_kernel(home: Home, device: Host, address: str, port: int = 443
     return found.get("known", 0) == 1 and "queued_flows" not in found
 
 
+def is_held(home: Home, device: Host, address: str) -> bool:
+    """Does the kernel hold a known pair of the two?"""
+    name = f"known{6 if ':' in address else 4}"
+    listed = home.router.run(["nft", "list", "set", "inet", "smartrouter", name]).stdout
+    return f"{device.mac} . {address} " in listed
+
+
 def until_known(home: Home, device: Host, address: str, port: int = 443) -> None:
     """Connect until the kernel lets it through by itself."""
     assert eventually(lambda: passes_in_the_kernel(home, device, address, port)), home.pairs()
@@ -96,7 +105,7 @@ def recorded(home: Home) -> dict[str, int]:
     """What the guard has recorded of what the kernel settled, once that is all."""
 
     def counts() -> dict[str, int]:
-        found: dict[str, int] = home.status()["guard"]["recorded"]
+        found: dict[str, int] = home.guard()["recorded"]
         return found
 
     eventually(lambda: sum(counts().values()) == logged(home.counters()))
@@ -105,7 +114,7 @@ def recorded(home: Home) -> dict[str, int]:
 
 def configure(home: Home, text: str) -> None:
     home.product.config.write_text(text)
-    assert home.ask("reload")["applied"]
+    assert eventually(lambda: home.ask("reload")["applied"])
 
 
 # -- what was learned ----------------------------------------------------------------------------------
@@ -138,7 +147,8 @@ def test_another_port_and_another_device_are_still_asked_about(home: Home, versi
     address = KNOWN[version == 6]
     until_known(home, home.camera, address)
     found = change(home, lambda: home.camera.connect(address, 8883))
-    assert (found["queued_flows"], found["blocked"]) == (1, 1)
+    assert found["queued_flows"] > 0
+    assert found["blocked"] > 0
     assert "known" not in found
     other = NAMES["time.maker.example"][version == 6]
     assert home.visit(home.camera, "time.maker.example", version).ok
@@ -236,7 +246,7 @@ class Churn:
         finally:
             self.stop.set()
             for thread in threads:
-                thread.join(10.0)
+                thread.join()
         assert not self.trouble
 
     def _in_thread(self, what: Callable[[random.Random], object]) -> None:
@@ -382,11 +392,15 @@ def test_what_is_no_longer_allowed_is_refused_at_once(home: Home, rounds: Callab
 @both
 def test_a_rule_that_ends_ends_in_the_kernel_too(home: Home, version: int) -> None:
     address = NAMES["fourth.example"][version == 6]
-    until = int(time()) + 2
-    home.ask("allow", device=CAMERA, destination=address, service="web", until=float(until))
-    until_known(home, home.camera, address)
-    sleep(max(0.0, until + 1.05 - time()))
-    assert home.camera.connect(address, 443).result == Result.REFUSED
+
+    def is_known_until_it_ends(seconds: int) -> bool:
+        until = int(time()) + seconds
+        home.ask("allow", device=CAMERA, destination=address, service="web", until=float(until))
+        return eventually(lambda: passes_in_the_kernel(home, home.camera, address), until - time())
+
+    assert any(map(is_known_until_it_ends, (2, 10, 40)))
+    assert eventually(lambda: home.camera.connect(address, 443).result == Result.REFUSED, 60.0)
+    assert_refused_and_stays_so(home.camera, address)
 
 
 # -- denied connections that are open ------------------------------------------------------------------
@@ -419,11 +433,11 @@ def test_a_denial_resets_open_connections_at_their_next_packet(home: Home, versi
         try:
             home.ask("deny", device=CAMERA, destination=address if by == "address" else NAME)
             assert not tracked(home, connection)
-            crossed = len(wire.to(address))
-            assert traffic.say(old, b"still there", 2.0).result == Result.RESET
-            assert len(wire.to(address)) == crossed
+            crossed = len(wire.pressing(address))
+            assert traffic.say(old, b"still there", PATIENCE).result == Result.RESET
+            assert len(wire.pressing(address)) == crossed
             assert not tracked(home, connection)
-            assert traffic.say(others, b"still there", 2.0).ok
+            assert traffic.say(others, b"still there", PATIENCE).ok
             assert home.camera.connect(address, 443).result == Result.REFUSED
         finally:
             configure(home, before)
@@ -438,10 +452,10 @@ def test_a_denial_is_silent_where_what_is_blocked_is_dropped(home: Home) -> None
     try:
         with opened(home.camera, address) as old, home.wire() as wire:
             home.ask("deny", device=CAMERA, destination=address)
-            crossed = len(wire.to(address))
+            crossed = len(wire.pressing(address))
             assert traffic.say(old, b"still there", 0.5).result == Result.TIMED_OUT
             assert home.camera.connect(address, 443, timeout=0.3).result == Result.TIMED_OUT
-            assert len(wire.to(address)) == crossed
+            assert len(wire.pressing(address)) == crossed
             assert not tracked(home, ends(old))
     finally:
         configure(home, before)
@@ -454,6 +468,7 @@ def test_a_denial_is_silent_where_what_is_blocked_is_dropped(home: Home) -> None
 @both
 def test_what_was_blocked_is_refused_by_the_kernel_for_a_while_and_counted(home: Home, version: int) -> None:
     camera, address, port = home.camera, STRANGER[version == 6], 9527
+    home.store()
     before, stored = home.product.config.read_text(), len(home.attempts(camera, address))
     assert home.visit(camera, "stranger.example", version, port).result == Result.REFUSED
 
@@ -518,18 +533,11 @@ def test_everything_was_judged_or_recorded(home: Home) -> None:
         home.tv.ping(address)
     with opened(home.camera, KNOWN[0]) as old:
         home.ask("deny", device=CAMERA, destination=KNOWN[0])
-        traffic.say(old, b"still there", 1.0)
+        traffic.say(old, b"still there", PATIENCE)
         until_settled(home, KNOWN[0])
     configure(home, before)
     assert_nothing_is_lost(home)
-    judged, kernel = home.settled()
-    assert sum(judged.values()) == queued(kernel)
-    came = sum(
-        kernel[f"queued_{what}"] for what in ("flows", "lan", "queries", "shared", "hellos", "spoofed")
-    )
-    came += kernel["known"] + kernel["known_again"] + kernel["invalid_passed"] + kernel["over_limit_passed"]
-    withheld = home.status()["guard"]["withheld"]
-    assert kernel["passed"] + kernel["blocked"] + kernel["unjudged_down"] == came - withheld
+    kernel = assert_what_came_went(home)
     found = recorded(home)
     assert found["known"] == kernel["known"] > 0
     assert found["blocked"] == kernel["blocked_again"] > 0
@@ -571,6 +579,7 @@ def test_after_a_flush_the_known_pairs_are_back_within_a_second(battered: Home) 
     assert within(1.0, back)
     for device in (home.camera, home.tv):
         for address in KNOWN:
+            assert eventually(partial(is_held, home, device, address))
             assert passes_in_the_kernel(home, device, address)
     assert home.pairs()["known"] == pairs
     assert home.visit(home.camera, "stranger.example").result == Result.REFUSED
@@ -624,7 +633,7 @@ def test_every_reader_and_number_of_workers_judges_alike(reader: str, rounds: Ca
     options = READERS[reader]
     workers = int(options.get("workers", "1"))
     with learned_home(options, more=MORE) as home, Resolver(home.internet, RESOLVER) as resolver:
-        assert bound(home) == {DNS_QUEUE, *range(FLOWS_QUEUE, FLOWS_QUEUE + workers)}
+        assert eventually(lambda: bound(home) == {DNS_QUEUE, *range(FLOWS_QUEUE, FLOWS_QUEUE + workers)})
         until_known(home, home.camera, KNOWN[0])
         for number in range(rounds(100)):  # who connects the moment the answer is there
             address = f"198.51.100.{number % 200 + 1}"
@@ -633,7 +642,7 @@ def test_every_reader_and_number_of_workers_judges_alike(reader: str, rounds: Ca
         wrong = at_once(home, rounds(200))
         assert not wrong
         if workers > 1 and len(os.sched_getaffinity(0)) > 1:
-            flows = [home.status()["queues"][str(FLOWS_QUEUE + at)] for at in range(workers)]
+            flows = [home.whole_status()["queues"][str(FLOWS_QUEUE + at)] for at in range(workers)]
             assert all(queue["queued"] for queue in flows), flows
         resolver.tell(home.camera, "else.stranger.example", "198.51.100.1")
         assert "known" not in change(home, lambda: home.camera.connect("198.51.100.1", 443))
