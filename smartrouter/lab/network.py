@@ -15,7 +15,8 @@ import os
 import signal
 import tempfile
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from ipaddress import ip_interface
 from math import inf
 from pathlib import Path
@@ -76,6 +77,8 @@ class Network:
         self._numbers = itertools.count(10)
         self._caught: dict[signal.Signals, _Handler] = {}
         self._stopped_at = -inf
+        self._is_making = False
+        self._waiting: signal.Signals | None = None
 
     # -- beginning and end -----------------------------------------------------------------------------
 
@@ -132,9 +135,25 @@ class Network:
 
     def _stop(self, number: int, _: FrameType | None) -> None:
         """Interrupt, once: who presses Ctrl-C twice must not interrupt the cleaning up that is to follow."""
+        if self._is_making:
+            self._waiting = signal.Signals(number)
+            return
         last, self._stopped_at = self._stopped_at, monotonic()
         if self._stopped_at - last > 1.0:
             raise KeyboardInterrupt(signal.Signals(number).name)
+
+    @contextmanager
+    def _uninterrupted(self) -> Iterator[None]:
+        """A signal waits until what is made here is there: a program that has just begun to make it would
+        go on after all had been removed."""
+        self._is_making = True
+        try:
+            yield
+        finally:
+            self._is_making = False
+        number, self._waiting = self._waiting, None
+        if number is not None:
+            self._stop(number, None)
 
     def _deafen(self) -> dict[signal.Signals, _Handler]:
         """Ignore the signals that end a lab; gives what to set them to afterwards."""
@@ -155,7 +174,8 @@ class Network:
         """A machine without any wire."""
         if name in self.hosts:
             raise ValueError(f"the lab has a host {name!r} already")
-        host = self.hosts[name] = Host(name, self._prefix + name)
+        with self._uninterrupted():
+            host = self.hosts[name] = Host(name, self._prefix + name)
         return host
 
     def _build_router(self) -> None:
