@@ -23,7 +23,7 @@ TURN = 0.15  # seconds: how long a turn of serving lasts, and how long it waits 
 #              is promised for both together.
 SOON = 0.01  # seconds without a packet, after which what a handler put off is done
 DRAIN = 0.1  # seconds: what is still queued at the end is judged, so long
-COPY = 4016  # bytes of a packet: all that the library's buffer holds
+COPY = 3952  # bytes of a packet: the library's buffer holds 4096, and all that may stand beside it takes 144
 MAX_LENGTH = 16384  # packets: 0.1 s at the rate that one core judges
 RECEIVE_BUFFER = 16 << 20  # bytes of kernel memory for packets on their way: about MAX_LENGTH small ones
 

@@ -22,8 +22,10 @@ from netns.kernel_lab import (
     PATIENCE,
     Lab,
     Recorder,
+    ask,
     bound,
     connect,
+    echoing,
     eventually,
     flooding,
     run,
@@ -35,11 +37,13 @@ from smartrouter.core.errors import Unavailable
 from smartrouter.linux import queue_stats, ruleset
 from smartrouter.linux.queue import FLOWS_QUEUE, Handler, Reader, Ruling, Silently, open_queue
 from smartrouter.linux.ruleset import Plan
+from smartrouter.linux.rulings import COPY
 from smartrouter.supervisor.children import SILENCE
 
 pytestmark = pytest.mark.netns
 
 SO_RCVBUFFORCE, UDP_SEGMENT = 33, 103  # asm-generic/socket.h, linux/udp.h
+SO_TIMESTAMP = 29  # asm-generic/socket.h
 TUNSETIFF, IFF_TUN_BARE = 0x400454CA, 0x1001  # linux/if_tun.h: IFF_TUN | IFF_NO_PI
 
 OPEN = Plan(("lan0",), watched=frozenset({DEVICE_MAC}))
@@ -94,6 +98,17 @@ def opened(lab: Lab, request: pytest.FixtureRequest) -> Opened:
 
 def try_it(lab: Lab) -> str:
     return connect(lab, "device", 4, "outside", 443)
+
+
+@pytest.mark.parametrize("size", [COPY - 28, 4000, 8000])
+def test_the_longest_packet_gets_its_verdict_while_others_capture(
+    lab: Lab, opened: Opened, size: int
+) -> None:
+    """Who captures has the kernel note when packets come, and tell the guard that of each, too."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as capturing, echoing(lab, "outside", 4, 5683):
+        capturing.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMP, 1)
+        with opened.serving(Recorder()):
+            assert ask(lab, "device", 4, "outside", 5683, 5.0, bytes(size)) == "answered"
 
 
 class Faulty(Recorder):
