@@ -63,7 +63,7 @@ class Handler(Protocol):
         meets no gate that would take a mark off again. Only in FORWARD is a mark set in any case: one of
         ours, and the other taken off.
 
-        `payload`: up to 4016 bytes, from the IP header on. `mac`: the sender's, None in LOCAL_OUT.
+        `payload`: up to `COPY` bytes, from the IP header on. `mac`: the sender's, None in LOCAL_OUT.
         `mark`: as the packet came.
         """
 

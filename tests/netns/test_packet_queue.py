@@ -405,7 +405,7 @@ def test_a_large_packet_comes_cut_and_goes_on_whole(lab: Lab, opened: Opened) ->
             for size in (1, 2, 3, 4000, 9000):  # the longer ones travel in fragments
                 sender.sendto(bytes(size), (ADDRESSES[4]["outside"], 7000))
         assert [len(target.recv(1 << 16)) for _ in range(5)] == [1, 2, 3, 4000, 9000]
-    assert handler.lengths == [29, 30, 31, 4016, 4016]
+    assert handler.lengths == [29, 30, 31, COPY, COPY]
 
 
 def test_what_one_call_sends_as_many_packets_is_judged_as_many(lab: Lab, opened: Opened) -> None:
