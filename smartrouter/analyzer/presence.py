@@ -56,10 +56,13 @@ class Presence:
 
     def heard(
         self, mac: str, address: str, interface: str, at: float, now: float, live: bool = False
-    ) -> None:
-        """It answered for the address at that time."""
+    ) -> bool:
+        """It answered for the address at that time. False: that is left of where it was before; it was heard
+        elsewhere since then."""
         device = self._device(mac)
         if interface != device.interface:
+            if at < device.heard_at - _INEXACT:
+                return False
             self._forget_addresses(device)
             device.interface = interface
         self._answered(device, address, at)
@@ -68,6 +71,7 @@ class Presence:
         if before != mac and before in self._devices:
             self._devices[before].answers.pop(address, None)
         self._sign(mac, device, at, now, live)
+        return True
 
     def leased(self, mac: str, address: str, interface: str, now: float) -> None:
         """It was given the address, or has renewed its lease, just now."""

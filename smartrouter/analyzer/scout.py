@@ -196,8 +196,8 @@ class Scout:
         if self._inventory.network.holds(neighbour):
             age = max(0.0, time.time() - neighbour.at)
             mac, address, interface, _ = neighbour
-            self._presence.heard(mac, address, interface, now - age, now, live)
-            self._inventory.heard((neighbour,))
+            if self._presence.heard(mac, address, interface, now - age, now, live):
+                self._inventory.heard((neighbour,))
             self._claims.heard((neighbour,))
 
     def _link_changed(self, change: LinkChanged, now: float) -> None:

@@ -110,6 +110,18 @@ def test_a_sign_of_life_that_is_told_behind_a_loss_is_younger_than_that(presence
     assert presence.news() == [Standing(HUE, True, "lan1")]
 
 
+def test_an_entry_that_is_left_of_where_it_was_before_does_not_take_it_back(presence: Presence) -> None:
+    """The kernel keeps both, and gives them in any order each time that it is asked for all."""
+    assert presence.heard(HUE, "192.168.9.1", "br-iot", NOW + 30, NOW + 30, live=True)
+    assert not presence.heard(HUE, A, "br-lan", NOW, NOW + 60)
+    assert presence.heard(HUE, "192.168.9.1", "br-iot", NOW + 30, NOW + 60)
+    presence.news()
+    presence.lost("192.168.9.1", "br-iot", failed=True, now=NOW + 90)
+    (gone,) = presence.news()  # so this was the last address that it had
+    assert not gone.present
+    assert presence.heard(HUE, A, "br-lan", NOW + 100, NOW + 100, live=True)
+
+
 def test_its_port_may_be_known_before_the_device() -> None:
     presence = Presence()
     presence.located(HUE, "lan1", NOW, NOW)
