@@ -14,7 +14,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from contextlib import suppress
 
-from smartrouter.analyzer.resolve import LONGEST_TTL, NOTHING, Answer, Question, Wanted, resolve
+from smartrouter.analyzer.resolve import LONGEST_TTL, NOT_KNOWN, NOTHING, Answer, Question, Wanted, resolve
 
 log = logging.getLogger("smartrouter.analyzer")
 
@@ -89,7 +89,7 @@ class Lookups:
                 answer = self._look_up(question)
             except Exception:
                 log.exception("a fault of ours while looking up %s", question.of)
-                answer = NOTHING
+                answer = NOT_KNOWN
             self._done.put((question, answer))
             with suppress(BlockingIOError):  # it rings already
                 self._ringer.send(b"!")

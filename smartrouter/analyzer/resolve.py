@@ -3,8 +3,8 @@
 
 A reverse name counts only if the name leads back to the address; even then it is a label and never allows
 anything, because an address's owner can write what he likes. Each question ends within `PATIENCE`, whatever
-the resolver does; a failure is an answer, with nothing found. Who asks, and how often, is `lookups`'
-business.
+the resolver does: with what was found, with nothing, or without knowing. Who asks, and how often, is
+`lookups`' business.
 """
 
 import logging
@@ -33,6 +33,7 @@ log = logging.getLogger("smartrouter.analyzer")
 PATIENCE = 2.0  # seconds for one question, all that it takes included
 LONGEST_TTL = 3600.0  # seconds that an answer is good for at most
 WITHOUT_TTL = 60.0  # … and one with nothing in it
+NOT_KNOWN_FOR = 5.0  # … and none at all
 MAX_ADDRESSES = 128  # of a name; more than an answer without TCP has room for
 _ONE_TRY = 0.7  # seconds; so that a dead server is not the only one that is asked
 _LAST_PAUSE = 0.4  # seconds that dnspython may sleep before it notices that the time is up
@@ -54,13 +55,22 @@ class Question(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """`found`: the one name, or the addresses, () if there is nothing; good for `ttl` seconds."""
+    """`found`: the one name, or the addresses, () if there is nothing; good for `ttl` seconds. `failed`:
+    there was no sound answer, so that nothing is known."""
 
     found: tuple[str, ...]
     ttl: float
+    failed: bool = False
 
 
 NOTHING = Answer((), WITHOUT_TTL)
+NOT_KNOWN = Answer((), NOT_KNOWN_FOR, failed=True)
+_NO_ANSWER = (
+    dns.exception.Timeout,
+    dns.resolver.NoNameservers,
+    dns.resolver.NoResolverConfiguration,
+    OSError,
+)
 
 
 def resolve(question: Question) -> Answer:
@@ -70,7 +80,7 @@ def resolve(question: Question) -> Answer:
         return asker.name(question.of) if question.wanted is Wanted.NAME else asker.addresses(question.of)
     except (dns.exception.DNSException, OSError, ValueError) as error:
         log.debug("no %s of %s: %s", question.wanted, question.of, error)
-        return NOTHING
+        return NOT_KNOWN if isinstance(error, _NO_ANSWER) else NOTHING
 
 
 class _Asker:
@@ -99,18 +109,21 @@ class _Asker:
         return NOTHING
 
     def addresses(self, name: str) -> Answer:
-        """The addresses of `name`, of both families. Raises what `_ask` does."""
+        """The addresses of `name`, of both families; where there was no answer about one, it is soon asked
+        about again. Raises what `_ask` does."""
         absolute = dns.name.from_text(name)
-        answers = [self._ask(absolute, "A")]
+        answers, others = [self._ask(absolute, "A")], NOT_KNOWN
         if not self._time_is_up():
             try:
                 answers.append(self._ask(absolute, "AAAA"))
+                others = NOTHING
             except dns.exception.DNSException as error:
                 log.debug("no IPv6 addresses of %s: %s", name, error)
         found = [record.address for answer in answers for record in answer.rrset or ()]
         if not found:
-            return NOTHING
-        return Answer(tuple(found[:MAX_ADDRESSES]), _ttl(answers))
+            return others
+        ttl = min(_ttl(answers), NOT_KNOWN_FOR) if others.failed else _ttl(answers)
+        return Answer(tuple(found[:MAX_ADDRESSES]), ttl)
 
     def _time_is_up(self) -> bool:
         return time.monotonic() >= self._until - _LAST_PAUSE

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The guard's names come back with their addresses, each once, and nothing else does."""
 
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -8,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from smartrouter.analyzer import forward, lookups
 from smartrouter.analyzer.forward import MAX_WANTED, TOLD_AT_ONCE, Forward
 from smartrouter.analyzer.lookups import Lookups
-from smartrouter.analyzer.resolve import NOTHING, Answer, Question, Wanted
+from smartrouter.analyzer.resolve import NOT_KNOWN, NOTHING, Answer, Question, Wanted
 from smartrouter.core.events import LookedUp
 
 
@@ -21,11 +23,14 @@ class Desk:
         self.free = threading.Event()
         self.free.set()
         self.asked: list[Question] = []
+        self.silent = 0  # so many questions at first nobody answers
         self.forward = Forward(Lookups(self._look_up))
 
     def _look_up(self, question: Question) -> Answer:
         self.asked.append(question)
         self.free.wait(60)
+        if len(self.asked) <= self.silent:
+            return NOT_KNOWN
         return Answer(("198.51.100.5", "2001:db8::5"), 299.5) if question.of.startswith("a") else NOTHING
 
     def told(self, count: int) -> list[dict[str, Any]]:
@@ -54,6 +59,35 @@ def test_a_name_is_told_once_with_its_addresses_for_as_long_as_they_hold(desk: D
     assert LookedUp(**told[0]).name == "a.example"
     assert desk.asked == [Question(Wanted.ADDRESSES, "a.example")]
     assert desk.forward.news() == []
+
+
+@pytest.fixture
+def forgetful(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That nothing is known is remembered for a moment only."""
+    monkeypatch.setattr(lookups, "SHORTEST", 0.05)
+    monkeypatch.setattr(sys.modules[__name__], "NOT_KNOWN", NOT_KNOWN._replace(ttl=0.05))
+
+
+@pytest.mark.usefixtures("forgetful")
+def test_where_nobody_answers_nothing_is_told_and_it_is_asked_again(desk: Desk) -> None:
+    desk.silent = 3
+    desk.forward.ask(["a.example"])
+    (told,) = desk.told(1)
+    assert told["addresses"] == ["198.51.100.5", "2001:db8::5"]
+    assert len(desk.asked) == 4
+
+
+@pytest.mark.usefixtures("forgetful")
+def test_what_nobody_answers_for_long_is_given_up(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forward, "TRIED_FOR", 0.3)
+    desk.silent = 10**6
+    desk.forward.ask(["a.example"])
+    until = time.monotonic() + 20
+    while desk.forward._wanted and time.monotonic() < until:
+        assert desk.forward.news() == []
+        time.sleep(0.002)
+    assert not desk.forward._wanted
+    assert len(desk.asked) > 1
 
 
 def test_a_name_without_addresses_is_told_too(desk: Desk) -> None:

@@ -34,8 +34,10 @@ SCRIPT = """if True:
         for question in questions:
             wanted = Wanted.NAME if question[0].isdigit() else Wanted.ADDRESSES
             begun = time.monotonic()
-            found, ttl = resolve(Question(wanted, question))
-            told[question] = {"found": found, "ttl": ttl, "seconds": time.monotonic() - begun}
+            found, ttl, failed = resolve(Question(wanted, question))
+            told[question] = {
+                "found": found, "ttl": ttl, "failed": failed, "seconds": time.monotonic() - begun
+            }
         print(json.dumps(told))
     finally:
         if server:
@@ -68,9 +70,9 @@ ADDRESSES: dict[str, tuple[list[str], float]] = {
     "both.example": (["198.51.100.20", "198.51.100.21", "2001:db8::20"], 20.0),
     "alias.example": (["198.51.100.20", "198.51.100.21", "2001:db8::20"], 10.0),
     "six.example": (["2001:db8::5"], 300.0),
-    "half.example": (["198.51.100.22"], 30.0),  # no answer about IPv6
+    "half.example": (["198.51.100.22"], resolve.NOT_KNOWN_FOR),  # no answer about IPv6
     r"odd\@label\255.example": (["198.51.100.23"], 30.0),
-    "hangs.example": ([], 60.0),
+    "hangs.example": ([], resolve.NOT_KNOWN_FOR),
     "empty.example": ([], 60.0),
     "nowhere.example": ([], 60.0),
     "..": ([], 60.0),
@@ -145,6 +147,11 @@ def test_a_name_has_the_addresses_of_both_families(told: dict[str, Any], name: s
     assert told[name]["ttl"] == ttl
 
 
+@pytest.mark.parametrize("name", ["hangs.example", "empty.example", "nowhere.example", ".."])
+def test_only_who_heard_no_answer_says_that_nothing_is_known(told: dict[str, Any], name: str) -> None:
+    assert told[name]["failed"] is (name == "hangs.example")
+
+
 def test_the_addresses_of_a_name_are_bounded(told: dict[str, Any]) -> None:
     assert len(told["big.example"]["found"]) == resolve.MAX_ADDRESSES
 
@@ -163,7 +170,7 @@ def test_without_a_resolver_a_lookup_ends_in_bounded_time(tmp_path: Path, namese
 
     def take() -> float:
         told = ask(tmp_path, server, nameservers, "198.51.100.1", "both.example").values()
-        assert all((each["found"], each["ttl"]) == ([], 60.0) for each in told)
+        assert all((each["found"], each["ttl"]) == ([], resolve.NOT_KNOWN_FOR) for each in told)
         return max(float(each["seconds"]) for each in told)
 
     assert within(LIMIT, take)
