@@ -2,7 +2,8 @@
 """The tables are made once, whoever comes first, and never by somebody who does not know them."""
 
 import sqlite3
-from multiprocessing import get_context
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -65,26 +66,45 @@ def test_another_programs_database_is_refused_and_left_alone(tmp_path: Path) -> 
     assert path.read_bytes() == before
 
 
-def open_and_use(path: str) -> None:
-    conn = open_writer(path)
-    conn.execute("INSERT INTO words (word) VALUES (random())")
-    conn.close()
+OPEN_AND_USE = """if True:
+    import sys
+    from smartrouter.store.connect import open_writer
+
+    print("ready", flush=True)
+    for path in sys.stdin:
+        conn = open_writer(path.strip())
+        conn.execute("INSERT INTO words (word) VALUES (random())")
+        conn.close()
+        print("done", flush=True)
+"""
 
 
 def test_many_processes_may_open_a_new_file_at_once(tmp_path: Path) -> None:
-    path = tmp_path / "store.db"
-    context = get_context("fork")
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", OPEN_AND_USE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(8)
+    ]
+    assert {said(process) for process in processes} == {"ready"}
     for number in range(5):
         path = tmp_path / f"{number}.db"
-        processes = [context.Process(target=open_and_use, args=(str(path),)) for _ in range(8)]
         for process in processes:
-            process.start()
-        for process in processes:
-            process.join(30)
-        assert [process.exitcode for process in processes] == [0] * 8
+            assert process.stdin is not None
+            print(path, file=process.stdin, flush=True)
+        assert {said(process) for process in processes} == {"done"}
         conn = open_writer(str(path))
         assert conn.execute("SELECT count(*) FROM words").fetchone() == (8,)
         conn.close()
+    for process in processes:
+        process.communicate()
+        assert process.returncode == 0
+
+
+def said(process: "subprocess.Popen[str]") -> str:
+    """The next word of this process."""
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
 
 
 def test_half_a_step_is_never_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
