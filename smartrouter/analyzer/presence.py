@@ -57,11 +57,11 @@ class Presence:
     def heard(
         self, mac: str, address: str, interface: str, at: float, now: float, live: bool = False
     ) -> bool:
-        """It answered for the address at that time. False: that is left of where it was before; it was heard
-        elsewhere since then."""
+        """It answered for the address at that time. False: that is left of where it was before; it is
+        there, and was heard elsewhere since then."""
         device = self._device(mac)
         if interface != device.interface:
-            if at < device.heard_at - _INEXACT:
+            if device.present and at < device.heard_at - _INEXACT:
                 return False
             self._forget_addresses(device)
             device.interface = interface

@@ -56,7 +56,7 @@ def test_a_connection_is_inspected_released_and_cut(lab: Lab, sets: Sets, flow: 
     begun = time.monotonic()
     sets.inspect(flow, held=True)
     left = connections(lab, hello)[flow]
-    assert 29 - (time.monotonic() - begun) <= left <= 30
+    assert 26 - (time.monotonic() - begun) <= left <= 30
     assert connections(lab, cut)[flow] > 4 * 86400
     for _ in range(2):
         sets.release(flow)

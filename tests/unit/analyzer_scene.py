@@ -142,7 +142,7 @@ def set_up(folder: Path) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(
         [
             "dnsmasq", "--no-daemon", "--user=root", "--no-resolv", "--no-hosts", "--conf-file=/dev/null",
-            "--host-record=reverse.example,198.51.100.5",
+            "--local=/example/", "--host-record=reverse.example,198.51.100.5",
         ],
         stderr=subprocess.DEVNULL,
     )  # fmt: skip
