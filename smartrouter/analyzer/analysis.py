@@ -22,7 +22,7 @@ from smartrouter.core.learning import Progress, State
 from smartrouter.core.novelty import History, fit
 from smartrouter.core.policy import Action, Attempted, Called, Reason, Settings, applies, ruling
 from smartrouter.store import queries
-from smartrouter.store.alerts import AlertState, StoredAlert, alerts_after, set_alert_state
+from smartrouter.store.alerts import AlertState, StoredAlert, alerts, set_alert_state
 from smartrouter.store.attempts import StoredAttempt, attempts_after
 from smartrouter.store.changes import mark_used, set_meta
 from smartrouter.store.queries import heads_of, meta
@@ -70,16 +70,17 @@ def settle(conn: sqlite3.Connection, settings: Settings, wall: float, after: int
     What comes after the rule ends, or is taken back, is a new alert. `after`: only about those that were
     raised later than the one with this number."""
     settled = 0
-    for found in alerts_after(conn, after, _MAX_ALERTS):
-        if not found.destination or found.state not in (AlertState.OPEN, AlertState.DISMISSED):
-            continue  # about what the device does, not about where to: no rule speaks of that
-        rules = [rule for rule in settings.rules if rule.device in ("*", found.mac)]
-        about = attempted_of(found)
-        action = ruling(rules, about, wall)
-        if action is not None:
-            rule = next(r for r in rules if r.action is action and applies(r, about, wall))
-            at = datetime.fromisoformat(rule.at).timestamp() if rule.at else None
-            settled += set_alert_state(conn, found.id, _DECIDED[action], rule.by, at)
+    for state in (AlertState.OPEN, AlertState.DISMISSED):
+        for found in alerts(conn, state=state, after=after, limit=_MAX_ALERTS):
+            if not found.destination:
+                continue  # about what the device does, not about where to: no rule speaks of that
+            rules = [rule for rule in settings.rules if rule.device in ("*", found.mac)]
+            about = attempted_of(found)
+            action = ruling(rules, about, wall)
+            if action is not None:
+                rule = next(r for r in rules if r.action is action and applies(r, about, wall))
+                at = datetime.fromisoformat(rule.at).timestamp() if rule.at else None
+                settled += set_alert_state(conn, found.id, _DECIDED[action], rule.by, at)
     return settled
 
 

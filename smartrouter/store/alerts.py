@@ -67,15 +67,17 @@ def alerts(
     *,
     state: AlertState | None = None,
     mac: str | None = None,
+    after: int = 0,
     limit: int = 1000,
     offset: int = 0,
 ) -> list[StoredAlert]:
-    """Alerts, the latest first; only those in `state`, or of the device `mac`, if given."""
+    """Alerts, the latest first; only those in `state`, of the device `mac`, or raised later than the one with
+    the id `after`, if given."""
     return _alerts(
         conn,
-        """WHERE (:state IS NULL OR state = :state) AND (:mac IS NULL OR mac = :mac)
+        """WHERE a.id > :after AND (:state IS NULL OR state = :state) AND (:mac IS NULL OR mac = :mac)
             ORDER BY last DESC, a.id DESC LIMIT :limit OFFSET :offset""",
-        {"state": state, "mac": mac, "limit": limit, "offset": offset},
+        {"state": state, "mac": mac, "after": after, "limit": limit, "offset": offset},
     )
 
 
