@@ -147,3 +147,9 @@ def _given(options: bytes) -> str:
         if kind == 3 and (found := _given(value[12:])):  # IA_NA
             return found
     return ""
+
+
+def are_settled(addresses: str) -> bool:
+    """Is there a privacy address among these, as `ip` shows them, and has none still to be tried out? One
+    that has sends nothing."""
+    return " temporary " in addresses and " tentative " not in addresses

@@ -13,6 +13,7 @@ from netns.guard_lab import eventually
 from netns.scouting import (
     LAN,
     Watcher,
+    are_settled,
     arp_request,
     dhcp6_address,
     dhcp_at_once,
@@ -105,7 +106,7 @@ def test_addresses_that_a_device_makes_itself_are_its_own(network: Network, watc
         return device.run(["ip", "-6", "-o", "address", "show", "dev", "eth0"]).stdout.splitlines()
 
     def usable() -> bool:
-        return any(" temporary " in line for line in shown()) and not any(" tentative " in x for x in shown())
+        return are_settled("\n".join(shown()))
 
     assert eventually(usable), shown()
     addresses = {line.split()[3].partition("/")[0] for line in shown()}

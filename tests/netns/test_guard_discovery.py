@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from netns.guard_lab import PATIENCE
-from netns.scouting import arp_request
+from netns.scouting import are_settled, arp_request
 from scapy.layers.dns import DNS, DNSRR
 from scapy.layers.inet import IP, TCP, UDP
 from scapy.layers.l2 import Ether
@@ -223,16 +223,11 @@ def test_a_device_with_ipv6_alone_is_found_with_its_privacy_addresses(home: Home
     device = home.network.add_device("hue", mac=mac, addresses=False)
     device.sysctl({"net/ipv6/conf/eth0/use_tempaddr": 2})
     device.ip("link set eth0 down\nlink set eth0 up")
-    home.until(lambda: _settled(device.run(["ip", "-6", "addr", "show", "dev", "eth0"]).stdout))
+    home.until(lambda: are_settled(device.run(["ip", "-6", "addr", "show", "dev", "eth0"]).stdout))
     home.until(lambda: device.ping(HOME.router6).ok)
     home.until(lambda: mac in home.members("watched"))
     home.until(lambda: any(address.startswith("fd77:") for address in home.device(mac)["addresses"]))
     assert home.device(mac)["maker"].startswith("Philips")
-
-
-def _settled(addresses: str) -> bool:
-    """Is there a privacy address, and has no address still to be tried out? One that has sends nothing."""
-    return "temporary" in addresses and "tentative" not in addresses
 
 
 def test_interfaces_that_go_down_and_come_back_take_nothing_along(build: Callable[..., Home]) -> None:
